@@ -1,0 +1,34 @@
+"""gi-plugin: fill the holes of pictures, from Python, from the command line, or as a plugin of a host program."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from gi_plugin.errors import ConfigError, EngineError, EngineMismatch, EngineMissing, GiError, ImageError, MissingDependency, ModelError, TrainingError
+
+if TYPE_CHECKING:
+    from gi_plugin.inpainter import Inpainter, inpaint
+
+__version__ = version("gi-plugin")
+__all__ = [
+    "ConfigError",
+    "EngineError",
+    "EngineMismatch",
+    "EngineMissing",
+    "GiError",
+    "ImageError",
+    "Inpainter",
+    "MissingDependency",
+    "ModelError",
+    "TrainingError",
+    "inpaint",
+]
+
+
+def __getattr__(name: str) -> Any:  # numpy, scikit-image and the engines are imported by those who use them
+    if name in ("Inpainter", "inpaint"):
+        from gi_plugin import inpainter  # noqa: PLC0415
+
+        return getattr(inpainter, name)
+    raise AttributeError(f"module 'gi_plugin' has no attribute {name!r}")

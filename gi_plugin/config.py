@@ -1,0 +1,209 @@
+"""Settings: the tables of plugin.toml as frozen dataclasses, checked on load.
+
+Where settings come from, first found wins: the file named by the caller or by `--config`, the file named by the environment variable
+GI_PLUGIN_CONFIG, plugin.toml in the user's configuration folder, the defaults below. A file needs to name only what it changes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from gi_plugin.errors import ConfigError
+
+APPLICATION = "gi-plugin"
+CONFIG_VARIABLE = "GI_PLUGIN_CONFIG"
+CACHE_VARIABLE = "GI_PLUGIN_CACHE"
+BACKENDS = ("tensorrt", "tensorrt-rtx", "openvino", "torch")
+
+
+def _one_of(default: Any, *choices: Any) -> Any:
+    return field(default=default, metadata={"allowed": " or ".join(repr(choice) for choice in choices), "test": lambda value: value in choices})
+
+
+def _between(default: Any, low: float, high: float) -> Any:
+    return field(default=default, metadata={"allowed": f"{low} to {high}", "test": lambda value: low <= value <= high})
+
+
+def _multiple_of_32(default: int, low: int, high: int) -> Any:
+    allowed = f"a multiple of 32 from {low} to {high}"
+    return field(default=default, metadata={"allowed": allowed, "test": lambda value: low <= value <= high and value % 32 == 0})
+
+
+@dataclass(frozen=True)
+class PluginSettings:
+    """[plugin]: how the plugin calls itself in a host."""
+
+    name: str = "contextual-attention"
+
+
+@dataclass(frozen=True)
+class HookSettings:
+    """[hook]: defaults of the options of an `inpaint` call."""
+
+    project: str = "gi_plugin"
+    group: str = "gi_plugin"
+    dilate: int = _between(0, 0, 64)
+    max_pixels: int = _between(500_000_000, 1, 2**40)
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """[model]: the trained network."""
+
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """[engine]: which engine runs the network, and how."""
+
+    backend: str = _one_of("auto", "auto", *BACKENDS)
+    precision: str = _one_of("auto", "auto", "fp32", "bf16", "fp16")
+    batch: int = _between(1, 1, 64)
+    threads: int = _between(0, 0, 1024)
+    cache: str = ""
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """[train]: the training run; the defaults are the paper's recipe, except for what `fill`, `ema` and the augmentations say."""
+
+    width: int = _between(32, 8, 256)
+    attention: bool = True
+    fill: str = _one_of("smooth", "smooth", "grey")
+    seed: int = _between(0, 0, 2**31)
+    crop: int = _multiple_of_32(256, 96, 1024)
+    batch: int = _between(16, 1, 1024)
+    accumulate: int = _between(1, 1, 64)
+    scale_jitter: bool = True
+    flip: bool = True
+    colour_jitter: float = _between(0.1, 0.0, 1.0)
+    hole_smallest: int = _between(96, 1, 1024)
+    hole_largest: int = _between(128, 1, 1024)
+    free_form: float = _between(0.0, 0.0, 1.0)
+    workers: int = _between(1, 0, 64)
+    gan: str = _one_of("wgan-gp", "wgan-gp", "hinge", "lsgan")
+    critic_steps: int = _between(5, 0, 100)
+    critic_warmup: int = _between(100, 0, 100_000)
+    gradient_penalty: float = _between(10.0, 0.0, 1000.0)
+    adversarial_weight: float = _between(0.001, 0.0, 10.0)
+    hole_weight: float = _between(1.2, 0.0, 100.0)
+    known_weight: float = _between(1.2, 0.0, 100.0)
+    coarse_weight: float = _between(1.2, 0.0, 100.0)
+    discount: float = _between(0.99, 0.5, 1.0)
+    learning_rate: float = _between(1e-4, 1e-8, 1.0)
+    decay: bool = False
+    beta1: float = _between(0.5, 0.0, 0.9999)
+    beta2: float = _between(0.9, 0.0, 0.99999)
+    ema: float = _between(0.999, 0.0, 0.99999)
+    precision: str = _one_of("fp32", "fp32", "bf16")
+    channels_last: bool = True
+    compile: bool = False
+    validation: int = _between(32, 1, 10_000)
+    validate_every: int = _between(500, 1, 10**9)
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings, one attribute per table."""
+
+    plugin: PluginSettings = PluginSettings()
+    hook: HookSettings = HookSettings()
+    model: ModelSettings = ModelSettings()
+    engine: EngineSettings = EngineSettings()
+    train: TrainSettings = TrainSettings()
+
+
+def load_config(path: str | Path | None = None) -> Config:
+    """Read the settings from `path`, or from where the module's docstring says.
+
+    :raises ConfigError: naming file, key, value and what is allowed.
+    """
+    source = _source(path)
+    return Config() if source is None else parse_config(_read(source), str(source))
+
+
+def parse_config(text: str, source: str) -> Config:
+    """Turn the text of a plugin.toml into settings; `source` names it in error messages.
+
+    :raises ConfigError: naming source, key, value and what is allowed.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source}: not valid TOML: {error}") from error
+    tables: dict[str, Any] = {}
+    for name, default in _defaults(Config()).items():
+        values = data.pop(name, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"{source}: {name} = {values!r}: expected a table, write [{name}]")
+        tables[name] = _table(type(default), values, f"{source}: [{name}]")
+    if data:
+        name, value = next(iter(data.items()))
+        raise ConfigError(f"{source}: {name} = {value!r}: unknown table or key; known tables: {', '.join(tables)}")
+    return Config(**tables)
+
+
+def check_settings(settings: EngineSettings | TrainSettings, origin: str) -> None:
+    """Check values that did not come through `parse_config` (a command line's, say).
+
+    :raises ConfigError: as `parse_config`.
+    """
+    for entry in dataclasses.fields(settings):
+        _check(entry, getattr(settings, entry.name), origin)
+
+
+def user_config_file() -> Path:
+    """The plugin.toml of the current user (it need not exist)."""
+    return platformdirs.user_config_path(APPLICATION, appauthor=False) / "plugin.toml"
+
+
+def cache_directory(engine: EngineSettings) -> Path:
+    """Where built engines are kept: the setting, else GI_PLUGIN_CACHE, else the user's cache folder."""
+    named = engine.cache or os.environ.get(CACHE_VARIABLE, "")
+    return Path(named).expanduser() if named else platformdirs.user_cache_path(APPLICATION, appauthor=False)
+
+
+def _source(path: str | Path | None) -> Path | None:
+    named = path or os.environ.get(CONFIG_VARIABLE)
+    if named:
+        return Path(named)
+    file = user_config_file()
+    return file if file.is_file() else None
+
+
+def _read(source: Path) -> str:
+    try:
+        return source.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{source}: cannot be read: {error}") from error
+
+
+def _defaults(settings: Any) -> dict[str, Any]:
+    return {entry.name: getattr(settings, entry.name) for entry in dataclasses.fields(settings)}
+
+
+def _table(kind: type[Any], values: dict[str, Any], origin: str) -> Any:
+    entries = {entry.name: entry for entry in dataclasses.fields(kind)}
+    for key, value in values.items():
+        if key not in entries:
+            raise ConfigError(f"{origin} {key} = {value!r}: unknown key; known keys: {', '.join(entries)}")
+        _check(entries[key], value, origin)
+    return kind(**values)
+
+
+def _check(entry: dataclasses.Field[Any], value: Any, origin: str) -> None:
+    accepted: tuple[type, ...] = (int, float) if isinstance(entry.default, float) else (type(entry.default),)
+    kind = type(entry.default).__name__
+    if type(value) not in accepted:  # bool is an int to isinstance, not to a reader
+        raise ConfigError(f"{origin} {entry.name} = {value!r}: expected {kind}, got {type(value).__name__}")
+    test = entry.metadata.get("test")
+    if test is not None and not test(value):
+        raise ConfigError(f"{origin} {entry.name} = {value!r}: expected {entry.metadata['allowed']}")
