@@ -1,0 +1,20 @@
+"""Where half precision may not reach: scores and fills are computed in at least float32."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor
+
+
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """The tensor in float32, or as it is in float64."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def full_precision(like: Tensor) -> AbstractContextManager[object]:
+    """A region that an enclosing autocast does not touch (nothing at all where none is active, so exports see none)."""
+    if torch.is_autocast_enabled(like.device.type):
+        return torch.autocast(like.device.type, enabled=False)
+    return nullcontext()
