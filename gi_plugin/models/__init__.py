@@ -1,0 +1,3 @@
+"""Packaged network files; the model card is README.md beside them."""
+
+from __future__ import annotations
