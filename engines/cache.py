@@ -1,0 +1,136 @@
+"""The engine cache: built engines in the user's cache folder, each in a folder of its own with a JSON sidecar.
+
+Engines are executable code: they are built on this machine, kept in folders that only their owner can read, and never loaded from elsewhere.
+The folder's name is a hash of all that an engine depends on; its content is checked against the sidecar before anything reads it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from gi_plugin.errors import EngineMismatch
+
+PAYLOAD, SIDECAR = "engine.bin", "engine.json"
+CLEAR_COMMAND = "gi-plugin engines clear"
+
+
+@dataclass(frozen=True)
+class CachedEngine:
+    """One entry of the cache."""
+
+    key: str
+    folder: Path
+    parts: dict[str, str]
+    size: int
+    created: float
+
+
+def engine_key(parts: Mapping[str, str]) -> str:
+    """Name of the folder for an engine that depends on `parts`."""
+    return hashlib.sha256(json.dumps(dict(sorted(parts.items()))).encode()).hexdigest()[:32]
+
+
+class EngineCache:
+    """Engines under `directory`; every method works on a cache that does not exist yet."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory / "engines"
+
+    @contextmanager
+    def locked(self, parts: Mapping[str, str]) -> Iterator[None]:
+        """Hold the lock of one engine: of several processes that want it, one builds and the others wait.
+
+        :raises OSError: if the cache folder cannot be written.
+        """
+        self._make()
+        with FileLock(self.directory / f"{engine_key(parts)}.lock", mode=0o600):
+            yield
+
+    def load(self, parts: Mapping[str, str]) -> bytes | None:
+        """The engine made for `parts`, or None if there is none.
+
+        :raises EngineMismatch: if the entry is damaged or was changed.
+        """
+        folder = self.directory / engine_key(parts)
+        if not folder.is_dir():
+            return None
+        entry = self._entry(folder)
+        payload = (folder / PAYLOAD).read_bytes()
+        found, expected = hashlib.sha256(payload).hexdigest(), self._sidecar(folder)["sha256"]
+        if found != expected or entry.parts != dict(parts):
+            raise EngineMismatch(f"{folder}: expected sha256 {expected}, found {found}: the cached engine was changed; {_remedy()}")
+        return payload
+
+    def store(self, parts: Mapping[str, str], payload: bytes) -> None:
+        """Keep an engine; a reader sees the whole entry or none.
+
+        :raises OSError: if the cache cannot be written (read-only, disk full).
+        """
+        self._make()
+        sidecar = {"parts": dict(parts), "sha256": hashlib.sha256(payload).hexdigest(), "size": len(payload), "created": time.time()}
+        partial = Path(tempfile.mkdtemp(prefix="part-", dir=self.directory))
+        try:
+            (partial / PAYLOAD).write_bytes(payload)
+            (partial / SIDECAR).write_text(json.dumps(sidecar, indent=1), encoding="utf-8")
+            self.remove(engine_key(parts))
+            partial.rename(self.directory / engine_key(parts))
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+    def entries(self) -> list[CachedEngine]:
+        """All readable entries, oldest first."""
+        found = []
+        for folder in self.directory.glob("*/") if self.directory.is_dir() else ():
+            try:
+                found.append(self._entry(folder))
+            except EngineMismatch:
+                continue  # being written, or damaged: `clear` removes it all the same
+        return sorted(found, key=lambda entry: entry.created)
+
+    def remove(self, key: str) -> None:
+        """Remove one entry if it exists."""
+        shutil.rmtree(self.directory / key, ignore_errors=True)
+
+    def clear(self) -> int:
+        """Remove everything; returns how many entries there were."""
+        count = len(self.entries())
+        shutil.rmtree(self.directory, ignore_errors=True)
+        return count
+
+    def _make(self) -> None:
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.chmod(self.directory, 0o700)  # noqa: PTH101  # mkdir leaves an existing folder as it was
+
+    def _sidecar(self, folder: Path) -> dict[str, object]:
+        try:
+            sidecar = json.loads((folder / SIDECAR).read_text(encoding="utf-8"))
+            if not isinstance(sidecar, dict) or not {"parts", "sha256", "size", "created"} <= sidecar.keys():
+                raise ValueError("keys are missing")
+        except (OSError, ValueError) as error:
+            raise EngineMismatch(f"{folder / SIDECAR}: not a readable sidecar ({error}); {_remedy()}") from error
+        return sidecar
+
+    def _entry(self, folder: Path) -> CachedEngine:
+        sidecar = self._sidecar(folder)
+        parts, size, created = sidecar["parts"], sidecar["size"], sidecar["created"]
+        payload = folder / PAYLOAD
+        if not (isinstance(parts, dict) and isinstance(size, int) and isinstance(created, float) and payload.is_file()):
+            raise EngineMismatch(f"{folder}: the sidecar does not describe the engine; {_remedy()}")
+        if payload.stat().st_size != size:
+            raise EngineMismatch(f"{payload}: expected {size} bytes, found {payload.stat().st_size}; {_remedy()}")
+        return CachedEngine(folder.name, folder, {str(key): str(value) for key, value in parts.items()}, size, created)
+
+
+def _remedy() -> str:
+    return f"empty the cache with: {CLEAR_COMMAND}"

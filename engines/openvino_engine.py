@@ -1,0 +1,121 @@
+"""The network on the CPU through OpenVINO: the embedded default."""
+
+from __future__ import annotations
+
+import io
+import logging
+import platform
+import threading
+from pathlib import Path
+
+import numpy as np
+import openvino
+
+from gi_plugin import network_file
+from gi_plugin.config import EngineSettings, cache_directory
+from gi_plugin.engines.cache import EngineCache
+from gi_plugin.engines.protocol import Floats, Matches
+from gi_plugin.errors import EngineError, EngineMismatch, EngineMissing
+
+DEVICE = "CPU"
+PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
+log = logging.getLogger(__name__)
+
+
+class OpenVinoEngine:
+    """One compiled window; a lock serialises calls, since each uses all the threads it is given."""
+
+    def __init__(self, network: Path, window: int, settings: EngineSettings) -> None:
+        self.window = window
+        self.batch = settings.batch
+        core = openvino.Core()
+        precision = _precision(core, settings.precision)
+        self.backend = f"openvino {precision}"
+        options = {"INFERENCE_PRECISION_HINT": PRECISIONS[precision], "PERFORMANCE_HINT": "LATENCY"}
+        if settings.threads:
+            options["INFERENCE_NUM_THREADS"] = str(settings.threads)
+        parts = {
+            "network": network_file.fingerprint(network),
+            "backend": self.backend,
+            "package": openvino.__version__,
+            "device": f"{core.get_property(DEVICE, 'FULL_DEVICE_NAME')} {' '.join(sorted(_capabilities(core)))}",
+            "system": f"{platform.system()} {platform.machine()}",
+            "window": str(window),
+            "batch": str(settings.batch),
+            "options": str(sorted(options.items())),
+        }
+        self._request: openvino.InferRequest | None = _compiled(core, network, parts, options, cache_directory(settings)).create_infer_request()
+        self._lock = threading.Lock()
+
+    def __call__(self, image: Floats, mask: Floats) -> tuple[Floats, Matches]:
+        """Complete windows: see `Engine`."""
+        count = image.shape[0]
+        image, mask = _full(image, self.batch), _full(mask, self.batch)
+        with self._lock:
+            if self._request is None:
+                raise EngineError("the engine was closed")
+            try:
+                completed, matches = self._request.infer([image, mask]).values()
+            except RuntimeError as error:
+                raise EngineError(f"{self.backend} failed on a {self.window} px window: {error}") from error
+        return completed[:count], matches[:count]
+
+    def close(self) -> None:
+        """Release the compiled network."""
+        with self._lock:
+            self._request = None
+
+
+def _capabilities(core: openvino.Core) -> list[str]:
+    return [str(name) for name in core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")]
+
+
+def _precision(core: openvino.Core, wanted: str) -> str:
+    """The precision to run in: bf16 where the CPU has instructions for it, fp32 elsewhere."""
+    native = "bf16" if "BF16" in _capabilities(core) else "fp32"
+    if wanted == "auto":
+        return native
+    if wanted not in PRECISIONS:
+        raise EngineMissing(f"openvino on this CPU runs in {' or '.join(PRECISIONS)}, not in {wanted}; set [engine] precision to one of them or 'auto'")
+    return wanted
+
+
+def _full(windows: Floats, batch: int) -> Floats:
+    """The compiled network has a fixed batch: repeat the last window up to it."""
+    missing = batch - windows.shape[0]
+    return np.concatenate((windows, np.repeat(windows[-1:], missing, axis=0))) if missing else windows
+
+
+def _compiled(core: openvino.Core, network: Path, parts: dict[str, str], options: dict[str, str], directory: Path) -> openvino.CompiledModel:
+    """Take the compiled network from the cache, or compile and keep it; a cache that cannot be used costs time, never the result."""
+    cache = EngineCache(directory)
+    try:
+        with cache.locked(parts):
+            return _cached(core, cache, parts, options) or _keep(cache, parts, _build(core, network, parts, options))
+    except OSError as error:
+        log.warning("engine cache %s cannot be used (%s): compiling without it", directory, error)
+        return _build(core, network, parts, options)
+
+
+def _cached(core: openvino.Core, cache: EngineCache, parts: dict[str, str], options: dict[str, str]) -> openvino.CompiledModel | None:
+    try:
+        payload = cache.load(parts)
+        return None if payload is None else core.import_model(io.BytesIO(payload), DEVICE, options)
+    except (EngineMismatch, RuntimeError, OSError) as error:
+        log.warning("cached engine not used, it is built again: %s", str(error).splitlines()[0])
+        return None
+
+
+def _build(core: openvino.Core, network: Path, parts: dict[str, str], options: dict[str, str]) -> openvino.CompiledModel:
+    batch, window = int(parts["batch"]), int(parts["window"])
+    model = core.read_model(network_file.expanded(network_file.load(network)).SerializeToString())
+    model.reshape({"image": [batch, 3, window, window], "mask": [batch, 1, window, window]})
+    return core.compile_model(model, DEVICE, options)
+
+
+def _keep(cache: EngineCache, parts: dict[str, str], compiled: openvino.CompiledModel) -> openvino.CompiledModel:
+    try:
+        cache.store(parts, compiled.export_model().getvalue())
+    except OSError as error:
+        log.warning("engine cache %s cannot be written (%s): the next start compiles again", cache.directory, error)
+    return compiled

@@ -1,0 +1,49 @@
+"""What an engine is, whatever runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Matches = npt.NDArray[np.int64]
+
+
+class Engine(Protocol):
+    """The network, ready to run on windows of one size; safe to call from several threads."""
+
+    @property
+    def window(self) -> int:
+        """Side of a window in pixels."""
+
+    @property
+    def batch(self) -> int:
+        """Largest number of windows per call."""
+
+    @property
+    def backend(self) -> str:
+        """Name of the backend and the precision it runs in, such as "openvino bf16"."""
+
+    def __call__(self, image: Floats, mask: Floats) -> tuple[Floats, Matches]:
+        """Complete windows.
+
+        :param image: [N, 3, W, W] float32 in [-1, 1]; values in the hole are ignored. N is at most `batch`.
+        :param mask: [N, 1, W, W] float32, 1 = hole.
+        :return: completed [N, 3, W, W] in [-1, 1] and matches [N, W/8 * W/8], the best background cell of every cell.
+        :raises EngineError: if the run fails.
+        """
+
+    def close(self) -> None:
+        """Release what the engine holds; it must not be called afterwards."""
+
+
+@dataclass(frozen=True)
+class BackendStatus:
+    """Whether a backend can be used here, and why (not)."""
+
+    name: str
+    available: bool
+    reason: str

@@ -1,0 +1,66 @@
+"""Which backend serves a request: the fastest that is installed and finds its device, and why the others do not."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+from gi_plugin.config import BACKENDS, Config, EngineSettings
+from gi_plugin.engines.protocol import BackendStatus, Engine
+from gi_plugin.errors import EngineMissing
+from gi_plugin.network_file import network_path
+
+log = logging.getLogger(__name__)
+
+
+def open_engine(config: Config, window: int, backend: str | None = None) -> Engine:
+    """Open the engine for windows of `window` pixels with the backend asked for, or with the first one available.
+
+    :param backend: overrides the setting [engine] backend.
+    :raises EngineMissing: if no backend, or not the one asked for, can be used; the message says why for each.
+    :raises ModelError: if the network file cannot be used.
+    """
+    wanted = backend or config.engine.backend
+    if wanted not in ("auto", *BACKENDS):
+        raise EngineMissing(f"unknown backend {wanted!r}: expected 'auto' or one of {', '.join(BACKENDS)}")
+    skipped = []
+    for status in backend_status() if wanted == "auto" else [_status(wanted)]:
+        if status.available:
+            engine = _openers()[status.name](network_path(config.model.path), window, replace(config.engine, backend=status.name))
+            log.info("%s serves %d px windows%s", engine.backend, window, "".join(f"; {reason}" for reason in skipped))
+            return engine
+        skipped.append(f"{status.name}: {status.reason}")
+    raise EngineMissing("no engine can be used: " + "; ".join(skipped))
+
+
+def backend_status() -> list[BackendStatus]:
+    """Every backend in order of preference, with what speaks for or against it on this machine."""
+    return [_status(name) for name in BACKENDS]
+
+
+def _status(name: str) -> BackendStatus:
+    if name in ("tensorrt", "tensorrt-rtx"):
+        return BackendStatus(name, available=False, reason="engines of this kind are not part of this version yet")
+    extra = {"openvino": "pip install openvino", "torch": "pip install 'gi-plugin[train]'"}[name]
+    if find_spec(name) is None:
+        return BackendStatus(name, available=False, reason=f"not installed; install it with: {extra}")
+    return BackendStatus(name, available=True, reason="installed")
+
+
+def _openers() -> dict[str, Callable[[Path, int, EngineSettings], Engine]]:
+    return {"openvino": _openvino, "torch": _torch}
+
+
+def _openvino(network: Path, window: int, settings: EngineSettings) -> Engine:
+    from gi_plugin.engines.openvino_engine import OpenVinoEngine  # noqa: PLC0415  # heavy: imported by those who use it
+
+    return OpenVinoEngine(network, window, settings)
+
+
+def _torch(network: Path, window: int, settings: EngineSettings) -> Engine:
+    from gi_plugin.engines.torch_engine import TorchEngine  # noqa: PLC0415  # heavy: imported by those who use it
+
+    return TorchEngine(network, window, settings)

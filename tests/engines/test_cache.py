@@ -1,0 +1,96 @@
+"""The engine cache: what is stored comes back whole, or is refused."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gi_plugin.engines.cache import PAYLOAD, SIDECAR, EngineCache, engine_key
+from gi_plugin.errors import EngineMismatch
+
+PARTS = {"network": "abc", "backend": "openvino fp32", "window": "256"}
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> EngineCache:
+    return EngineCache(tmp_path / "cache")
+
+
+def test_round_trip(cache: EngineCache) -> None:
+    """An engine comes back byte for byte, is listed, and is gone once removed."""
+    assert cache.load(PARTS) is None
+    cache.store(PARTS, b"engine")
+    assert cache.load(PARTS) == b"engine"
+    assert [(entry.parts, entry.size) for entry in cache.entries()] == [(PARTS, 6)]
+    assert cache.clear() == 1
+    assert cache.load(PARTS) is None
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_changes_the_key(part: str) -> None:
+    """An engine is found only for exactly what it was made for."""
+    assert engine_key({**PARTS, part: "other"}) != engine_key(PARTS)
+
+
+def test_key_does_not_depend_on_the_order_of_parts() -> None:
+    """The key is a function of the parts alone."""
+    assert engine_key(dict(reversed(PARTS.items()))) == engine_key(PARTS)
+
+
+def test_storing_again_replaces(cache: EngineCache) -> None:
+    """The newer engine counts, and nothing half-written stays behind."""
+    cache.store(PARTS, b"old")
+    cache.store(PARTS, b"new!")
+    assert cache.load(PARTS) == b"new!"
+    assert [path.name for path in cache.directory.iterdir()] == [engine_key(PARTS)]
+
+
+@pytest.mark.parametrize("damage", ["changed", "truncated", "missing", "sidecar", "other parts"])
+def test_a_damaged_entry_is_refused(cache: EngineCache, damage: str) -> None:
+    """A payload or sidecar that is not what was stored raises, naming the file and the remedy."""
+    cache.store(PARTS, b"engine")
+    folder = cache.directory / engine_key(PARTS)
+    match damage:
+        case "changed":
+            (folder / PAYLOAD).write_bytes(b"engin3")
+        case "truncated":
+            (folder / PAYLOAD).write_bytes(b"eng")
+        case "missing":
+            (folder / PAYLOAD).unlink()
+        case "sidecar":
+            (folder / SIDECAR).write_text("{", encoding="utf-8")
+        case _:
+            sidecar = json.loads((folder / SIDECAR).read_text(encoding="utf-8"))
+            (folder / SIDECAR).write_text(json.dumps({**sidecar, "parts": {"network": "evil"}}), encoding="utf-8")
+    with pytest.raises(EngineMismatch, match="gi-plugin engines clear") as caught:
+        cache.load(PARTS)
+    assert str(folder) in str(caught.value)
+
+
+def test_only_the_owner_can_read(cache: EngineCache) -> None:
+    """Engines are executable code: the folder is private, even if it was not before."""
+    cache.directory.mkdir(parents=True, mode=0o777)
+    cache.store(PARTS, b"engine")
+    assert stat.S_IMODE(cache.directory.stat().st_mode) == 0o700
+
+
+def test_of_two_processes_one_waits_for_the_other(cache: EngineCache) -> None:
+    """While the lock is held another process does not get in; it does once the lock is free."""
+    code = (
+        "import sys; from pathlib import Path; from gi_plugin.engines.cache import EngineCache\n"
+        "print('started', flush=True)\n"
+        f"with EngineCache(Path(sys.argv[1])).locked({PARTS!r}): print('entered', flush=True)"
+    )
+    with cache.locked(PARTS):
+        other = subprocess.Popen([sys.executable, "-c", code, str(cache.directory.parent)], stdout=subprocess.PIPE, text=True)
+        assert other.stdout is not None
+        assert other.stdout.readline() == "started\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(timeout=1)
+    output, _ = other.communicate(timeout=60)
+    assert output == "entered\n"

@@ -1,0 +1,165 @@
+"""The engines against each other, and what they do when something is wrong."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from gi_plugin.config import BACKENDS, Config, EngineSettings, ModelSettings
+from gi_plugin.engines import Engine, EngineCache, backend_status, open_engine
+from gi_plugin.errors import EngineError, EngineMissing, ModelError
+
+SETTINGS = EngineSettings(precision="fp32")
+Floats = npt.NDArray[np.float32]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def _open(cache: Path, backend: str = "openvino", **settings: object) -> Engine:
+    return open_engine(Config(engine=replace(SETTINGS, cache=str(cache), backend=backend, **settings)), 256)  # type: ignore[arg-type]
+
+
+def _windows(count: int) -> tuple[Floats, Floats]:
+    """Smooth pictures with one hole each, at different places."""
+    random = np.random.default_rng(3)
+    coarse = random.uniform(-1, 1, (count, 3, 16, 16)).astype(np.float32)
+    image = coarse.repeat(16, axis=2).repeat(16, axis=3)
+    mask = np.zeros((count, 1, 256, 256), np.float32)
+    for index in range(count):
+        mask[index, 0, 40 + 20 * index : 120 + 20 * index, 64:180] = 1
+    return image, mask
+
+
+@pytest.mark.parametrize(("precision", "mean", "largest"), [("fp32", 1e-5, 1e-3), ("bf16", 1e-2, 0.5)])
+def test_openvino_equals_torch(cache: Path, precision: str, mean: float, largest: float) -> None:
+    """The compiled network gives what PyTorch gives; bf16 (8 bits of mantissa) within its rounding."""
+    image, mask = _windows(1)
+    expected, _ = _open(cache, "torch")(image, mask)
+    try:
+        engine = _open(cache, precision=precision)
+    except EngineMissing:
+        pytest.skip("this CPU has no bf16")
+    completed, matches = engine(image, mask)
+    difference = np.abs(completed - expected)
+    assert difference.mean() < mean
+    assert difference.max() < largest
+    assert matches.shape == (1, 32 * 32)
+    np.testing.assert_array_equal(completed * (1 - mask), image * (1 - mask))
+
+
+@pytest.mark.parametrize("backend", ["openvino", "torch"])
+def test_a_batch_equals_its_windows_one_by_one(cache: Path, backend: str) -> None:
+    """Windows of one call do not see each other, also where a call is not full."""
+    image, mask = _windows(3)
+    engine = _open(cache, backend, batch=4)
+    together, matches = engine(image, mask)
+    assert (together.shape[0], matches.shape[0]) == (3, 3)
+    for index in range(3):
+        alone, _ = engine(image[index : index + 1], mask[index : index + 1])
+        np.testing.assert_allclose(together[index], alone[0], atol=1e-4)
+
+
+def test_threads_share_one_engine(cache: Path) -> None:
+    """Calls from several threads at once get the results of their own windows."""
+    engine = _open(cache)
+    image, mask = _windows(4)
+    expected = [engine(image[index : index + 1], mask[index : index + 1])[0] for index in range(4)]
+    results: dict[int, Floats] = {}
+
+    def work(index: int) -> None:
+        results[index] = engine(image[index : index + 1], mask[index : index + 1])[0]
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for index in range(4):
+        np.testing.assert_array_equal(results[index], expected[index])
+
+
+def test_the_second_start_takes_the_engine_from_the_cache(tmp_path: Path) -> None:
+    """What was compiled is kept and gives the same pixels when loaded."""
+    image, mask = _windows(1)
+    first, _ = _open(tmp_path)(image, mask)
+    created = [entry.created for entry in EngineCache(tmp_path).entries()]
+    second, _ = _open(tmp_path)(image, mask)
+    assert len(created) == 1
+    assert [entry.created for entry in EngineCache(tmp_path).entries()] == created
+    np.testing.assert_array_equal(first, second)
+
+
+def test_a_damaged_cache_entry_is_built_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """One warning, the right result, and a sound entry afterwards."""
+    _open(tmp_path)
+    (entry,) = EngineCache(tmp_path).entries()
+    (entry.folder / "engine.bin").write_bytes(b"x" * entry.size)
+    with caplog.at_level(logging.WARNING):
+        engine = _open(tmp_path)
+    assert [record.message.startswith("cached engine not used") for record in caplog.records] == [True]
+    completed, _ = engine(*_windows(1))
+    assert np.isfinite(completed).all()
+    assert EngineCache(tmp_path).load(entry.parts) is not None
+
+
+def test_a_cache_that_cannot_be_written_costs_time_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Where the cache folder cannot be made, the engine runs all the same and says so."""
+    blocked = tmp_path / "file"
+    blocked.write_text("", encoding="utf-8")
+    with caplog.at_level(logging.WARNING):
+        completed, _ = _open(blocked)(*_windows(1))
+    assert np.isfinite(completed).all()
+    assert "cannot be used" in caplog.text
+
+
+def test_thread_setting_is_taken(cache: Path) -> None:
+    """One thread gives the same picture as all."""
+    image, mask = _windows(1)
+    np.testing.assert_allclose(_open(cache, threads=1)(image, mask)[0], _open(cache)(image, mask)[0], atol=1e-4)
+
+
+@pytest.mark.parametrize(("backend", "precision", "text"), [
+    ("nonsense", "fp32", "unknown backend 'nonsense'"),
+    ("openvino", "fp16", "not in fp16"),
+    ("torch", "fp16", "not in fp16"),
+    ("tensorrt", "fp32", "tensorrt: "),
+])
+def test_what_cannot_be_opened_says_why(cache: Path, backend: str, precision: str, text: str) -> None:
+    """The message names what was asked for and what stands against it."""
+    with pytest.raises(EngineMissing, match=text):
+        _open(cache, backend, precision=precision)
+
+
+def test_a_missing_or_damaged_network_is_named(tmp_path: Path) -> None:
+    """A wrong [model] path is an error of the model, naming the file."""
+    damaged = tmp_path / "network.onnx"
+    for text in ("no such network file", "not a readable ONNX model"):
+        with pytest.raises(ModelError, match=text) as caught:
+            open_engine(Config(model=ModelSettings(str(damaged)), engine=replace(SETTINGS, cache=str(tmp_path / "cache"))), 256)
+        assert str(damaged) in str(caught.value)
+        damaged.write_bytes(b"nonsense")
+
+
+def test_a_closed_engine_refuses_to_run(cache: Path) -> None:
+    """A call after close is an error, not a crash."""
+    engine = _open(cache)
+    engine.close()
+    with pytest.raises(EngineError, match="closed"):
+        engine(*_windows(1))
+
+
+def test_every_backend_has_a_status_with_a_reason() -> None:
+    """All backends are listed in order of preference, and openvino, the embedded default, is available."""
+    statuses = backend_status()
+    assert [status.name for status in statuses] == list(BACKENDS)
+    assert all(status.reason for status in statuses)
+    assert next(status for status in statuses if status.name == "openvino").available
