@@ -1,0 +1,35 @@
+"""Several processes under `torchrun`: joined if its environment variables are there, else one process alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import distributed
+
+
+@contextmanager
+def process_group() -> Iterator[tuple[int, int]]:
+    """Join the process group of `torchrun` for a while; gives (rank, number of processes), (0, 1) outside of one."""
+    if "RANK" not in os.environ:
+        yield 0, 1
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield distributed.get_rank(), distributed.get_world_size()
+    finally:
+        distributed.destroy_process_group()
+
+
+def from_first(value: float) -> float:
+    """The first process's value, in every process."""
+    if not distributed.is_initialized():
+        return value
+    device = torch.device("cuda") if distributed.get_backend() == "nccl" else torch.device("cpu")
+    shared = torch.tensor([value], dtype=torch.float64, device=device)
+    distributed.broadcast(shared, 0)
+    return float(shared)

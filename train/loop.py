@@ -1,0 +1,199 @@
+"""The training run: batches in, checkpoints out, within a budget of minutes or steps."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from gi_plugin.config import TrainSettings
+from gi_plugin.errors import ConfigError, TrainingError
+from gi_plugin.train import distributed, run_state
+from gi_plugin.train.checkpoint import read_network, save_network
+from gi_plugin.train.data import Batch, Samples, Source, batches, find_pictures
+from gi_plugin.train.metrics import hole_psnr
+from gi_plugin.train.network import InpaintingNetwork, NetworkSettings
+from gi_plugin.train.run_state import Position
+from gi_plugin.train.step import Trainer
+
+LAST, BEST = "last.safetensors", "best.safetensors"
+SAVE_SECONDS = 120.0  # between two saves of the state
+REPORT_STEPS = 10
+GRID = 8  # validation pictures in a TensorBoard grid
+EXPLODED = 10.0  # times the running mean of the loss
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When a run ends, whichever comes first; a continued run counts what it has already used."""
+
+    minutes: float = math.inf
+    steps: int = 2**40
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a run tells about itself."""
+
+    step: int
+    seconds: float  # of the whole run
+    rate: float  # pictures per second of generator steps, critics included
+    share: float  # of the budget used
+    loss: float
+    skipped: int  # broken or small pictures met so far
+    psnr: float | None = None  # in the hole, on the validation pictures, after a validation
+
+
+def train(
+    data: Path, folder: Path, settings: TrainSettings, budget: Budget, report: Callable[[Progress], None], start: Path | None = None
+) -> Position:
+    """Train until the budget is used; a run that `folder` already holds is continued.
+
+    :param data: see `find_pictures`.
+    :param folder: gets last.safetensors (whole state), best.safetensors (network with the best validation) and TensorBoard files.
+    :param report: called every few steps and after every validation, in the first process only.
+    :param start: a network file or checkpoint whose network a new run starts from; its critics are warmed up first.
+    :raises TrainingError: if the loss explodes or becomes NaN (the last good state stays), or the folder's run has other settings.
+    :raises ConfigError: if the data cannot be used.
+    """
+    if settings.hole_largest > settings.crop or settings.hole_smallest > settings.hole_largest:
+        raise ConfigError(f"holes of {settings.hole_smallest} to {settings.hole_largest} px in crops of {settings.crop} px: expected smallest <= largest <= crop")
+    with distributed.process_group() as (rank, ranks):
+        if settings.batch % (ranks * settings.accumulate):
+            raise ConfigError(f"[train] batch = {settings.batch}: expected a multiple of processes x accumulate, {ranks} x {settings.accumulate}")
+        return _Run(data, folder, settings, budget, report, start, rank, ranks).run()
+
+
+class _Run:
+    """One process of a run."""
+
+    def __init__(
+        self, data: Path, folder: Path, settings: TrainSettings, budget: Budget, report: Callable[[Progress], None], start: Path | None, rank: int, ranks: int
+    ) -> None:
+        self.settings, self.budget, self.report, self.rank, self.ranks = settings, budget, report, rank, ranks
+        self.folder, self.skipped, self.saved = folder, 0, time.monotonic()
+        folder.mkdir(parents=True, exist_ok=True)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        network, self.notes = _network(settings, start)
+        self.trainer = Trainer(network, settings, device)
+        self.position = Position()
+        self.warmup = settings.critic_warmup if start is not None and settings.critic_steps else 0
+        if (folder / LAST).is_file():
+            self.position, self.warmup = run_state.restore(self.trainer, folder / LAST), 0
+        self.pictures, self.held_out = _split(find_pictures(data), settings)
+        self.validation = _validation_batches(self.held_out, settings)
+        self.began, self.share = time.monotonic() - self.position.seconds, 0.0
+
+    def run(self) -> Position:
+        stream = self._stream()
+        for _ in range(self.warmup):
+            self.trainer.critic_step(next(stream))
+        mean: float | None = None
+        with self._board() as board:
+            for _ in self._steps():
+                terms = self._step(stream)
+                loss = float(terms["loss"])
+                if not math.isfinite(loss) or (mean is not None and abs(loss) > EXPLODED * mean):
+                    raise TrainingError(f"training diverged at step {self.position.step} (loss {loss:g}): the last good state is {self.folder / LAST}")
+                mean = abs(loss) if mean is None else 0.99 * mean + 0.01 * abs(loss)
+                self._after_step(terms, loss, board)
+            self._save()
+        return self.position
+
+    def _steps(self) -> Iterator[None]:
+        while (share := self._share_used()) < 1:
+            self.share = share
+            yield
+
+    def _share_used(self) -> float:
+        self.position.seconds = time.monotonic() - self.began
+        share = max(self.position.step / self.budget.steps, self.position.seconds / 60 / self.budget.minutes)
+        return distributed.from_first(share)  # clocks differ: all processes stop at the same step
+
+    def _stream(self) -> Iterator[Batch]:
+        for batch in batches(self.pictures, self.settings, self.position.sample, self.rank, self.ranks):
+            self.position.sample += self.settings.batch
+            self.skipped += int(batch.skipped.sum())
+            yield batch
+
+    def _step(self, stream: Iterator[Batch]) -> dict[str, Tensor]:
+        if self.settings.decay:
+            self.trainer.set_learning_rate(self.settings.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * self.share))))
+        critic_terms: dict[str, Tensor] = {}
+        for _ in range(self.settings.critic_steps):
+            critic_terms = self.trainer.critic_step(next(stream))
+        terms = self.trainer.generator_step(next(stream))
+        self.position.step += 1
+        return {**terms, **critic_terms}
+
+    def _after_step(self, terms: dict[str, Tensor], loss: float, board: SummaryWriter | None) -> None:
+        psnr = None
+        if self.position.step % self.settings.validate_every == 0:
+            psnr = self._validate(board)
+        if board is not None and (psnr is not None or self.position.step % REPORT_STEPS == 0):
+            for name, value in terms.items():
+                board.add_scalar(name, float(value), self.position.step)
+            rate = self.settings.batch * self.position.step / max(self.position.seconds, 1e-9)
+            self.report(Progress(self.position.step, self.position.seconds, rate, self.share, loss, self.skipped, psnr))
+        if time.monotonic() - self.saved > SAVE_SECONDS:
+            self._save()
+
+    def _validate(self, board: SummaryWriter | None) -> float:
+        results = [(batch, self.trainer.complete(batch).completed.float().cpu()) for batch in self.validation]
+        psnr = float(np.mean([hole_psnr(completed, batch.image, batch.mask) for batch, completed in results]))
+        if board is not None:
+            board.add_scalar("validation/psnr in the hole", psnr, self.position.step)
+            shown = [plane[:GRID] for batch, completed in results[:1] for plane in (batch.image * (1 - batch.mask), completed, batch.image)]
+            board.add_images("validation/input, result, original", torch.cat(shown) / 2 + 0.5, self.position.step)
+            if psnr > self.position.best:
+                save_network(self.trainer.average, self.folder / BEST, self._notes(psnr))
+        self.position.best = max(self.position.best, psnr)
+        return psnr
+
+    def _save(self) -> None:
+        self.saved = time.monotonic()
+        if self.rank == 0:
+            run_state.save(self.trainer, self.position, self.folder / LAST, self._notes(self.position.best))
+
+    def _notes(self, psnr: float) -> dict[str, str]:
+        return {**self.notes, "training": f"{self.position.step} steps of {self.settings.batch} pictures, {self.position.seconds / 60:.0f} minutes",
+                "validation": f"{psnr:.2f} dB in the hole"}
+
+    def _board(self) -> AbstractContextManager[SummaryWriter | None]:
+        return SummaryWriter(str(self.folder)) if self.rank == 0 else nullcontext()
+
+
+def _network(settings: TrainSettings, start: Path | None) -> tuple[InpaintingNetwork, dict[str, str]]:
+    wanted = NetworkSettings(settings.width, settings.attention, settings.fill)  # type: ignore[arg-type]  # checked by the configuration
+    if start is None:
+        torch.manual_seed(settings.seed)
+        return InpaintingNetwork(wanted), {}
+    network, notes = read_network(start)
+    if network.settings != wanted:
+        raise ConfigError(f"{start}: holds a network of {network.settings}, the settings ask for {wanted}: change [train] width, attention or fill")
+    return network, {key: text for key, text in notes.items() if key in ("licence", "data")}
+
+
+def _split(sources: list[Source], settings: TrainSettings) -> tuple[list[Source], list[Source]]:
+    """Hold out the validation pictures: the same ones for the same seed."""
+    if len(sources) <= settings.validation:
+        raise ConfigError(f"{len(sources)} pictures, {settings.validation} of them for validation: too few; lower [train] validation or add pictures")
+    order = np.random.default_rng(settings.seed).permutation(len(sources))
+    chosen = [sources[index] for index in order]
+    return chosen[settings.validation :], chosen[: settings.validation]
+
+
+def _validation_batches(sources: list[Source], settings: TrainSettings) -> list[Batch]:
+    fixed = replace(settings, flip=False, scale_jitter=False, colour_jitter=0.0)
+    samples = Samples(sources, fixed, 2**41, settings.validation)  # numbers that no training sample has
+    drawn = [samples[index] for index in range(settings.validation)]
+    chunks = (drawn[start : start + GRID] for start in range(0, len(drawn), GRID))
+    return [Batch(*(torch.stack(planes) for planes in zip(*chunk, strict=True))) for chunk in chunks]

@@ -1,0 +1,65 @@
+"""The losses of the paper: spatially discounted l1, and the adversarial terms of three kinds of GAN."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Gan = Literal["wgan-gp", "hinge", "lsgan"]
+DISCOUNT = 0.99  # gamma, paper section 3.2
+GRADIENT_FLOOR = 1e-12  # under the root of the gradient norm, whose derivative is infinite at 0
+
+
+def discount_weights(distance: Tensor, gamma: float = DISCOUNT) -> Tensor:
+    """gamma ** distance to the nearest known pixel (paper, section 3.2): the middle of a hole has many right answers.
+
+    :param distance: [N, 1, H, W] in pixels, 0 where known.
+    """
+    return torch.pow(torch.as_tensor(gamma, dtype=distance.dtype, device=distance.device), distance)
+
+
+def hole_l1(prediction: Tensor, target: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean of |prediction - target| over the missing pixels of the batch.
+
+    :param prediction: [N, 3, H, W]; `mask` and `weights` [N, 1, H, W].
+    """
+    error = (prediction - target).abs().mean(dim=1, keepdim=True)
+    return (error * weights * mask).sum() / mask.sum().clamp_min(1)
+
+
+def known_l1(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Mean of |prediction - target| over the known pixels of the batch."""
+    return hole_l1(prediction, target, 1 - mask, torch.ones_like(mask))
+
+
+def critic_loss(real: Tensor, fake: Tensor, gan: Gan) -> Tensor:
+    """What a critic minimises, from its scores [N] of real and of completed pictures."""
+    match gan:
+        case "wgan-gp":
+            return fake.mean() - real.mean()
+        case "hinge":
+            return functional.relu(1 - real).mean() + functional.relu(1 + fake).mean()
+        case "lsgan":
+            return ((real - 1).square().mean() + fake.square().mean()) / 2
+
+
+def generator_loss(fake: Tensor, gan: Gan) -> Tensor:
+    """What the generator minimises, from a critic's scores [N] of completed pictures."""
+    return (fake - 1).square().mean() / 2 if gan == "lsgan" else -fake.mean()
+
+
+def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mask: Tensor, mix: Tensor) -> Tensor:
+    """Penalise gradients whose norm over the missing pixels is not 1 (paper, equation 3).
+
+    :param critic: pictures to scores [N].
+    :param real: [N, 3, H, W], `fake` likewise, `mask` [N, 1, H, W]; `mix` [N] in [0, 1) places each sample between them.
+    """
+    between = real + mix[:, None, None, None] * (fake - real)
+    between = between.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    norm = ((gradient.square() * mask).sum(dim=(1, 2, 3)) + GRADIENT_FLOOR).sqrt()
+    return (norm - 1).square().mean()

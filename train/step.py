@@ -1,0 +1,137 @@
+"""One step of Algorithm 1 of the paper: update the critics, update the generator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.distributed import all_reduce, get_world_size, is_initialized
+
+from gi_plugin.config import TrainSettings
+from gi_plugin.train import losses
+from gi_plugin.train.critics import Critics, local_crop
+from gi_plugin.train.data import Batch
+from gi_plugin.train.network import Completion, InpaintingNetwork
+
+
+class Trainer:
+    """Network, critics, their optimisers and the running average: everything that a step changes."""
+
+    def __init__(self, network: InpaintingNetwork, settings: TrainSettings, device: torch.device) -> None:
+        self.settings, self.device = settings, device
+        layout = torch.channels_last if settings.channels_last else torch.contiguous_format
+        torch.manual_seed(settings.seed)
+        self.network = network.to(device, memory_format=layout)
+        self.critics = Critics(settings.crop, spectral=settings.gan == "hinge").to(device, memory_format=layout)
+        self.average = InpaintingNetwork(network.settings).to(device, memory_format=layout).requires_grad_(requires_grad=False)
+        self.average.load_state_dict(network.state_dict())
+        self.optimizer, self.critic_optimizer = (self._adam(module) for module in (self.network, self.critics))
+        self.mix = torch.Generator().manual_seed(settings.seed)  # of the gradient penalty
+        self._layout = layout
+        self._run = torch.compile(self.network) if settings.compile else self.network
+
+    def critic_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Update both critics once; returns their loss and penalty."""
+        image, mask = self._to_device(batch.image), self._to_device(batch.mask)
+        with torch.no_grad(), self._autocast():
+            fake = self._run(image, mask).completed.float()
+        with self._autocast():
+            pairs = list(zip(self.critics(image, mask), self.critics(fake, mask), strict=True))
+        gan = cast("losses.Gan", self.settings.gan)
+        loss = torch.stack([losses.critic_loss(real.float(), score.float(), gan) for real, score in pairs]).sum()
+        penalty = self._penalty(image, fake, mask) if gan == "wgan-gp" else torch.zeros((), device=self.device)
+        self._update(self.critic_optimizer, self.critics, loss + self.settings.gradient_penalty * penalty)
+        return {"critic/loss": loss.detach(), "critic/penalty": penalty.detach()}
+
+    def generator_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Update the network once; returns the terms of its loss."""
+        self.optimizer.zero_grad(set_to_none=True)
+        totals: dict[str, Tensor] = {}
+        for part in _parts(batch, self.settings.accumulate):
+            loss, terms = self._generator_loss(part)
+            (loss / self.settings.accumulate).backward()  # type: ignore[no-untyped-call]
+            totals = {name: totals.get(name, 0) + value.detach() / self.settings.accumulate for name, value in terms.items()}
+        _average_gradients(self.network.parameters())
+        self.optimizer.step()
+        with torch.no_grad():
+            for average, current in zip(self.average.parameters(), self.network.parameters(), strict=True):
+                average.lerp_(current, 1 - self.settings.ema)
+        return totals
+
+    def set_learning_rate(self, rate: float) -> None:
+        """Set the step size of both optimisers."""
+        for optimizer in (self.optimizer, self.critic_optimizer):
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+
+    def complete(self, batch: Batch) -> Completion:
+        """Run the averaged network on a batch, without gradients, in training precision."""
+        with torch.no_grad(), self._autocast():
+            completion: Completion = self.average(self._to_device(batch.image), self._to_device(batch.mask))
+        return completion
+
+    def _generator_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        image, mask, distance = (self._to_device(plane) for plane in batch[:3])
+        weights = losses.discount_weights(distance, self.settings.discount)
+        with self._autocast():
+            completion = self._run(image, mask)
+        terms = {}
+        for stage, picture in (("coarse", completion.coarse.float()), ("refined", completion.refined.float())):
+            terms[f"l1/{stage} hole"] = losses.hole_l1(picture, image, mask, weights)
+            terms[f"l1/{stage} known"] = losses.known_l1(picture, image, mask)
+        stages = {"coarse": self.settings.coarse_weight, "refined": 1.0}
+        loss = sum(
+            (weight * (self.settings.hole_weight * terms[f"l1/{stage} hole"] + self.settings.known_weight * terms[f"l1/{stage} known"])
+             for stage, weight in stages.items()), torch.zeros((), device=self.device))
+        if self.settings.critic_steps:
+            terms["adversarial"] = self._adversarial(completion.completed.float(), mask)
+            loss = loss + self.settings.adversarial_weight * terms["adversarial"]
+        return loss, {**terms, "loss": loss}
+
+    def _adversarial(self, fake: Tensor, mask: Tensor) -> Tensor:
+        self.critics.requires_grad_(requires_grad=False)
+        with self._autocast():
+            scores = self.critics(fake, mask)
+        self.critics.requires_grad_(requires_grad=True)
+        return torch.stack([losses.generator_loss(score.float(), cast("losses.Gan", self.settings.gan)) for score in scores]).sum()
+
+    def _penalty(self, image: Tensor, fake: Tensor, mask: Tensor) -> Tensor:
+        side = self.critics.size // 2
+        views = [(self.critics.whole, (image, fake, mask)), (self.critics.local, tuple(local_crop(plane, mask, side) for plane in (image, fake, mask)))]
+        penalties = []
+        for critic, planes in views:
+            mix = torch.rand(len(image), generator=self.mix).to(self.device)
+            penalties.append(losses.gradient_penalty(critic, *planes, mix))
+        return torch.stack(penalties).sum()
+
+    def _update(self, optimizer: torch.optim.Optimizer, module: nn.Module, loss: Tensor) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        _average_gradients(module.parameters())
+        optimizer.step()
+
+    def _adam(self, module: nn.Module) -> torch.optim.Adam:
+        return torch.optim.Adam(module.parameters(), self.settings.learning_rate, (self.settings.beta1, self.settings.beta2))
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        return torch.autocast(self.device.type, torch.bfloat16) if self.settings.precision == "bf16" else nullcontext()
+
+    def _to_device(self, plane: Tensor) -> Tensor:
+        return plane.to(self.device, memory_format=self._layout, non_blocking=True)
+
+
+def _parts(batch: Batch, count: int) -> Iterable[Batch]:
+    return (Batch(*planes) for planes in zip(*(plane.chunk(count) for plane in batch), strict=True))
+
+
+def _average_gradients(parameters: Iterable[Tensor]) -> None:
+    """Average gradients over the processes of a distributed run; nothing to do in a single one."""
+    if not is_initialized():
+        return
+    for parameter in parameters:
+        if parameter.grad is not None:
+            all_reduce(parameter.grad)
+            parameter.grad /= get_world_size()
