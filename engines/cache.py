@@ -1,6 +1,6 @@
 """The engine cache: built engines in the user's cache folder, each in a folder of its own with a JSON sidecar.
 
-Engines are executable code: they are built on this machine, kept in folders that only their owner can read, and never loaded from elsewhere.
+Engines are executable code: they are built on this machine, kept in a folder that only its owner can read, and never come from elsewhere.
 The folder's name is a hash of all that an engine depends on; its content is checked against the sidecar before anything reads it.
 """
 
@@ -115,10 +115,10 @@ class EngineCache:
     def _sidecar(self, folder: Path) -> dict[str, object]:
         try:
             sidecar = json.loads((folder / SIDECAR).read_text(encoding="utf-8"))
-            if not isinstance(sidecar, dict) or not {"parts", "sha256", "size", "created"} <= sidecar.keys():
-                raise ValueError("keys are missing")
         except (OSError, ValueError) as error:
             raise EngineMismatch(f"{folder / SIDECAR}: not a readable sidecar ({error}); {_remedy()}") from error
+        if not isinstance(sidecar, dict) or not {"parts", "sha256", "size", "created"} <= sidecar.keys():
+            raise EngineMismatch(f"{folder / SIDECAR}: keys are missing; {_remedy()}")
         return sidecar
 
     def _entry(self, folder: Path) -> CachedEngine:

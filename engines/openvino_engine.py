@@ -44,7 +44,9 @@ class OpenVinoEngine:
             "batch": str(settings.batch),
             "options": str(sorted(options.items())),
         }
-        self._request: openvino.InferRequest | None = _compiled(core, network, parts, options, cache_directory(settings)).create_infer_request()
+        self._request: openvino.InferRequest | None = _compiled(
+            core, network, parts, options, cache_directory(settings)
+        ).create_infer_request()
         self._lock = threading.Lock()
 
     def __call__(self, image: Floats, mask: Floats) -> tuple[Floats, Matches]:
@@ -76,7 +78,9 @@ def _precision(core: openvino.Core, wanted: str) -> str:
     if wanted == "auto":
         return native
     if wanted not in PRECISIONS:
-        raise EngineMissing(f"openvino on this CPU runs in {' or '.join(PRECISIONS)}, not in {wanted}; set [engine] precision to one of them or 'auto'")
+        raise EngineMissing(
+            f"openvino on this CPU runs in {' or '.join(PRECISIONS)}, not in {wanted}; set [engine] precision to one of them or 'auto'"
+        )
     return wanted
 
 
@@ -86,7 +90,9 @@ def _full(windows: Floats, batch: int) -> Floats:
     return np.concatenate((windows, np.repeat(windows[-1:], missing, axis=0))) if missing else windows
 
 
-def _compiled(core: openvino.Core, network: Path, parts: dict[str, str], options: dict[str, str], directory: Path) -> openvino.CompiledModel:
+def _compiled(
+    core: openvino.Core, network: Path, parts: dict[str, str], options: dict[str, str], directory: Path
+) -> openvino.CompiledModel:
     """Take the compiled network from the cache, or compile and keep it; a cache that cannot be used costs time, never the result."""
     cache = EngineCache(directory)
     try:

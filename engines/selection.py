@@ -26,7 +26,7 @@ def open_engine(config: Config, window: int, backend: str | None = None) -> Engi
     wanted = backend or config.engine.backend
     if wanted not in ("auto", *BACKENDS):
         raise EngineMissing(f"unknown backend {wanted!r}: expected 'auto' or one of {', '.join(BACKENDS)}")
-    skipped = []
+    skipped: list[str] = []
     for status in backend_status() if wanted == "auto" else [_status(wanted)]:
         if status.available:
             engine = _openers()[status.name](network_path(config.model.path), window, replace(config.engine, backend=status.name))

@@ -10,6 +10,7 @@ from gi_plugin.config import EngineSettings
 from gi_plugin.engines.protocol import Floats, Matches
 from gi_plugin.errors import EngineError, EngineMissing
 from gi_plugin.train.checkpoint import load_network
+from gi_plugin.train.precision import placed
 
 DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -28,7 +29,7 @@ class TorchEngine:
         self.backend = f"torch {self._device.type} {precision}"
         if settings.threads:
             torch.set_num_threads(settings.threads)
-        self._network = load_network(network).eval().to(self._device, memory_format=torch.channels_last)
+        self._network = placed(load_network(network).eval(), self._device)
 
     def __call__(self, image: Floats, mask: Floats) -> tuple[Floats, Matches]:
         """Complete windows: see `Engine`."""

@@ -5,7 +5,17 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from gi_plugin.errors import ConfigError, EngineError, EngineMismatch, EngineMissing, GiError, ImageError, MissingDependency, ModelError, TrainingError
+from gi_plugin.errors import (
+    ConfigError,
+    EngineError,
+    EngineMismatch,
+    EngineMissing,
+    GiError,
+    ImageError,
+    MissingDependency,
+    ModelError,
+    TrainingError,
+)
 
 if TYPE_CHECKING:
     from gi_plugin.inpainter import Inpainter, inpaint

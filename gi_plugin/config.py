@@ -38,17 +38,17 @@ def _multiple_of_32(default: int, low: int, high: int) -> Any:
 
 @dataclass(frozen=True)
 class PluginSettings:
-    """[plugin]: how the plugin calls itself in a host."""
+    """[plugin]: the manifest; fixed, so that what a host reads there is what it finds."""
 
-    name: str = "contextual-attention"
+    name: str = _one_of("contextual-attention", "contextual-attention")
+    project: str = _one_of("gi_plugin", "gi_plugin")
+    group: str = _one_of("gi_plugin", "gi_plugin")
 
 
 @dataclass(frozen=True)
 class HookSettings:
     """[hook]: defaults of the options of an `inpaint` call."""
 
-    project: str = "gi_plugin"
-    group: str = "gi_plugin"
     dilate: int = _between(0, 0, 64)
     max_pixels: int = _between(500_000_000, 1, 2**40)
 

@@ -63,6 +63,6 @@ def require(module: str, extra: str) -> ModuleType:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is not None and error.name.split(".")[0] != module.split(".")[0]:
+        if error.name is not None and error.name.split(".")[0] != module.split(".", maxsplit=1)[0]:
             raise  # installed, but broken: its own message tells more
         raise MissingDependency(f"{module} is not installed. Install it with: pip install 'gi-plugin[{extra}]'") from error

@@ -59,7 +59,10 @@ def load(path: Path) -> onnx.ModelProto:
         raise ModelError(f"{path}: not a readable ONNX model ({_first_line(error)}); export it again, or reinstall the package") from error
     names = tuple(value.name for value in model.graph.input), tuple(value.name for value in model.graph.output)
     if names != (INPUTS, OUTPUTS) or not any(node.domain == DOMAIN and node.op_type == ATTENTION for node in model.graph.node):
-        raise ModelError(f"{path}: an ONNX model, but not a network of gi-plugin: expected inputs {INPUTS}, outputs {OUTPUTS} and a {DOMAIN}::{ATTENTION} node")
+        raise ModelError(
+            f"{path}: an ONNX model, but not a network of gi-plugin: expected inputs {INPUTS}, outputs {OUTPUTS} "
+            f"and a {DOMAIN}::{ATTENTION} node"
+        )
     return model
 
 
@@ -84,7 +87,9 @@ def settings(model: onnx.ModelProto) -> dict[str, Any]:
     try:
         values: dict[str, Any] = json.loads(metadata(model)[SETTINGS_KEY])
     except (KeyError, json.JSONDecodeError) as error:
-        raise ModelError(f"the network file holds no settings under the metadata key {SETTINGS_KEY!r}: it cannot be trained further") from error
+        raise ModelError(
+            f"the network file holds no settings under the metadata key {SETTINGS_KEY!r}: it cannot be trained further"
+        ) from error
     return values
 
 

@@ -24,7 +24,7 @@ class _DiagonalBoxSum(torch.autograd.Function):
     """`diagonal_box_sum` with its own derivative: the operator is self-adjoint, so nothing needs saving."""
 
     @staticmethod
-    def forward(ctx: Any, grid: Tensor) -> Tensor:
+    def forward(_ctx: Any, grid: Tensor) -> Tensor:
         for row, column in ((1, 3), (2, 4)):
             size = grid.shape[row]
             total = grid.clone()
@@ -36,8 +36,8 @@ class _DiagonalBoxSum(torch.autograd.Function):
         return grid
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        total: Tensor = _DiagonalBoxSum.apply(gradients[0])
+    def backward(_ctx: Any, *gradients: Tensor) -> Tensor:
+        total: Tensor = _DiagonalBoxSum.apply(gradients[0])  # type: ignore[no-untyped-call]
         return total
 
 
@@ -51,7 +51,7 @@ def diagonal_box_sum(grid: Tensor) -> Tensor:
     :param grid: [N, h, w, h, w], query cell first, key cell second.
     :return: the same shape.
     """
-    total: Tensor = _DiagonalBoxSum.apply(grid)
+    total: Tensor = _DiagonalBoxSum.apply(grid)  # type: ignore[no-untyped-call]
     return total
 
 
@@ -71,8 +71,8 @@ def attention_weights(gram: Tensor, mask: Tensor, scale: float = SOFTMAX_SCALE) 
     :param gram: [N, L, L], products <d_p, d_q> of the cells' features.
     :param mask: [N, 1, h, w] float, 1 = cell touches the hole; h * w = L.
     :param scale: lambda of the softmax.
-    :return: weights [N, L, L] float32 (float64 if `gram` is), rows sum to 1 (to 0 where no key is valid); matches [N, L] int64, the best key of each
-        query (0 where no key is valid).
+    :return: weights [N, L, L] float32 (float64 if `gram` is), rows sum to 1 (to 0 where no key is valid); matches [N, L] int64, the
+        best key of each query (0 where no key is valid).
     """
     count, _, height, width = mask.shape
     cells = height * width

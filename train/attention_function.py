@@ -46,7 +46,9 @@ def ContextualAttentionWeights(gram: FLOAT, mask: FLOAT, scale: float = 10.0) ->
     outside = op.Pad(op.Cast(mask, to=1), op.Constant(value_ints=[0, 0, 1, 1, 0, 0, 1, 1]), op.Constant(value_float=1.0))
     touched = op.Reshape(op.MaxPool(outside, kernel_shape=[3, 3]), op.Concat(count, one, cells, axis=0))
     valid = op.Constant(value_float=1.0) - touched  # [N, 1, L]
-    logits = op.Where(op.Greater(valid, op.Constant(value_float=0.0)), op.Constant(value_float=scale) * score, op.Constant(value_float=-1e4))
+    logits = op.Where(
+        op.Greater(valid, op.Constant(value_float=0.0)), op.Constant(value_float=scale) * score, op.Constant(value_float=-1e4)
+    )
     weights = op.Softmax(logits, axis=-1) * valid
     matches = op.ArgMax(logits, axis=-1, keepdims=0)
     return weights, matches

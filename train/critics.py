@@ -66,5 +66,5 @@ def _start(line: Tensor, side: int) -> int:
     return max(0, min(middle - side // 2, line.shape[0] - side))
 
 
-def _constrained(layer: nn.Conv2d | nn.Linear, spectral: bool) -> nn.Module:  # noqa: FBT001
+def _constrained(layer: nn.Conv2d | nn.Linear, spectral: bool) -> nn.Module:
     return spectral_norm(layer) if spectral else layer

@@ -89,8 +89,8 @@ class Samples(Dataset[Batch]):
         crop, skipped = self._crop(random)
         mask = draw_mask(random, self.settings)
         image = torch.from_numpy(crop).permute(2, 0, 1)
-        planes = (torch.from_numpy(plane)[None] for plane in (mask.astype(np.float32), masks.distance_to_known(mask)))
-        return Batch(image, *planes, torch.tensor(skipped))
+        hole, distance = (torch.from_numpy(plane)[None] for plane in (mask.astype(np.float32), masks.distance_to_known(mask)))
+        return Batch(image, hole, distance, torch.tensor(skipped))
 
     def _crop(self, random: np.random.Generator) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], int]:
         for skipped in range(ATTEMPTS):
@@ -101,7 +101,9 @@ class Samples(Dataset[Batch]):
                 picture = None
             if picture is not None:
                 return _random_crop(random, picture, self.settings), skipped
-        raise ConfigError(f"{ATTEMPTS} pictures in a row are broken or smaller than {self.settings.crop} px; the last one was {source.path}")
+        raise ConfigError(
+            f"{ATTEMPTS} pictures in a row are broken or smaller than {self.settings.crop} px; the last one was {source.path}"
+        )
 
 
 def decode(content: bytes, smallest: int) -> Image.Image | None:
@@ -124,7 +126,7 @@ def batches(sources: list[Source], settings: TrainSettings, first: int, rank: in
     per_process = settings.batch // ranks
     samples = Samples(sources, settings, first, 2**40)
     order = (range(start + rank * per_process, start + (rank + 1) * per_process) for start in range(0, 2**40, settings.batch))
-    loader = DataLoader(samples, batch_sampler=_Batches(order), num_workers=settings.workers, persistent_workers=False)  # type: ignore[arg-type]
+    loader = DataLoader(samples, batch_sampler=_Batches(order), num_workers=settings.workers)
     return (Batch(*parts) for parts in loader)
 
 
@@ -138,11 +140,15 @@ class _Batches:
         return (list(numbers) for numbers in self.order)
 
 
-def _random_crop(random: np.random.Generator, picture: Image.Image, settings: TrainSettings) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    largest = min(min(picture.size), round(settings.crop / SMALLEST_SCALE)) if settings.scale_jitter else settings.crop
+def _random_crop(
+    random: np.random.Generator, picture: Image.Image, settings: TrainSettings
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    largest = min(*picture.size, round(settings.crop / SMALLEST_SCALE)) if settings.scale_jitter else settings.crop
     side = int(random.integers(settings.crop, largest + 1))
-    left, top = random.integers(0, picture.width - side + 1), random.integers(0, picture.height - side + 1)
-    crop = picture.resize((settings.crop, settings.crop), Image.Resampling.BOX if side > settings.crop else None, (left, top, left + side, top + side))
+    left, top = (int(random.integers(0, length - side + 1)) for length in picture.size)
+    crop = picture.resize(
+        (settings.crop, settings.crop), Image.Resampling.BOX if side > settings.crop else None, (left, top, left + side, top + side)
+    )
     pixels = np.asarray(crop, dtype=np.float32)
     if settings.flip and random.random() < 0.5:
         pixels = pixels[:, ::-1]
@@ -165,5 +171,3 @@ def _of_shard(path: Path) -> list[Source]:
     except (OSError, tarfile.TarError) as error:
         raise ConfigError(f"{path}: cannot be read as an uncompressed tar shard: {error}") from error
     return [Source(path, member.offset_data, member.size) for member in members]
-
-

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from gi_plugin import network_file
 from gi_plugin.errors import ModelError
 from gi_plugin.train.attention_function import ContextualAttentionWeights, DiagonalBoxSum
-from gi_plugin.train.network import InpaintingNetwork
+from gi_plugin.train.network import InpaintingNetwork, NetworkSettings
 
 OPSET = 18
 TOLERANCE = 1e-3  # largest difference of an exported picture from PyTorch's, on a scale of -1 to 1
@@ -46,7 +46,7 @@ def export_network(network: InpaintingNetwork, path: Path, notes: Mapping[str, s
     :raises ModelError: if the difference exceeds 1e-3; nothing is written then.
     """
     rounded = _rounded(network)
-    model = _with_functions(_half_parameters(_graph(rounded), set(rounded.state_dict())))
+    model = _with_functions(_half_parameters(_graph(network.settings), rounded.state_dict()))
     helper.set_model_props(model, {**notes, network_file.SETTINGS_KEY: json.dumps(asdict(network.settings))})
     onnx.checker.check_model(model)
     difference = _difference(rounded, model)
@@ -77,12 +77,16 @@ def _attention_node(gram: Tensor, mask: Tensor, scale: float) -> tuple[Tensor, T
     return cast("tuple[Tensor, Tensor]", tuple(outputs))
 
 
-def _graph(network: InpaintingNetwork) -> onnx.ModelProto:
-    batch, rows, columns = (torch.export.Dim(name, min=least, max=most) for name, least, most in (("n", 1, 64), ("h", 9, 512), ("w", 9, 512)))
+def _graph(settings: NetworkSettings) -> onnx.ModelProto:
+    """Export the structure; its parameters are random, since the exporter would merge those of equal value."""
+    batch, rows, columns = (
+        torch.export.Dim(name, min=least, max=most) for name, least, most in (("n", 1, 64), ("h", 9, 512), ("w", 9, 512))
+    )
     dynamic = {0: batch, 2: 8 * rows, 3: 8 * columns}
     example = (torch.zeros(2, 3, 128, 160), torch.zeros(2, 1, 128, 160))
-    exported = InpaintingNetwork(network.settings)
-    exported.load_state_dict(network.state_dict())
+    exported = InpaintingNetwork(settings)
+    for parameter in exported.parameters():
+        nn.init.normal_(parameter)
     attention = exported.refinement.attention
     if attention is None:
         raise ModelError("a network without attention has no attention node to export: it is a baseline for comparison in training only")
@@ -106,19 +110,19 @@ def _graph(network: InpaintingNetwork) -> onnx.ModelProto:
     return model
 
 
-def _half_parameters(model: onnx.ModelProto, names: set[str]) -> onnx.ModelProto:
-    """Store the trained parameters in fp16 under their training names, each followed by a cast to fp32."""
+def _half_parameters(model: onnx.ModelProto, state: Mapping[str, Tensor]) -> onnx.ModelProto:
+    """Put the trained parameters in, as fp16 and under their training names, each followed by a cast to fp32."""
     casts = []
     for stored in list(model.graph.initializer):
         name = stored.name.removeprefix("network.")
-        if name not in names:
+        if name not in state:
             continue
-        half = numpy_helper.from_array(numpy_helper.to_array(stored).astype(np.float16), name)
+        half = numpy_helper.from_array(state[name].numpy().astype(np.float16), name)
         casts.append(helper.make_node("Cast", [name], [stored.name], to=TensorProto.FLOAT))
         model.graph.initializer.remove(stored)
         model.graph.initializer.append(half)
-    if len(casts) != len(names):
-        raise ModelError(f"the exporter kept {len(casts)} of {len(names)} parameters by name")
+    if len(casts) != len(state):
+        raise ModelError(f"the exporter kept {len(casts)} of {len(state)} parameters by name")
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)

@@ -16,8 +16,8 @@ STEPS = 6  # per distance
 def smooth_base(image: Tensor, mask: Tensor) -> Tensor:
     """Low-pass a picture at cells of 8 px and continue it into the hole by diffusion from the border.
 
-    Known cells hold the mean of their known pixels; in the hole, Jacobi steps of the heat equation run with neighbours 8, 4, 2, then 1 cells
-    away. Only shape-preserving standard operations: the base exports.
+    Known cells hold the mean of their known pixels; in the hole, Jacobi steps of the heat equation run with neighbours 8, 4, 2, then 1
+    cells away. Only shape-preserving standard operations: the base exports.
 
     :param image: [N, 3, H, W] float; the values inside the hole are ignored.
     :param mask: [N, 1, H, W] float, 1 = hole. H and W are multiples of 8.

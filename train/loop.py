@@ -25,6 +25,7 @@ from gi_plugin.train.run_state import Position
 from gi_plugin.train.step import Trainer
 
 LAST, BEST = "last.safetensors", "best.safetensors"
+ENDLESS = 2**40
 SAVE_SECONDS = 120.0  # between two saves of the state
 REPORT_STEPS = 10
 GRID = 8  # validation pictures in a TensorBoard grid
@@ -36,7 +37,7 @@ class Budget:
     """When a run ends, whichever comes first; a continued run counts what it has already used."""
 
     minutes: float = math.inf
-    steps: int = 2**40
+    steps: int = ENDLESS
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,15 @@ def train(
     :raises ConfigError: if the data cannot be used.
     """
     if settings.hole_largest > settings.crop or settings.hole_smallest > settings.hole_largest:
-        raise ConfigError(f"holes of {settings.hole_smallest} to {settings.hole_largest} px in crops of {settings.crop} px: expected smallest <= largest <= crop")
+        raise ConfigError(
+            f"holes of {settings.hole_smallest} to {settings.hole_largest} px in crops of {settings.crop} px: "
+            "expected smallest <= largest <= crop"
+        )
     with distributed.process_group() as (rank, ranks):
         if settings.batch % (ranks * settings.accumulate):
-            raise ConfigError(f"[train] batch = {settings.batch}: expected a multiple of processes x accumulate, {ranks} x {settings.accumulate}")
+            raise ConfigError(
+                f"[train] batch = {settings.batch}: expected a multiple of processes x accumulate, {ranks} x {settings.accumulate}"
+            )
         return _Run(data, folder, settings, budget, report, start, rank, ranks).run()
 
 
@@ -76,7 +82,15 @@ class _Run:
     """One process of a run."""
 
     def __init__(
-        self, data: Path, folder: Path, settings: TrainSettings, budget: Budget, report: Callable[[Progress], None], start: Path | None, rank: int, ranks: int
+        self,
+        data: Path,
+        folder: Path,
+        settings: TrainSettings,
+        budget: Budget,
+        report: Callable[[Progress], None],
+        start: Path | None,
+        rank: int,
+        ranks: int,
     ) -> None:
         self.settings, self.budget, self.report, self.rank, self.ranks = settings, budget, report, rank, ranks
         self.folder, self.skipped, self.saved = folder, 0, time.monotonic()
@@ -102,7 +116,9 @@ class _Run:
                 terms = self._step(stream)
                 loss = float(terms["loss"])
                 if not math.isfinite(loss) or (mean is not None and abs(loss) > EXPLODED * mean):
-                    raise TrainingError(f"training diverged at step {self.position.step} (loss {loss:g}): the last good state is {self.folder / LAST}")
+                    raise TrainingError(
+                        f"training diverged at step {self.position.step} (loss {loss:g}): the last good state is {self.folder / LAST}"
+                    )
                 mean = abs(loss) if mean is None else 0.99 * mean + 0.01 * abs(loss)
                 self._after_step(terms, loss, board)
             self._save()
@@ -164,8 +180,11 @@ class _Run:
             run_state.save(self.trainer, self.position, self.folder / LAST, self._notes(self.position.best))
 
     def _notes(self, psnr: float) -> dict[str, str]:
-        return {**self.notes, "training": f"{self.position.step} steps of {self.settings.batch} pictures, {self.position.seconds / 60:.0f} minutes",
-                "validation": f"{psnr:.2f} dB in the hole"}
+        return {
+            **self.notes,
+            "training": f"{self.position.step} steps of {self.settings.batch} pictures, {self.position.seconds / 60:.0f} minutes",
+            "validation": f"{psnr:.2f} dB in the hole",
+        }
 
     def _board(self) -> AbstractContextManager[SummaryWriter | None]:
         return SummaryWriter(str(self.folder)) if self.rank == 0 else nullcontext()
@@ -178,14 +197,18 @@ def _network(settings: TrainSettings, start: Path | None) -> tuple[InpaintingNet
         return InpaintingNetwork(wanted), {}
     network, notes = read_network(start)
     if network.settings != wanted:
-        raise ConfigError(f"{start}: holds a network of {network.settings}, the settings ask for {wanted}: change [train] width, attention or fill")
+        raise ConfigError(
+            f"{start}: holds a network of {network.settings}, the settings ask for {wanted}: change [train] width, attention or fill"
+        )
     return network, {key: text for key, text in notes.items() if key in ("licence", "data")}
 
 
 def _split(sources: list[Source], settings: TrainSettings) -> tuple[list[Source], list[Source]]:
     """Hold out the validation pictures: the same ones for the same seed."""
     if len(sources) <= settings.validation:
-        raise ConfigError(f"{len(sources)} pictures, {settings.validation} of them for validation: too few; lower [train] validation or add pictures")
+        raise ConfigError(
+            f"{len(sources)} pictures, {settings.validation} of them for validation: too few; lower [train] validation or add pictures"
+        )
     order = np.random.default_rng(settings.seed).permutation(len(sources))
     chosen = [sources[index] for index in order]
     return chosen[settings.validation :], chosen[: settings.validation]

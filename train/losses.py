@@ -15,7 +15,7 @@ GRADIENT_FLOOR = 1e-12  # under the root of the gradient norm, whose derivative 
 
 
 def discount_weights(distance: Tensor, gamma: float = DISCOUNT) -> Tensor:
-    """gamma ** distance to the nearest known pixel (paper, section 3.2): the middle of a hole has many right answers.
+    """Gamma ** distance to the nearest known pixel (paper, section 3.2): the middle of a hole has many right answers.
 
     :param distance: [N, 1, H, W] in pixels, 0 where known.
     """

@@ -1,6 +1,6 @@
 """How near a filled picture is to the original: the columns of the paper's Table 1, and two of later work.
 
-With x the original and y the completed picture on [0, 1], over all pixels and channels of the picture (as in the paper, known pixels included):
+With x the original and y the completed picture on [0, 1], over all pixels and channels (as in the paper, known pixels included):
 mean l1 = mean |x - y|; mean l2 = mean (x - y)^2; PSNR = -10 log10(mean l2); TV = mean |differences of neighbours of y|. The paper's l1 and
 l2 percentages are relative, by a formula that it does not state; these are absolute, on a scale from black to white, in percent.
 """
@@ -41,7 +41,9 @@ def score(completed: Floats, original: Floats, hole: npt.NDArray[np.bool_]) -> S
     l2 = float(np.square(difference).mean())
     hole_l2 = float(np.square(difference[hole]).mean())
     tv = np.mean([np.abs(np.diff(completed, axis=axis)).mean() for axis in (0, 1)])
-    ssim = structural_similarity(original, completed, data_range=1.0, channel_axis=2, gaussian_weights=True, sigma=1.5, use_sample_covariance=False)
+    ssim = structural_similarity(
+        original, completed, data_range=1.0, channel_axis=2, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+    )
     return Scores(
         l1=100 * float(np.abs(difference).mean()), l2=100 * l2, psnr=_decibel(l2), tv=100 * float(tv), ssim=float(ssim),
         hole_psnr=_decibel(hole_l2), texture=100 * texture_distance(completed, original, hole),

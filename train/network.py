@@ -35,10 +35,18 @@ class Completion(NamedTuple):
 
 
 def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
-    """A mirror-padded convolution that keeps the size (divides it by the stride), Glorot-uniform with zero bias."""
+    """A mirror-padded convolution that keeps the size (divides it by the stride), with zero bias.
+
+    Glorot-uniform like the published code; where shape and width stay, the identity plus a quarter of that, as for the context module
+    of Yu and Koltun (ICLR 2016, section 3): the long dilated stacks then pass pictures on from the first step.
+    """
     padding = dilation * (kernel // 2)
     layer = nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, padding_mode="reflect")
-    nn.init.xavier_uniform_(layer.weight)
+    keeps = inputs == outputs and stride == 1
+    nn.init.xavier_uniform_(layer.weight, gain=0.25 if keeps else 1.0)
+    if keeps:
+        with torch.no_grad():
+            layer.weight += nn.init.dirac_(torch.empty_like(layer.weight))
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # built with a bias
     return layer
 

@@ -1,11 +1,15 @@
-"""Where half precision may not reach: scores and fills are computed in at least float32."""
+"""Where half precision may not reach (scores and fills are computed in at least float32), and where modules live."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 
+from typing import TypeVar
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
@@ -18,3 +22,9 @@ def full_precision(like: Tensor) -> AbstractContextManager[object]:
     if torch.is_autocast_enabled(like.device.type):
         return torch.autocast(like.device.type, enabled=False)
     return nullcontext()
+
+
+def placed(module: Module, device: torch.device, layout: torch.memory_format = torch.channels_last) -> Module:
+    """The module, moved to a device and into a memory layout."""
+    placed_module: Module = module.to(device, memory_format=layout)  # type: ignore[call-overload]  # torch's overloads lack it
+    return placed_module

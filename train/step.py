@@ -15,6 +15,7 @@ from gi_plugin.train import losses
 from gi_plugin.train.critics import Critics, local_crop
 from gi_plugin.train.data import Batch
 from gi_plugin.train.network import Completion, InpaintingNetwork
+from gi_plugin.train.precision import placed
 
 
 class Trainer:
@@ -24,9 +25,9 @@ class Trainer:
         self.settings, self.device = settings, device
         layout = torch.channels_last if settings.channels_last else torch.contiguous_format
         torch.manual_seed(settings.seed)
-        self.network = network.to(device, memory_format=layout)
-        self.critics = Critics(settings.crop, spectral=settings.gan == "hinge").to(device, memory_format=layout)
-        self.average = InpaintingNetwork(network.settings).to(device, memory_format=layout).requires_grad_(requires_grad=False)
+        self.network = placed(network, device, layout)
+        self.critics = placed(Critics(settings.crop, spectral=settings.gan == "hinge"), device, layout)
+        self.average = placed(InpaintingNetwork(network.settings), device, layout).requires_grad_(requires_grad=False)
         self.average.load_state_dict(network.state_dict())
         self.optimizer, self.critic_optimizer = (self._adam(module) for module in (self.network, self.critics))
         self.mix = torch.Generator().manual_seed(settings.seed)  # of the gradient penalty
@@ -52,7 +53,7 @@ class Trainer:
         totals: dict[str, Tensor] = {}
         for part in _parts(batch, self.settings.accumulate):
             loss, terms = self._generator_loss(part)
-            (loss / self.settings.accumulate).backward()  # type: ignore[no-untyped-call]
+            (loss / self.settings.accumulate).backward()
             totals = {name: totals.get(name, 0) + value.detach() / self.settings.accumulate for name, value in terms.items()}
         _average_gradients(self.network.parameters())
         self.optimizer.step()
@@ -84,8 +85,12 @@ class Trainer:
             terms[f"l1/{stage} known"] = losses.known_l1(picture, image, mask)
         stages = {"coarse": self.settings.coarse_weight, "refined": 1.0}
         loss = sum(
-            (weight * (self.settings.hole_weight * terms[f"l1/{stage} hole"] + self.settings.known_weight * terms[f"l1/{stage} known"])
-             for stage, weight in stages.items()), torch.zeros((), device=self.device))
+            (
+                weight * (self.settings.hole_weight * terms[f"l1/{stage} hole"] + self.settings.known_weight * terms[f"l1/{stage} known"])
+                for stage, weight in stages.items()
+            ),
+            torch.zeros((), device=self.device),
+        )
         if self.settings.critic_steps:
             terms["adversarial"] = self._adversarial(completion.completed.float(), mask)
             loss = loss + self.settings.adversarial_weight * terms["adversarial"]
@@ -100,16 +105,16 @@ class Trainer:
 
     def _penalty(self, image: Tensor, fake: Tensor, mask: Tensor) -> Tensor:
         side = self.critics.size // 2
-        views = [(self.critics.whole, (image, fake, mask)), (self.critics.local, tuple(local_crop(plane, mask, side) for plane in (image, fake, mask)))]
+        crops = (local_crop(image, mask, side), local_crop(fake, mask, side), local_crop(mask, mask, side))
         penalties = []
-        for critic, planes in views:
-            mix = torch.rand(len(image), generator=self.mix).to(self.device)
-            penalties.append(losses.gradient_penalty(critic, *planes, mix))
+        for critic, (real, completed, hole) in ((self.critics.whole, (image, fake, mask)), (self.critics.local, crops)):
+            mix = torch.rand(len(real), generator=self.mix).to(self.device)
+            penalties.append(losses.gradient_penalty(critic, real, completed, hole, mix))
         return torch.stack(penalties).sum()
 
     def _update(self, optimizer: torch.optim.Optimizer, module: nn.Module, loss: Tensor) -> None:
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         _average_gradients(module.parameters())
         optimizer.step()
 

@@ -127,12 +127,15 @@ def test_thread_setting_is_taken(cache: Path) -> None:
     np.testing.assert_allclose(_open(cache, threads=1)(image, mask)[0], _open(cache)(image, mask)[0], atol=1e-4)
 
 
-@pytest.mark.parametrize(("backend", "precision", "text"), [
-    ("nonsense", "fp32", "unknown backend 'nonsense'"),
-    ("openvino", "fp16", "not in fp16"),
-    ("torch", "fp16", "not in fp16"),
-    ("tensorrt", "fp32", "tensorrt: "),
-])
+@pytest.mark.parametrize(
+    ("backend", "precision", "text"),
+    [
+        ("nonsense", "fp32", "unknown backend 'nonsense'"),
+        ("openvino", "fp16", "not in fp16"),
+        ("torch", "fp16", "not in fp16"),
+        ("tensorrt", "fp32", "tensorrt: "),
+    ],
+)
 def test_what_cannot_be_opened_says_why(cache: Path, backend: str, precision: str, text: str) -> None:
     """The message names what was asked for and what stands against it."""
     with pytest.raises(EngineMissing, match=text):

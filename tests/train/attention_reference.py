@@ -17,8 +17,12 @@ def reference_weights(cells: Tensor, hole: Tensor, scale: float) -> tuple[Tensor
     _, height, width = cells.shape
     grid = list(itertools.product(range(height), range(width)))
     number = {cell: index for index, cell in enumerate(grid)}
-    patches = torch.stack([torch.cat([cells[:, y, x] if inside else torch.zeros_like(cells[:, 0, 0])
-                                      for y, x, inside in _around(cell, height, width)]) for cell in grid])  # [L, 9C]
+    patches = torch.stack(
+        [
+            torch.cat([cells[:, y, x] if inside else torch.zeros_like(cells[:, 0, 0]) for y, x, inside in _around(cell, height, width)])
+            for cell in grid
+        ]
+    )  # [L, 9C]
     unit = patches / patches.square().sum(dim=1, keepdim=True).clamp_min(1e-8).sqrt()
     cosine = unit @ unit.T
     valid = [all(inside and not hole[y, x] for y, x, inside in _around(cell, height, width)) for cell in grid]
@@ -38,8 +42,13 @@ def reference_attention(features: Tensor, mask: Tensor, scale: float = 10.0) -> 
     """One sample: features [C, 2h, 2w] and pixel mask [8h, 8w] to attended features and matches [L]."""
     channels, rows, columns = features.shape
     height, width = rows // 2, columns // 2
-    cells = torch.stack([torch.stack([features[:, 2 * y : 2 * y + 2, 2 * x : 2 * x + 2].mean(dim=(1, 2)) for x in range(width)], dim=1)
-                         for y in range(height)], dim=1)  # [C, h, w]
+    cells = torch.stack(
+        [
+            torch.stack([features[:, 2 * y : 2 * y + 2, 2 * x : 2 * x + 2].mean(dim=(1, 2)) for x in range(width)], dim=1)
+            for y in range(height)
+        ],
+        dim=1,
+    )  # [C, h, w]
     cells = cells / (cells.square().mean() + 1e-8).sqrt()
     hole = torch.tensor([[bool(mask[8 * y : 8 * y + 8, 8 * x : 8 * x + 8].any()) for x in range(width)] for y in range(height)])
     weights, matches = reference_weights(cells, hole, scale)
@@ -65,8 +74,12 @@ def _around(cell: tuple[int, int], height: int, width: int) -> Iterator[tuple[in
         yield y, x, 0 <= y < height and 0 <= x < width
 
 
-def _propagated(cosine: Tensor, number: dict[tuple[int, int], int], query: tuple[int, int], key: tuple[int, int], height: int,
-                width: int) -> Tensor:
-    terms = [cosine[number[p[0], p[1]], number[q[0], q[1]]]
-             for p, q in zip(_around(query, height, width), _around(key, height, width), strict=True) if p[2] and q[2]]
+def _propagated(
+    cosine: Tensor, number: dict[tuple[int, int], int], query: tuple[int, int], key: tuple[int, int], height: int, width: int
+) -> Tensor:
+    terms = [
+        cosine[number[p[0], p[1]], number[q[0], q[1]]]
+        for p, q in zip(_around(query, height, width), _around(key, height, width), strict=True)
+        if p[2] and q[2]
+    ]
     return torch.stack(terms).sum()

@@ -49,7 +49,9 @@ def test_gradient_equals_the_reference(kind: str) -> None:
     gradients = []
     for batched in (True, False):
         features = _features(5, 4).requires_grad_()
-        result = ContextualAttention()(features[None], mask[None, None].double())[0][0] if batched else reference_attention(features, mask)[0]
+        result = (
+            ContextualAttention()(features[None], mask[None, None].double())[0][0] if batched else reference_attention(features, mask)[0]
+        )
         gradients.append(torch.autograd.grad((result * weight).sum(), features)[0])
     torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-8, atol=1e-10)
 

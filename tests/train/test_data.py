@@ -56,7 +56,9 @@ def test_a_folder_tree_a_list_and_a_shard_hold_the_same_pictures(tree: Path) -> 
     assert len(find_pictures(tree)) == 16  # a shard in the tree counts as its members
 
 
-@pytest.mark.parametrize(("content", "text"), [(None, "expected a folder"), ("missing.png\n", "does not exist"), ("\n", "holds no picture")])
+@pytest.mark.parametrize(
+    ("content", "text"), [(None, "expected a folder"), ("missing.png\n", "does not exist"), ("\n", "holds no picture")]
+)
 def test_data_that_cannot_be_used_is_named(tmp_path: Path, content: str | None, text: str) -> None:
     """A wrong path, a list of missing files, or nothing at all are errors of the settings."""
     path = tmp_path / "list.txt"

@@ -85,6 +85,13 @@ def test_onnx_function_equals_pytorch(kind: str, height: int, width: int) -> Non
     np.testing.assert_array_equal(results[1], expected[1])
 
 
+def test_parameters_of_equal_value_are_kept_apart(tmp_path: Path) -> None:
+    """An untrained network, whose biases are all zero, is exported whole."""
+    untrained = InpaintingNetwork(SETTINGS)
+    export.export_network(untrained, tmp_path / "network.onnx", NOTES)
+    assert load_network(tmp_path / "network.onnx").state_dict().keys() == untrained.state_dict().keys()
+
+
 def test_a_file_that_differs_from_pytorch_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An export beyond the tolerance raises and leaves no file."""
     monkeypatch.setattr(export, "TOLERANCE", -1.0)
@@ -116,11 +123,14 @@ def test_a_network_file_serves_as_checkpoint(exported: Path) -> None:
     assert notes == NOTES
 
 
-@pytest.mark.parametrize(("content", "suffix", "text"), [
-    (None, ".safetensors", "no such checkpoint"),
-    (b"not tensors", ".safetensors", "not a readable checkpoint"),
-    (b"not a model", ".onnx", "not a readable ONNX model"),
-])
+@pytest.mark.parametrize(
+    ("content", "suffix", "text"),
+    [
+        (None, ".safetensors", "no such checkpoint"),
+        (b"not tensors", ".safetensors", "not a readable checkpoint"),
+        (b"not a model", ".onnx", "not a readable ONNX model"),
+    ],
+)
 def test_damaged_checkpoints_are_named(tmp_path: Path, content: bytes | None, suffix: str, text: str) -> None:
     """A file that is missing or no checkpoint gives one line that names it."""
     path = tmp_path / f"run{suffix}"

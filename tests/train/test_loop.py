@@ -18,8 +18,21 @@ from gi_plugin.train.checkpoint import read_network, read_tensors, save_network
 from gi_plugin.train.loop import BEST, LAST, Budget, Progress, train
 
 SETTINGS = TrainSettings(
-    width=8, crop=96, batch=2, hole_smallest=20, hole_largest=40, workers=0, critic_steps=1, critic_warmup=1, learning_rate=1e-3, validation=2, validate_every=2
+    width=8,
+    crop=96,
+    batch=2,
+    hole_smallest=20,
+    hole_largest=40,
+    workers=0,
+    critic_steps=1,
+    critic_warmup=1,
+    learning_rate=1e-3,
+    validation=2,
+    validate_every=2,
 )
+
+
+EVEN = replace(SETTINGS, critic_steps=0, hole_smallest=30, hole_largest=30)  # every sample misses the same number of pixels
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +66,18 @@ def test_ten_steps_equal_five_and_five_more(pictures: Path, tmp_path: Path, gan:
     assert before.settings.width == SETTINGS.width
 
 
-@pytest.mark.parametrize("change", [
-    {"critic_steps": 0},
-    {"attention": False},
-    {"fill": "grey"},
-    {"precision": "bf16"},
-    {"accumulate": 2},
-    {"discount": 1.0, "free_form": 1.0, "ema": 0.0, "channels_last": False, "decay": True},
-], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"critic_steps": 0},
+        {"attention": False},
+        {"fill": "grey"},
+        {"precision": "bf16"},
+        {"accumulate": 2},
+        {"discount": 1.0, "free_form": 1.0, "ema": 0.0, "channels_last": False, "decay": True},
+    ],
+    ids=str,
+)
 def test_every_switch_trains(pictures: Path, tmp_path: Path, change: dict[str, object]) -> None:
     """Each option runs, changes the parameters and stays finite."""
     settings = replace(SETTINGS, **change)  # type: ignore[arg-type]
@@ -75,7 +92,7 @@ def test_every_switch_trains(pictures: Path, tmp_path: Path, change: dict[str, o
 
 def test_accumulated_parts_equal_the_whole_batch(pictures: Path, tmp_path: Path) -> None:
     """Without critics, a batch cut in two gives the same step up to rounding, when every part has as many missing pixels."""
-    settings = replace(SETTINGS, critic_steps=0, hole_smallest=30, hole_largest=30, ema=0.0)
+    settings = replace(EVEN, ema=0.0)
     _run(pictures, tmp_path / "whole", 1, settings)
     _run(pictures, tmp_path / "parts", 1, replace(settings, accumulate=2))
     whole, parts = (read_tensors(tmp_path / name / LAST)[0] for name in ("whole", "parts"))
@@ -134,11 +151,14 @@ def test_a_run_starts_from_a_trained_network(pictures: Path, tmp_path: Path) -> 
         _run(pictures, tmp_path / "third", 1, replace(SETTINGS, width=16), tmp_path / "start.safetensors")
 
 
-@pytest.mark.parametrize(("change", "text"), [
-    ({"hole_largest": 100}, "smallest <= largest <= crop"),
-    ({"batch": 3, "accumulate": 2}, "multiple of processes x accumulate"),
-    ({"validation": 10}, "too few"),
-])
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"hole_largest": 100}, "smallest <= largest <= crop"),
+        ({"batch": 3, "accumulate": 2}, "multiple of processes x accumulate"),
+        ({"validation": 10}, "too few"),
+    ],
+)
 def test_settings_that_do_not_fit_are_named(pictures: Path, tmp_path: Path, change: dict[str, int], text: str) -> None:
     """Contradictions between settings and data are found before the first step."""
     with pytest.raises(ConfigError, match=text):
@@ -151,13 +171,13 @@ def test_two_processes_train_one_network(pictures: Path, tmp_path: Path) -> None
     script = tmp_path / "run.py"
     script.write_text(
         "from pathlib import Path\nfrom gi_plugin.config import TrainSettings\nfrom gi_plugin.train.loop import Budget, train\n"
-        f"train(Path({str(pictures)!r}), Path({str(tmp_path / 'two')!r}), {replace(SETTINGS, critic_steps=0, hole_smallest=30, hole_largest=30)!r}, "
+        f"train(Path({str(pictures)!r}), Path({str(tmp_path / 'two')!r}), {EVEN!r}, "
         "Budget(steps=2), lambda _: None)\n",
         encoding="utf-8",
     )
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=29533", str(script)]
     subprocess.run(command, check=True, timeout=300, capture_output=True)
-    _run(pictures, tmp_path / "one", 2, replace(SETTINGS, critic_steps=0, hole_smallest=30, hole_largest=30))
+    _run(pictures, tmp_path / "one", 2, EVEN)
     one, two = (read_tensors(tmp_path / name / LAST)[0] for name in ("one", "two"))
     for name in (name for name in one if name.startswith("adam.") and name.endswith("exp_avg")):
         torch.testing.assert_close(one[name], two[name], rtol=1e-2, atol=1e-5)

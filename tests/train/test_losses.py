@@ -25,11 +25,14 @@ def test_l1_terms_by_hand() -> None:
     assert float(losses.known_l1(prediction, torch.zeros(1, 3, 2, 2), mask)) == pytest.approx((3 + 5) / 2)
 
 
-@pytest.mark.parametrize(("gan", "critic", "generator"), [
-    ("wgan-gp", (-1.0 + 3.0) / 2 - (2.0 + 0.0) / 2, -(-1.0 + 3.0) / 2),
-    ("hinge", (0.0 + 1.0) / 2 + (0.0 + 4.0) / 2, -(-1.0 + 3.0) / 2),
-    ("lsgan", ((1.0 + 1.0) / 2 + (1.0 + 9.0) / 2) / 2, (4.0 + 4.0) / 2 / 2),
-])
+@pytest.mark.parametrize(
+    ("gan", "critic", "generator"),
+    [
+        ("wgan-gp", (-1.0 + 3.0) / 2 - (2.0 + 0.0) / 2, -(-1.0 + 3.0) / 2),
+        ("hinge", (0.0 + 1.0) / 2 + (0.0 + 4.0) / 2, -(-1.0 + 3.0) / 2),
+        ("lsgan", ((1.0 + 1.0) / 2 + (1.0 + 9.0) / 2) / 2, (4.0 + 4.0) / 2 / 2),
+    ],
+)
 def test_gan_losses_by_hand(gan: Gan, critic: float, generator: float) -> None:
     """Scores 2 and 0 for real pictures, -1 and 3 for completed ones."""
     real, fake = torch.tensor([2.0, 0.0]), torch.tensor([-1.0, 3.0])
@@ -71,7 +74,9 @@ def test_gradient_penalty_against_numerical_derivatives() -> None:
 def test_gradient_penalty_is_finite_where_the_gradient_vanishes() -> None:
     """The root has an epsilon under it: a constant critic gives a penalty of 1 and finite parameter gradients."""
     scale = torch.zeros((), requires_grad=True)
-    penalty = losses.gradient_penalty(lambda x: (scale * x).sum((1, 2, 3)), torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4), torch.ones(1, 1, 4, 4), torch.zeros(1))
+    penalty = losses.gradient_penalty(
+        lambda x: (scale * x).sum((1, 2, 3)), torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4), torch.ones(1, 1, 4, 4), torch.zeros(1)
+    )
     penalty.backward()  # type: ignore[no-untyped-call]
     assert float(penalty) == pytest.approx(1.0, abs=1e-5)
     assert scale.grad is not None
@@ -92,12 +97,15 @@ def test_critics_give_one_score_per_picture(spectral: bool) -> None:
     assert whole.shape == local.shape == (3,)
 
 
-@pytest.mark.parametrize(("hole", "expected"), [
-    ((10, 14, 4, 8), (8, 2)),
-    ((0, 2, 0, 2), (0, 0)),
-    ((30, 32, 28, 32), (24, 24)),
-    ((0, 0, 0, 0), (12, 12)),
-])
+@pytest.mark.parametrize(
+    ("hole", "expected"),
+    [
+        ((10, 14, 4, 8), (8, 2)),
+        ((0, 2, 0, 2), (0, 0)),
+        ((30, 32, 28, 32), (24, 24)),
+        ((0, 0, 0, 0), (12, 12)),
+    ],
+)
 def test_local_crop_follows_each_hole(hole: tuple[int, int, int, int], expected: tuple[int, int]) -> None:
     """The crop is centred on the sample's hole, shifted into the picture; without a hole it is the middle."""
     rows, columns = torch.meshgrid(torch.arange(32.0), torch.arange(32.0), indexing="ij")
