@@ -1,0 +1,202 @@
+"""The smallest host: it runs its steps, and no plugin that fails to load ends it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import numpy as np
+import pluggy
+import pytest
+from PIL import Image
+
+import gi_plugin
+from gi_plugin.hooks import host, plugin
+from gi_plugin.hooks.host import Host, load_plugins
+from gi_plugin.hooks.listing import list_plugins
+from gi_plugin.hooks.spec import SPEC_VERSION, Array, hookimpl, plugin_manager
+from tests.hooks.pictures import picture
+
+Install = Callable[[str, str], None]
+
+FAILURES = {  # name of a plugin: its module, what is said of it
+    "needs_a_library": ("import a_library_nobody_has", "ModuleNotFoundError: No module named 'a_library_nobody_has'"),
+    "not_python": ("def inpaint(:", "SyntaxError"),
+    "gives_up": ("raise SystemExit('no GPU')", "SystemExit: no GPU"),
+    "wants_more": (
+        """
+        from gi_plugin.hooks.spec import hookimpl
+
+        @hookimpl
+        def inpaint(image):
+            return "half registered"
+
+        @hookimpl
+        def inpaint_backends(colour):
+            return []
+        """,
+        "PluginValidationError",
+    ),
+}
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Put a plugin of a name and a module's text beside the installed ones, as pip would."""
+
+    def install(name: str, text: str) -> None:
+        metadata = tmp_path / f"{name}-1.2.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n", encoding="utf-8")
+        (metadata / "entry_points.txt").write_text(f"[gi_plugin]\n{name} = {name}_module\n", encoding="utf-8")
+        (tmp_path / f"{name}_module.py").write_text(dedent(text), encoding="utf-8")
+        monkeypatch.syspath_prepend(tmp_path)
+
+    return install
+
+
+def _answering(value: int) -> pluggy.PluginManager:
+    """A manager with one plugin, which fills a picture with a value, or declines if the value is negative."""
+
+    class Other:
+        @hookimpl
+        def inpaint(self, image: Array) -> Array | None:
+            return np.full_like(image, value) if value >= 0 else None
+
+    manager = plugin_manager()
+    manager.register(Other())
+    return manager
+
+
+def test_runs_the_installed_plugin() -> None:
+    """Without further ado a host finds our plugin, fills the hole and reports the time."""
+    image, mask = picture()
+    report = Host().run(image, mask)
+    np.testing.assert_array_equal(report.image, gi_plugin.inpaint(image, mask))
+    assert list(report.seconds) == ["inpaint"]
+    assert report.seconds["inpaint"] > 0
+
+
+def test_runs_steps_in_order() -> None:
+    """Each step gets the picture of the step before and the same mask; the report names every step."""
+    image, mask = picture()
+    pipeline = Host(_answering(7))
+    pipeline.steps["double"] = lambda image, _: image * 2
+    pipeline.steps["mark"] = lambda image, mask: np.where(mask[..., None], np.uint8(0), image)
+    report = pipeline.run(image, mask, ("inpaint", "double", "mark"))
+    assert list(report.seconds) == ["inpaint", "double", "mark"]
+    assert (report.image[mask] == 0).all()
+    assert (report.image[~mask] == 14).all()
+
+
+def test_an_unknown_step_is_named() -> None:
+    """A KeyError with the step's name."""
+    with pytest.raises(KeyError, match="sharpen"):
+        Host(_answering(7)).run(*picture(), steps=("sharpen",))
+
+
+def test_hands_its_options_to_the_plugins() -> None:
+    """The host's options are those of every call, as a copy."""
+    seen: list[Any] = []
+
+    class Recorder:
+        @hookimpl
+        def inpaint(self, image: Array, options: dict[str, Any]) -> Array:
+            seen.append(options)
+            return image
+
+    manager, options = plugin_manager(), {"dilate": 3}
+    manager.register(Recorder())
+    pipeline = Host(manager, options)
+    options["dilate"] = 4
+    pipeline.run(*picture())
+    assert seen == [{"dilate": 3}]
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_plugin_that_fails_to_load_is_named_and_left_out(install: Install, name: str) -> None:
+    """One warning says which and why; the others are there, and nothing of it is."""
+    text, reason = FAILURES[name]
+    install(name, text)
+    manager = plugin_manager()
+    with pytest.warns(RuntimeWarning) as caught:
+        (failure,) = load_plugins(manager)
+    assert [str(warning.message) for warning in caught] == [f"plugin not loaded: {failure}"]
+    assert failure.startswith(f"{name} ({name}_module): {reason}")
+    assert [registered for registered, _ in manager.list_name_plugin()] == [plugin.NAME]
+    assert [impl.plugin_name for impl in manager.hook.inpaint.get_hookimpls()] == [plugin.NAME]
+
+
+def test_the_host_goes_on_without_a_broken_plugin(install: Install) -> None:
+    """A picture is filled although a plugin could not be loaded."""
+    install("broken", "raise OSError('no driver')")
+    image, mask = picture()
+    with pytest.warns(RuntimeWarning, match=r"broken.*no driver"):
+        report = Host().run(image, mask)
+    np.testing.assert_array_equal(report.image, gi_plugin.inpaint(image, mask))
+
+
+def test_a_hook_that_nobody_specified_is_refused(install: Install) -> None:
+    """A host of its own making checks for misspelt hooks."""
+    install("misspelt", "from gi_plugin.hooks.spec import hookimpl\n@hookimpl\ndef inpiant(image): ...")
+    with pytest.raises(pluggy.PluginValidationError, match="inpiant"):
+        Host()
+
+
+def test_a_blocked_plugin_is_not_loaded(install: Install) -> None:
+    """What a host has blocked is not even imported."""
+    install("broken", "raise OSError('no driver')")
+    manager = plugin_manager()
+    manager.set_blocked("broken")
+    manager.set_blocked(plugin.NAME)
+    assert load_plugins(manager) == []
+    with pytest.raises(LookupError, match="no plugin answered"):
+        Host(manager).run(*picture())
+
+
+def test_what_the_host_registered_stays() -> None:
+    """A plugin that the host registered under an installed plugin's name takes its place."""
+    manager, replacement = plugin_manager(), object()
+    manager.register(replacement, name=plugin.NAME)
+    assert load_plugins(manager) == []
+    assert manager.list_name_plugin() == [(plugin.NAME, replacement)]
+
+
+@pytest.mark.parametrize(
+    "pipeline",
+    [lambda: Host(plugin_manager()), lambda: Host(_answering(-1)), lambda: Host(options={"plugin": "nobody"})],
+    ids=["no plugin", "one that declines", "another one wanted"],
+)
+def test_no_answer_is_an_error(pipeline: Callable[[], Host]) -> None:
+    """If all plugins decline, or there is none, the host says so and where to look."""
+    with pytest.raises(LookupError, match=r"no plugin answered: .*gi-plugin plugins"):
+        pipeline().run(*picture())
+
+
+def test_fills_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Three file names in, a filled picture out, and the time of each step printed."""
+    image, mask = picture()
+    files = [str(tmp_path / name) for name in ("image.png", "mask.png", "out.png")]
+    Image.fromarray(image).save(files[0])
+    Image.fromarray(mask).save(files[1])
+    host.main(files)
+    np.testing.assert_array_equal(np.asarray(Image.open(files[2])), gi_plugin.inpaint(image, mask))
+    assert "inpaint" in capsys.readouterr().out
+
+
+def test_lists_what_is_installed(install: Install) -> None:
+    """Every plugin with its package, version and hooks; backends of all; those that failed: as data that JSON takes."""
+    install("broken", "raise OSError('no driver')")
+    install("another", "from gi_plugin.hooks.spec import hookimpl\n@hookimpl\ndef inpaint_backends(): return [{'plugin': 'another'}]")
+    listing = json.loads(json.dumps(list_plugins()))
+    assert listing["spec_version"] == SPEC_VERSION
+    assert sorted(listing["plugins"], key=lambda entry: str(entry["name"])) == [
+        {"name": "another", "package": "another", "version": "1.2", "hooks": ["inpaint_backends"]},
+        {"name": plugin.NAME, "package": "gi-plugin", "version": version("gi-plugin"), "hooks": ["inpaint", "inpaint_backends"]},
+    ]
+    assert {record["plugin"] for record in listing["backends"]} == {"another", plugin.NAME}
+    assert listing["failed"] == ["broken (broken_module): OSError: no driver"]

@@ -1,0 +1,162 @@
+"""What a user installs: the wheel holds the product and nothing else, and a host finds the plugin in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from email import message_from_bytes
+from email.message import Message
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from gi_plugin.config import Config, parse_config
+from tests import product
+
+pytestmark = pytest.mark.slow
+
+MADE = (".*", "build", "dist", "out", "runs", "*.egg-info", "__pycache__")  # not sources
+INFO = f"gi_plugin-{version('gi-plugin')}.dist-info"
+MANIFEST = f"gi_plugin-{version('gi-plugin')}.data/data/share/gi-plugin/plugin.toml"
+OPTIONAL = {"torch", "tensorboard", "safetensors", "onnxscript", "tensorrt", "tensorrt-rtx", "pycuda", "cuda-bindings", "triton"}
+HOST = """
+import json, sys
+from importlib.metadata import distribution
+import numpy as np
+import pluggy
+import gi_plugin
+from gi_plugin.hooks import spec
+from gi_plugin.hooks.host import load_plugins
+
+plain = pluggy.PluginManager("gi_plugin")
+plain.add_hookspecs(spec)
+ours = spec.plugin_manager()
+found = plain.load_setuptools_entrypoints("gi_plugin"), load_plugins(ours)
+plain.check_pending()
+image = np.random.default_rng(0).random((24, 32, 3), np.float32)
+mask = np.zeros((24, 32), bool)
+mask[8:14, 10:20] = True
+results = [manager.hook.inpaint(image=image, mask=mask, options={}) for manager in (plain, ours)]
+print(json.dumps({
+    "files": [module.__file__ for name, module in sys.modules.items() if name.split(".")[0] == "gi_plugin"],
+    "metadata": str(distribution("gi-plugin").locate_file("")),
+    "found": found,
+    "plugins": [[name for name, _ in manager.list_name_plugin()] for manager in (plain, ours)],
+    "same": bool(np.array_equal(*results)),
+    "known kept": bool(np.array_equal(results[0][~mask], image[~mask])),
+    "hole changed": bool((results[0][mask] != image[mask]).all()),
+}))
+"""
+
+
+class Built(NamedTuple):
+    """A copy of the tree, and what was built from it."""
+
+    tree: Path
+    sdist: Path
+    wheel: Path
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The sdist, and the wheel built from the sdist: what is missing in the one cannot be in the other."""
+    folder = tmp_path_factory.mktemp("build")
+    tree, out = folder / "tree", folder / "dist"
+    shutil.copytree(product.ROOT, tree, ignore=shutil.ignore_patterns(*MADE))
+    _run("-m", "build", "--no-isolation", "--outdir", str(out), str(tree), cwd=folder, env={"PIP_NO_INDEX": "1"})
+    return Built(tree, *out.glob("*.tar.gz"), *out.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder into which pip put the wheel, and only the wheel."""
+    folder = tmp_path_factory.mktemp("installed")
+    _run("-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(folder), str(built.wheel), cwd=folder, env={})
+    return folder
+
+
+def _run(*arguments: str, cwd: Path, env: dict[str, str]) -> str:
+    """Run Python and return what it prints; what it complains of is in the message if it fails."""
+    result = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, cwd=cwd, env={**os.environ, **env})
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def _metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        return message_from_bytes(archive.read(f"{INFO}/METADATA"))
+
+
+def test_the_wheel_holds_the_product_and_nothing_else(built: Built) -> None:
+    """Every file of the four folders stands in gi_plugin; beside it there are the settings' manifest and the metadata."""
+    expected = {
+        f"{package.replace('.', '/')}/{path.relative_to(built.tree / folder).as_posix()}"
+        for folder, package in product.PACKAGES.items()
+        for path in (built.tree / folder).rglob("*")
+        if path.is_file()
+    }
+    assert {"gi_plugin/py.typed", "gi_plugin/models/contextual_attention.onnx", "gi_plugin/hooks/plugin.py"} <= expected
+    metadata = {f"{INFO}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "top_level.txt", "licenses/LICENSE")}
+    with zipfile.ZipFile(built.wheel) as archive:
+        assert set(archive.namelist()) == expected | {MANIFEST} | metadata
+        assert archive.read(f"{INFO}/top_level.txt").decode().split() == ["gi_plugin"]
+    assert built.wheel.name.endswith("-py3-none-any.whl")
+
+
+def test_the_sdist_holds_what_the_tests_need(built: Built) -> None:
+    """Settings, tests, documents and the files that `make` reads are in the source archive."""
+    with tarfile.open(built.sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    folders = [path for folder in ("tests", "docs") for path in (built.tree / folder).rglob("*") if path.is_file()]
+    expected = {path.relative_to(built.tree).as_posix() for path in (*folders, *built.tree.glob("*")) if path.is_file()}
+    assert {
+        "plugin.toml",
+        "Makefile",
+        "constraints.txt",
+        "LICENSE",
+        "README.md",
+        "tests/test_wheel.py",
+        "tests/hooks/test_plugin.py",
+    } <= expected
+    assert expected - names == set()
+
+
+def test_the_base_install_is_small(built: Built) -> None:
+    """No framework is required without an extra, and the extras are those of pyproject.toml."""
+    project: dict[str, Any] = tomllib.loads((product.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    metadata = _metadata(built.wheel)
+    required = {line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line}
+    assert required == set(project["dependencies"])
+    assert {product.distribution(line) for line in required} & OPTIONAL == set()
+    assert metadata.get_all("Provides-Extra") == list(project["optional-dependencies"])
+
+
+def test_the_settings_come_along(built: Built, installed: Path) -> None:
+    """The installed plugin.toml is the repository's, and its values are the defaults."""
+    text = (installed / "share/gi-plugin/plugin.toml").read_text(encoding="utf-8")
+    assert text == (built.tree / "plugin.toml").read_text(encoding="utf-8")
+    assert parse_config(text, "plugin.toml") == Config()
+
+
+@pytest.mark.parametrize("own_folders_first", [False, True])
+def test_a_host_finds_the_plugin_and_calls_it(installed: Path, tmp_path: Path, own_folders_first: bool) -> None:  # a table
+    """The discovery of pluggy and ours find the installed copy by its entry point, also in a host with folders named like ours."""
+    host = tmp_path / "host"
+    for folder in product.PACKAGES.keys() - {"gi_plugin"}:
+        (host / folder).mkdir(parents=True)
+        for name in ("__init__", "plugin", "spec", "network"):
+            (host / folder / f"{name}.py").write_text("raise RuntimeError('this file is the host\\'s')", encoding="utf-8")
+    path = os.pathsep.join(map(str, (host, installed) if own_folders_first else (installed,)))
+    cache = {"GI_PLUGIN_CACHE": str(tmp_path / "cache"), "GI_PLUGIN_CONFIG": str(installed / "share/gi-plugin/plugin.toml")}
+    report = json.loads(_run("-P", "-c", HOST, cwd=host, env={"PYTHONPATH": path, **cache}))
+    assert [file for file in (*report.pop("files"), report.pop("metadata")) if not Path(file).is_relative_to(installed)] == []
+    plugins = [["contextual-attention"], ["contextual-attention"]]
+    assert report == {"found": [1, []], "plugins": plugins, "same": True, "known kept": True, "hole changed": True}
