@@ -1,0 +1,192 @@
+"""The command line: every command works on the embedded default.
+
+Exit codes: 0 done, 1 some inputs failed (they are named), 2 bad usage or input.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Column, Table
+
+from gi_plugin import cli_training
+from gi_plugin.config import Config, cache_directory, check_settings, load_config
+from gi_plugin.errors import ConfigError, GiError
+from gi_plugin.terminal import AsJson, Backend, ConfigFile, Spinner, print_json, say, show, tracked
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Fill the holes of pictures with a contextual-attention network.",
+)
+engines_app = typer.Typer(no_args_is_help=True, help="List or remove the engines in the cache.")
+app.add_typer(engines_app, name="engines")
+for command in (cli_training.train, cli_training.export, cli_training.evaluate):
+    app.command()(command)
+UsageError: Any = typer.BadParameter.__base__  # typer has carried this class of click's under several module names
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the picture goes.")] = Path("out/demo.png"),
+    config: ConfigFile = None,
+    backend: Backend = None,
+) -> None:
+    """Fill a packaged photo: input, mask, result and attention map side by side."""
+    from gi_plugin.demo import write_demo  # noqa: PLC0415  # heavy
+
+    with Spinner("filling the photo"):
+        write_demo(_inpainter(config, backend), output)
+    say(f"wrote {output}")
+
+
+@app.command()
+def inpaint(
+    image: Annotated[Path, typer.Argument(help="Picture, or folder of pictures.")],
+    mask: Annotated[
+        Path, typer.Argument(help="Mask (white = missing); for a folder one mask for all, or a folder of masks with the same names.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Result file, or folder for results.")],
+    attention_map: Annotated[
+        Path | None, typer.Option("--attention-map", help="Also draw where the network looked (one picture only).")
+    ] = None,
+    dilate: Annotated[int | None, typer.Option("--dilate", min=0, help="Grow the hole by this many pixels.")] = None,
+    mask_alpha: Annotated[bool, typer.Option("--mask-alpha", help="Read the hole from the mask's alpha channel.")] = False,
+    config: ConfigFile = None,
+    backend: Backend = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fill the hole of a picture, or of every picture in a folder."""
+    from gi_plugin import folders  # noqa: PLC0415  # heavy
+    from gi_plugin.files import is_lossy  # noqa: PLC0415  # heavy
+    from gi_plugin.inpainter import Options  # noqa: PLC0415  # heavy
+
+    jobs, options = folders.jobs_of(image, mask, output), Options(dilate=dilate, mask_alpha=mask_alpha)
+    inpainter = _inpainter(config, backend)
+    if image.is_dir():
+        if attention_map is not None:
+            raise ConfigError("--attention-map draws one picture: give one image, not a folder")
+        outcomes = tracked(folders.run(jobs, inpainter, options), len(jobs))
+    else:
+        with Spinner(f"filling {image.name}"):
+            folders.fill_file(jobs[0], inpainter, options, attention_map)
+        outcomes = [folders.Outcome(jobs[0])]
+    if any(is_lossy(outcome.job.output) for outcome in outcomes):
+        say("note: JPEG and AVIF are lossy, known pixels change when they are written; use .png, .tif or .webp to keep them")
+    failed = [outcome for outcome in outcomes if outcome.error]
+    if as_json:
+        print_json({"done": [str(o.job.output) for o in outcomes if not o.error], "failed": {str(o.job.image): o.error for o in failed}})
+    for outcome in failed:
+        say(f"failed: {outcome.error}", "red")
+    if failed:
+        say(f"{len(failed)} of {len(outcomes)} failed")
+        raise typer.Exit(1)
+
+
+@engines_app.command("list")
+def engines_list(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """List the engines in the cache."""
+    from gi_plugin.engines import EngineCache  # noqa: PLC0415
+
+    cache = EngineCache(cache_directory(load_config(config).engine))
+    entries = cache.entries()
+    if as_json:
+        print_json([{"key": entry.key, "size": entry.size, "created": entry.created, **entry.parts} for entry in entries])
+        return
+    table = Table("backend", "window", "batch", "MB", "key", title=str(cache.directory))
+    for entry in entries:
+        table.add_row(*(entry.parts.get(key, "") for key in ("backend", "window", "batch")), f"{entry.size / 1e6:.1f}", entry.key)
+    show(table)
+
+
+@engines_app.command("clear")
+def engines_clear(config: ConfigFile = None) -> None:
+    """Remove every engine from the cache; they are built again when needed."""
+    from gi_plugin.engines import EngineCache  # noqa: PLC0415
+
+    count = EngineCache(cache_directory(load_config(config).engine)).clear()
+    say(f"removed {count} engines")
+
+
+@app.command()
+def doctor(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Say what is installed, what is missing, and why each backend was or was not chosen."""
+    from gi_plugin.doctor import examine  # noqa: PLC0415  # heavy
+
+    findings = examine(load_config(config))
+    if as_json:
+        print_json(findings)
+        return
+    table = Table("what", Column("found", overflow="fold"))
+    for key, value in findings.items():
+        table.add_row(key, _readable(value))
+    show(table)
+
+
+@app.command()
+def plugins() -> None:
+    """List the plugins that a host finds here, as JSON."""
+    from gi_plugin.hooks.listing import list_plugins  # noqa: PLC0415
+
+    print_json(list_plugins())
+
+
+@app.command()
+def bench(
+    runs: Annotated[int, typer.Option("--runs", min=1, help="Timed calls per engine and window.")] = 10,
+    window: Annotated[list[int] | None, typer.Option("--window", help="Side of a window in pixels; may be repeated.")] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Time one window on every engine that runs here, against PyTorch in the same run."""
+    from gi_plugin.engines import bench as timing  # noqa: PLC0415  # heavy
+    from gi_plugin.planning import LARGE, SMALL  # noqa: PLC0415  # heavy
+
+    with Spinner("measuring") as tell:
+        rows = timing.measure(load_config(config), window or [SMALL, LARGE], runs, tell)
+    if as_json:
+        print_json(timing.report(rows))
+        return
+    table = Table("window", "engine", "median ms", "least ms", "times as fast as torch fp32")
+    for row in rows:
+        ratio = "torch is not installed" if row.speedup is None else f"{row.speedup:.2f}"
+        table.add_row(str(row.window), row.backend, f"{1e3 * row.median:.1f}", f"{1e3 * row.least:.1f}", ratio)
+    show(table)
+
+
+def main() -> None:
+    """Run the command line; wrong usage and our own errors are one line and exit code 2."""
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it says of damaged files is told as an error
+    try:
+        sys.exit(app(standalone_mode=False))
+    except UsageError as error:
+        if error.format_message():  # empty: the help was printed
+            say(f"error: {error.format_message()} (see: {error.ctx.command_path if error.ctx else 'gi-plugin'} --help)", "red")
+    except GiError as error:
+        say(f"error: {error}", "red")
+    sys.exit(2)
+
+
+def _inpainter(config: Path | None, backend: str | None) -> Any:
+    from gi_plugin.inpainter import Inpainter  # noqa: PLC0415  # heavy
+
+    settings: Config = load_config(config)
+    if backend:
+        settings = replace(settings, engine=replace(settings.engine, backend=backend))
+        check_settings(settings.engine, "command line:")
+    return Inpainter(settings)
+
+
+def _readable(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{key}: {entry}" for key, entry in value.items())
+    if isinstance(value, list):
+        return "\n".join(f"{entry['name']}: {'available' if entry['available'] else 'not available'}: {entry['reason']}" for entry in value)
+    return str(value)

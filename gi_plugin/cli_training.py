@@ -1,0 +1,145 @@
+"""The commands of those who train: train, export, evaluate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from gi_plugin.config import Config, TrainSettings, check_settings, load_config
+from gi_plugin.errors import ConfigError, require
+from gi_plugin.terminal import AsJson, Backend, ConfigFile, Spinner, print_json, say, show
+
+if TYPE_CHECKING:
+    from gi_plugin.train.baselines import Fill
+    from gi_plugin.train.loop import Progress
+
+Assignments = Annotated[list[str] | None, typer.Option("--set", help="Override a [train] setting, as key=value; may be repeated.")]
+
+
+def train(
+    data: Annotated[Path, typer.Option("--data", help="Folder of pictures (searched in depth), .tar shard, or list file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run; a run that it holds is continued.")] = Path(
+        "runs/train"
+    ),
+    minutes: Annotated[float | None, typer.Option("--minutes", min=0.01, help="Time budget of the whole run.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Budget in generator updates.")] = None,
+    start: Annotated[Path | None, typer.Option("--start", help="Network file or checkpoint to start a new run from.")] = None,
+    assignments: Assignments = None,
+    config: ConfigFile = None,
+) -> None:
+    """Train the network within a budget; stop it at any time, and the same command continues it."""
+    require("torch", "train")
+    from gi_plugin.train import loop  # noqa: PLC0415  # heavy
+
+    if minutes is None and steps is None:
+        raise ConfigError("no budget: give --minutes, --steps or both")
+    budget = loop.Budget(minutes or math.inf, steps or loop.ENDLESS)
+    settings = _assigned(load_config(config).train, assignments or [])
+    with Spinner("reading the data") as tell:
+        position = loop.train(data, output, settings, budget, lambda told: _report(told, tell), start)
+    say(f"{position.step} steps, best validation {position.best:.2f} dB; {output / loop.LAST}; watch with: tensorboard --logdir {output}")
+
+
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint (.safetensors) of a training run, or a network file (.onnx).")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Network file to write (.onnx).")],
+    notes: Annotated[
+        list[str] | None, typer.Option("--note", help="Metadata to store, as key=text (licence, data, …); may be repeated.")
+    ] = None,
+) -> None:
+    """Write a trained network as a network file, run it and compare it with PyTorch."""
+    for module in ("torch", "onnxscript"):
+        require(module, "train")
+    from gi_plugin.train.checkpoint import read_network  # noqa: PLC0415  # heavy
+    from gi_plugin.train.export import export_network  # noqa: PLC0415  # heavy
+
+    network, stored = read_network(checkpoint)
+    with Spinner("exporting"):
+        difference = export_network(network, output, {**stored, **dict(_pair(note) for note in notes or [])})
+    say(f"wrote {output}; largest difference from PyTorch {difference:.1e} on a scale of -1 to 1")
+
+
+def evaluate(
+    data: Annotated[list[Path], typer.Option("--data", help="Folder, .tar shard or list file of pictures; may be repeated.")],
+    masks: Annotated[str, typer.Option("--masks", help="Mask sets: center, random, freeform.")] = "center,random,freeform",
+    baselines: Annotated[
+        str, typer.Option("--baselines", help="Other methods to run: telea, ns, biharmonic; empty for none.")
+    ] = "telea,ns,biharmonic",
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for results; what it holds is not computed again.")] = Path(
+        "out/evaluation"
+    ),
+    limit: Annotated[int, typer.Option("--limit", min=0, help="Take only the first pictures; 0 for all.")] = 0,
+    sheets: Annotated[bool, typer.Option("--sheets", help="Also draw a contact sheet per mask set.")] = False,
+    config: ConfigFile = None,
+    backend: Backend = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score the network and other methods on the same pictures and holes."""
+    require("torch", "train")
+    from gi_plugin.inpainter import Inpainter  # noqa: PLC0415  # heavy
+    from gi_plugin.network_file import fingerprint, network_path  # noqa: PLC0415
+    from gi_plugin.train import evaluate as evaluation  # noqa: PLC0415  # heavy
+    from gi_plugin.train.baselines import baseline  # noqa: PLC0415
+
+    settings: Config = load_config(config)
+    if backend:
+        settings = replace(settings, engine=replace(settings.engine, backend=backend))
+    inpainter = Inpainter(settings)
+    ours = f"gi-plugin {fingerprint(network_path(settings.model.path))[:8]} {inpainter.engine(evaluation.SIZE).backend}"
+    methods: dict[str, Fill] = {ours: inpainter, **{name: baseline(name) for name in baselines.split(",") if name}}
+    with Spinner("reading the data") as tell:
+        rows = evaluation.evaluate(
+            data, masks.split(","), methods, output, lambda text, number, total: tell(f"{number} of {total}: {text}"), limit
+        )
+        for mask_set in masks.split(",") if sheets else ():
+            evaluation.draw_sheet(data, mask_set, methods, output / f"{mask_set}.png")
+    if as_json:
+        print_json([{"method": row.method, "masks": row.mask_set, "pictures": row.pictures, **vars(row.scores)} for row in rows])
+        return
+    columns = ("l1 %", "l2 %", "PSNR", "TV %", "SSIM", "PSNR in hole", "texture %")
+    table = Table("masks", "method", "pictures", *columns)
+    for row in rows:
+        table.add_row(row.mask_set, row.method, str(row.pictures), *(f"{value:.3f}" for value in vars(row.scores).values()))
+    show(table)
+
+
+def _report(told: Progress, tell: Any) -> None:
+    psnr = "" if told.psnr is None else f", validation {told.psnr:.2f} dB"
+    remaining = told.seconds * (1 / told.share - 1) / 60 if told.share else 0
+    text = (
+        f"step {told.step}, loss {told.loss:.4f}, {told.rate:.1f} pictures/s, {told.skipped} skipped{psnr}, {remaining:.1f} minutes remain"
+    )
+    tell(text)
+    if told.psnr is not None:
+        say(text)
+
+
+def _assigned(settings: TrainSettings, assignments: list[str]) -> TrainSettings:
+    """Settings with key=value assignments applied, each checked like a line of plugin.toml."""
+    for assignment in assignments:
+        key, text = _pair(assignment)
+        default = getattr(settings, key, None)
+        if default is None:
+            raise ConfigError(f"--set {assignment}: unknown key {key!r}; plugin.toml lists the keys of [train]")
+        settings = replace(settings, **{key: _value(assignment, text, type(default))})
+    check_settings(settings, "--set")
+    return settings
+
+
+def _value(assignment: str, text: str, kind: type) -> Any:
+    try:
+        return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError) as error:
+        raise ConfigError(f"--set {assignment}: expected {kind.__name__}") from error
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not separator:
+        raise ConfigError(f"{text!r}: expected key=value")
+    return key.strip(), value.strip()

@@ -1,0 +1,53 @@
+"""The demonstration: a real photo, a hole, and what the network makes of it, side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from skimage import data, draw
+
+from gi_plugin import attention_map, files
+from gi_plugin.image import Array, Bools
+from gi_plugin.inpainter import Inpainter, Options
+
+CAPTIONS = ("input", "mask", "result", "attention map")
+GAP, CAPTION_HEIGHT, CAPTION_SIZE = 12, 30, 18
+
+
+def photo_and_hole() -> tuple[Array, Bools]:
+    """The cat picture that comes with scikit-image (CC0), scratched and with two spots missing."""
+    photo = data.chelsea()
+    hole = np.zeros(photo.shape[:2], bool)
+    for row, column, radius in ((245, 60, 28), (70, 395, 30)):
+        hole[draw.disk((row, column), radius, shape=hole.shape)] = True
+    for start, end in (((20, 30), (150, 110)), ((230, 190), (290, 330)), ((30, 250), (110, 330)), ((180, 330), (120, 440))):
+        line = np.stack(draw.line(*start, *end), axis=1)
+        for offset in range(-3, 4):
+            hole[line[:, 0].clip(0, hole.shape[0] - 1), (line[:, 1] + offset).clip(0, hole.shape[1] - 1)] = True
+    return photo, hole
+
+
+def write_demo(inpainter: Inpainter, path: Path) -> None:
+    """Fill the demonstration photo and write input, mask, result and attention map as one picture.
+
+    :raises GiError: if the file cannot be written or no engine runs.
+    """
+    photo, hole = photo_and_hole()
+    damaged = np.where(hole[..., None], np.uint8(255), photo)
+    result = inpainter.run(damaged, hole, Options())
+    mask = np.repeat(hole[..., None] * np.uint8(255), 3, axis=2)
+    files.write_array(side_by_side([damaged, mask, result.image, attention_map.draw(result)], CAPTIONS), path)
+
+
+def side_by_side(panels: list[Array], captions: tuple[str, ...]) -> Array:
+    """Panels [H, W, 3] uint8 of one size in a row, a caption above each: [H', W', 3] uint8."""
+    height, width = panels[0].shape[:2]
+    sheet = Image.new("RGB", (len(panels) * (width + GAP) + GAP, height + CAPTION_HEIGHT + GAP), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(CAPTION_SIZE)
+    for index, (panel, caption) in enumerate(zip(panels, captions, strict=True)):
+        left = GAP + index * (width + GAP)
+        pen.text((left, 4), caption, fill="black", font=font)
+        sheet.paste(Image.fromarray(panel), (left, CAPTION_HEIGHT))
+    return np.asarray(sheet)

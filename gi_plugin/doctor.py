@@ -1,0 +1,70 @@
+"""What is installed, what is missing, and why each backend was or was not chosen."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import gi_plugin
+from gi_plugin import network_file
+from gi_plugin.config import Config, cache_directory, user_config_file
+from gi_plugin.engines import EngineCache, backend_status
+from gi_plugin.errors import GiError
+
+PACKAGES = ("numpy", "pluggy", "scikit-image", "pillow", "openvino", "onnx", "torch", "tensorrt", "tensorrt-rtx", "pycuda", "triton")
+
+
+def examine(config: Config) -> dict[str, Any]:
+    """Look at this installation; nothing is opened or built."""
+    statuses = backend_status()
+    chosen = next((status.name for status in statuses if status.available), None)
+    cache = cache_directory(config.engine)
+    return {
+        "version": gi_plugin.__version__,
+        "python": f"{platform.python_version()} ({sys.executable})",
+        "system": platform.platform(),
+        "cpus": len(os.sched_getaffinity(0)),
+        "gpu": _gpu(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "backends": [{"name": status.name, "available": status.available, "reason": status.reason} for status in statuses],
+        "backend setting": config.engine.backend,
+        "backend chosen by 'auto'": chosen,
+        "network": _network(config),
+        "cache": {"folder": str(cache), "engines": len(EngineCache(cache).entries()), "writable": _writable(cache)},
+        "user settings": f"{user_config_file()} ({'read' if user_config_file().is_file() else 'not there, defaults apply'})",
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _gpu() -> str:
+    drivers = Path("/proc/driver/nvidia/gpus")
+    names = [
+        line.split(":", 1)[1].strip()
+        for information in sorted(drivers.glob("*/information"))
+        for line in information.read_text(encoding="utf-8").splitlines()
+        if line.startswith("Model")
+    ]
+    return ", ".join(names) or "no NVIDIA GPU driver found: the network runs on the CPU"
+
+
+def _network(config: Config) -> dict[str, str]:
+    try:
+        path = network_file.network_path(config.model.path)
+        return {"file": str(path), "sha256": network_file.fingerprint(path), **network_file.metadata(network_file.load(path))}
+    except GiError as error:
+        return {"error": str(error)}
+
+
+def _writable(folder: Path) -> bool:
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    return existing.is_dir() and os.access(existing, os.W_OK)

@@ -1,0 +1,232 @@
+"""Picture files: read them without losing depth, colour profile or orientation, and write them so that known pixels stay as they were."""
+
+from __future__ import annotations
+
+import os
+import struct
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from gi_plugin import deep_files, modes
+from gi_plugin.deep_files import DeepPicture, check_size
+from gi_plugin.errors import ImageError
+from gi_plugin.image import Array, Bools
+
+MODES: dict[str, tuple[str, ...]] = {  # what a file of each format gives back as it was; formats that are not here are not written
+    "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
+    "TIFF": modes.KEPT,
+    "WEBP": ("1", "L", "LA", "P", "RGB", "RGBA"),  # as RGB or RGBA
+    "BMP": ("1", "L", "P", "RGB"),
+    "GIF": ("L", "P"),
+    "PPM": ("1", "L", "RGB", "I;16"),
+    "TGA": ("L", "LA", "P", "RGB", "RGBA"),
+    "AVIF": ("RGB", "RGBA"),
+    "JPEG": ("L", "RGB", "CMYK"),
+}
+LOSSY = ("AVIF", "JPEG")
+SAVE_OPTIONS: dict[str, dict[str, Any]] = {
+    "AVIF": {"quality": 95, "subsampling": "4:4:4"},
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "TIFF": {"compression": "tiff_adobe_deflate"},
+    "WEBP": {"lossless": True, "quality": 100, "exact": True},
+}
+FAILURES = (OSError, ValueError, KeyError, RuntimeError, MemoryError, struct.error)  # of encoders
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """A picture as the inpainter takes it (`pixels` is HxW, HxWx3 or HxWx4), and what it came from."""
+
+    pixels: Array
+    source: Image.Image | DeepPicture
+
+
+def read_picture(path: Path, max_pixels: int) -> PictureFile:
+    """Read a picture file, turned upright by its EXIF orientation.
+
+    :raises ImageError: if it is missing, damaged, no picture, too large, or has several frames.
+    """
+    with _naming(path):
+        with path.open("rb") as file:
+            header = file.read(26)
+        if deep_files.is_tiff(header) and (deep := deep_files.read_tiff(path, max_pixels)) is not None:
+            return PictureFile(deep.pixels, deep)
+        with _open(path) as opened:
+            frames = 1 if opened.format == "MPO" else getattr(opened, "n_frames", 1)  # a phone's JPEG: the rest are previews
+            check_size(opened.width, opened.height, frames, max_pixels)
+            if deep_files.is_deep_png(header):
+                deep = deep_files.read_png(path, opened)
+                return PictureFile(deep.pixels, deep)
+            return _shallow(opened)
+
+
+def read_mask(path: Path, max_pixels: int) -> Array:
+    """Read a mask file as an array HxW, HxWx3 or HxWx4.
+
+    :raises ImageError: as `read_picture`.
+    """
+    return read_picture(path, max_pixels).pixels
+
+
+def value_range(pixels: Array, hole: Bools) -> tuple[float, float] | None:
+    """The range of a float picture: [0, 1], widened to its known pixels; None for integers."""
+    if pixels.dtype.kind != "f":
+        return None
+    known = pixels[~hole]
+    known = known[np.isfinite(known)]
+    return (min(0.0, float(known.min())), max(1.0, float(known.max()))) if known.size else (0.0, 1.0)
+
+
+def write_picture(picture: PictureFile, filled: Array, hole: Bools, path: Path) -> None:
+    """Write a filled picture in the mode and with the profile of its source; the file appears whole or not at all.
+
+    :param filled: the array that the inpainter made of `picture.pixels`.
+    :param hole: [H, W] True where it was filled.
+    :raises ImageError: if the folder or the format does not allow it.
+    """
+    with _replacing(path) as partial:
+        if isinstance(picture.source, DeepPicture):
+            deep_files.write(picture.source, filled, partial)
+        else:
+            _save(modes.restored(picture.source, filled, hole), partial)
+
+
+def write_array(pixels: Array, path: Path) -> None:
+    """Write an 8-bit array HxW or HxWx3 as a picture; the file appears whole or not at all.
+
+    :raises ImageError: if the folder or the format does not allow it.
+    """
+    with _replacing(path) as partial:
+        _save(Image.fromarray(pixels), partial)
+
+
+def check_output(path: Path) -> None:
+    """Refuse a file name whose format is not written.
+
+    :raises ImageError: naming the formats to use.
+    """
+    if _format(path) not in MODES:
+        raise ImageError(f"{path}: cannot write files ending in {path.suffix or 'nothing'!r}; use .png, .tif or .webp")
+
+
+def output_name(path: Path) -> str:
+    """The name of a result in an output folder: the source's, as PNG or TIFF where its own format would lose pixels."""
+    try:
+        with warnings.catch_warnings(action="ignore"), _open(path) as opened:
+            mode = opened.mode
+    except Exception:  # noqa: BLE001  # Pillow does not know it: TIFF of float colours, or damaged, which is told when it is read
+        return path.name
+    kind = _format(path)
+    if kind not in LOSSY and mode in MODES.get(kind, ()):
+        return path.name
+    return f"{path.stem}{'.png' if mode in MODES['PNG'] else '.tif'}"
+
+
+def is_lossy(path: Path) -> bool:
+    """Whether writing to this file changes known pixels."""
+    return _format(path) in LOSSY
+
+
+def _format(path: Path) -> str:
+    """The format that Pillow writes to files of this suffix, or an empty string."""
+    kind = Image.registered_extensions().get(path.suffix.lower(), "")
+    return kind if kind in Image.SAVE else ""
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Turn whatever a decoder raises into one line that names the file."""
+    try:
+        with warnings.catch_warnings(action="ignore"):  # decoders warn of odd metadata
+            yield
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: there is no such file") from error
+    except MemoryError as error:
+        raise ImageError(f"{path}: too large for the memory of this machine") from error
+    except Exception as error:  # decoders raise many kinds
+        raise ImageError(f"{path}: cannot be read as a picture: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "its format is not known, or it is damaged"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _open(path: Path) -> Image.Image:
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the setting takes the place of Pillow's own limit
+    try:
+        return Image.open(path)
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _shallow(opened: Image.Image) -> PictureFile:
+    opened.load()
+    image = ImageOps.exif_transpose(opened)
+    if opened.format == "TIFF":
+        image.info["exif"] = _tiff_exif(opened)
+    image = modes.kept(image)
+    return PictureFile(modes.to_array(image), image)
+
+
+def _tiff_exif(opened: Image.Image) -> bytes:
+    """What a TIFF tells of the picture: EXIF data without the tags of the file's layout."""
+    found, kept = opened.getexif(), Image.Exif()
+    kept.update({tag: found[tag] for tag in deep_files.DESCRIPTIVE if tag in found})
+    for folder in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+        if entries := found.get_ifd(folder):
+            kept[folder] = dict(entries)
+    return kept.tobytes() if kept else b""
+
+
+def _save(image: Image.Image, file: Path) -> None:
+    kind = _format(file)
+    if image.mode not in MODES[kind]:
+        raise ImageError(f"cannot hold {image.mode} pixels without loss; use {'.png or ' if image.mode in MODES['PNG'] else ''}.tif")
+    kept = {key: image.info[key] for key in ("icc_profile", "exif", "dpi", "transparency") if image.info.get(key)}
+    options = {**SAVE_OPTIONS.get(kind, {}), **kept}
+    if kind == "TIFF" and "exif" in kept:
+        del options["compression"]  # libtiff's encoder fails on EXIF folders
+    image.save(file, format=kind, **options)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place when all went well."""
+    check_output(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".part-", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be written: {_reason(error)}") from error
+    partial = Path(name)
+    try:
+        yield partial
+        partial.chmod(0o666 & ~_umask())
+        partial.replace(path)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
+    except FAILURES as error:
+        raise ImageError(f"{path}: cannot be written: {_reason(error)}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,208 @@
+"""Arrays as users hand them in, and the float windows that the network reads: checks, ranges, cropping, writing back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from scipy import ndimage
+
+from gi_plugin.errors import ImageError
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.intp]
+DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
+SCAN_ROWS = 256  # rows per step of a scan over a whole image, so that scans need no image-sized temporaries
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A checked image with its hole.
+
+    `pixels` is [H, W, C], C in 1, 3, 4 (a view of the caller's array, or of the result that is being filled); `hole` is [H, W],
+    True = missing; values run from `low` to `high`.
+    """
+
+    pixels: Array
+    hole: Bools
+    low: float
+    high: float
+
+    def window(self, top: int, left: int, side: int, scale: int = 1) -> tuple[Floats, Bools]:
+        """Read a square at 1/`scale` of its size, mirrored where it leaves the image.
+
+        :return: [S, S, 3] in [-1, 1] (0 in the hole) and its hole [S, S]; S = side / scale.
+        """
+        rows, columns = _mirrored(top, side, self.hole.shape[0]), _mirrored(left, side, self.hole.shape[1])
+        step = max(SCAN_ROWS // scale, 1) * scale
+        strips = [self._strip(rows[start : start + step], columns, scale) for start in range(0, side, step)]
+        pixels, hole = (np.concatenate(parts) for parts in zip(*strips, strict=True))
+        return pixels, hole
+
+    def _strip(self, rows: Indices, columns: Indices, scale: int) -> tuple[Floats, Bools]:
+        hole = self.hole[np.ix_(rows, columns)]
+        with np.errstate(over="ignore", invalid="ignore"):  # what stands in a hole may be anything, even NaN
+            pixels = self.pixels[..., :3][np.ix_(rows, columns)].astype(np.float32)
+            pixels = (pixels - np.float32(self.low)) * np.float32(2 / (self.high - self.low)) - 1
+        pixels = np.where(hole[..., None], np.float32(0), pixels.clip(-1, 1))
+        pixels, hole = shrink(pixels, hole, scale)
+        return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels, hole
+
+    def write(self, top: int, left: int, fill: Floats) -> None:
+        """Write the hole's pixels, and only those, from `fill` [h, w, 3] in [-1, 1] whose corner stands at (top, left)."""
+        rows, columns = slice(top, top + fill.shape[0]), slice(left, left + fill.shape[1])
+        missing = self.hole[rows, columns]
+        colour = self.pixels[rows, columns, :3]  # alpha is carried through
+        values: Array = fill[: missing.shape[0], : missing.shape[1]][missing]  # [K, 3]
+        if colour.shape[2] == 1:
+            values = values.mean(axis=1, keepdims=True)
+        values = (values.clip(-1, 1) + 1) / 2 * (self.high - self.low) + self.low
+        colour[missing] = np.rint(values) if np.issubdtype(colour.dtype, np.integer) else values
+
+
+def check_image(image: Array, channel_axis: int | None = -1, data_range: tuple[float, float] | None = None) -> tuple[Array, float, float]:
+    """View an image as [H, W, C] and tell the range of its values.
+
+    :param image: HxW, HxWx1, HxWx3 or HxWx4 (channels at `channel_axis`); uint8, uint16 or float.
+    :param data_range: lowest and highest value of a float image, [0, 1] if not given.
+    :raises ImageError: if the image is none of these.
+    """
+    if not isinstance(image, np.ndarray):
+        raise ImageError(f"image is a {type(image).__name__}: expected a numpy array; wrap it in numpy.asarray()")
+    if image.dtype.name not in DTYPES:
+        raise ImageError(f"image has dtype {image.dtype}: expected one of {', '.join(DTYPES)}; convert it with astype()")
+    if image.size == 0:
+        raise ImageError(f"image has shape {image.shape}: there is no pixel in it")
+    pixels = _channels_last(image, channel_axis)
+    if np.issubdtype(image.dtype, np.integer):
+        if data_range is not None:
+            raise ImageError(f"data_range={data_range} was given for a {image.dtype} image: it applies to float images only")
+        return pixels, 0.0, float(np.iinfo(image.dtype).max)
+    low, high = (0.0, 1.0) if data_range is None else (float(data_range[0]), float(data_range[1]))
+    if not (np.isfinite([low, high]).all() and low < high):
+        raise ImageError(f"data_range={data_range}: expected (lowest, highest), finite and in this order")
+    return pixels, low, high
+
+
+def check_mask(mask: Array, shape: tuple[int, int], *, alpha: bool = False) -> Bools:
+    """Turn a mask into a bool array [H, W], True = missing.
+
+    Non-zero means missing, as in scikit-image, with one refinement for masks that went through a lossy file: a value counts if it is
+    above half of the mask's range, which is 1, 255 or 65535: the first that its largest value fits into.
+
+    :param mask: HxW or HxWx1, bool, integer or float; or a colour picture of a mask (HxWx3, HxWx4), judged by the mean of its colours,
+        or by its alpha channel if `alpha`.
+    :param shape: (H, W) of the image.
+    :raises ImageError: if the mask does not fit the image, or says that everything is missing.
+    """
+    if not isinstance(mask, np.ndarray) or mask.dtype.kind not in "buif":
+        raise ImageError(f"mask is {_kind(mask)}: expected a numpy array of bool, integer or float, non-zero = missing")
+    if mask.shape[:2] != shape or mask.ndim not in (2, 3) or (mask.ndim == 3 and mask.shape[2] not in (1, 3, 4)):
+        raise ImageError(f"mask has shape {mask.shape}, the image is {shape[0]} x {shape[1]} (rows x columns): expected a mask of shape {shape}")
+    if alpha and (mask.ndim != 3 or mask.shape[2] != 4):
+        raise ImageError(f"mask has shape {mask.shape}, and its alpha channel was asked for: expected a mask with 4 channels")
+    middle, hole = _mask_range(mask) / 2, np.empty(shape, np.bool_)
+    for start in range(0, shape[0], SCAN_ROWS):
+        hole[start : start + SCAN_ROWS] = _plane(mask[start : start + SCAN_ROWS], alpha) > middle
+    if hole.all():
+        hint = "; its alpha channel varies: if that is the mask, ask for it (mask_alpha)" if _alpha_varies(mask, alpha) else ""
+        raise ImageError(f"mask marks every pixel as missing: nothing is left to fill the picture from (non-zero = missing){hint}")
+    return hole
+
+
+def dilated(hole: Bools, radius: int) -> Bools:
+    """Grow a hole by `radius` pixels in every direction (a square neighbourhood)."""
+    radius = min(radius, max(hole.shape))
+    if radius == 0:
+        return hole
+    grown = ndimage.maximum_filter1d(hole.view(np.uint8), 2 * radius + 1, axis=0, mode="constant")
+    return np.asarray(ndimage.maximum_filter1d(grown, 2 * radius + 1, axis=1, mode="constant").view(np.bool_))
+
+
+def check_values(picture: Picture) -> None:
+    """Look for known pixels that cannot be pictures' values (float images only).
+
+    :raises ImageError: if a known pixel is NaN or infinite, or far outside the range.
+    """
+    if np.issubdtype(picture.pixels.dtype, np.integer):
+        return
+    margin = (picture.high - picture.low) / 2
+    for start in range(0, picture.hole.shape[0], SCAN_ROWS):
+        known = picture.pixels[start : start + SCAN_ROWS][~picture.hole[start : start + SCAN_ROWS]].astype(np.float64)
+        if not np.isfinite(known).all():
+            raise ImageError(f"image has NaN or infinite values outside the hole, first seen in rows {start} to {start + SCAN_ROWS - 1}")
+        if known.size and (known.min() < picture.low - margin or known.max() > picture.high + margin):
+            raise ImageError(
+                f"image has values from {known.min():g} to {known.max():g}: a float image is expected in [{picture.low:g}, {picture.high:g}]; "
+                "pass data_range=(lowest, highest) for another range"
+            )
+
+
+def shrink(pixels: Floats, hole: Bools, factor: int) -> tuple[Floats, Bools]:
+    """Reduce by an integer factor, each pixel the mean of its known ones; what has no known pixel is hole.
+
+    :param pixels: [H, W, C], 0 in the hole; `hole` [H, W]; H and W multiples of `factor`.
+    """
+    if factor == 1:
+        return pixels, hole
+    height, width, channels = pixels.shape
+    blocks = (height // factor, factor, width // factor, factor)
+    known = (~hole).reshape(blocks).sum(axis=(1, 3), dtype=np.float32)  # [h, w]
+    total = pixels.reshape(*blocks, channels).sum(axis=(1, 3))
+    return np.asarray(total / np.maximum(known, 1)[..., None], dtype=np.float32), known == 0
+
+
+def enlarge(pixels: Floats, factor: int, top: int, left: int, height: int, width: int) -> Floats:
+    """Enlarge a part of a reduced window back: [height, width, 3] whose corner is (top, left) at full size (bicubic)."""
+    if factor == 1:
+        return pixels[top : top + height, left : left + width]
+    box = (left / factor, top / factor, (left + width) / factor, (top + height) / factor)
+    planes = [Image.fromarray(np.ascontiguousarray(pixels[..., channel])) for channel in range(3)]
+    return np.stack([np.asarray(plane.resize((width, height), Image.Resampling.BICUBIC, box=box)) for plane in planes], axis=2)
+
+
+def _kind(value: object) -> str:
+    return f"an array of {value.dtype}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
+
+
+def _channels_last(image: Array, channel_axis: int | None) -> Array:
+    if image.ndim == 2:
+        return image[..., None]
+    if image.ndim == 3 and channel_axis is not None and -3 <= channel_axis < 3:
+        pixels = np.moveaxis(image, channel_axis, -1)
+        if pixels.shape[2] in (1, 3, 4):
+            return pixels
+    hint = "; the channels seem to come first: pass channel_axis=0" if image.ndim == 3 and image.shape[0] in (1, 3, 4) else ""
+    raise ImageError(f"image has shape {image.shape} (channel_axis={channel_axis}): expected HxW, HxWx1, HxWx3 or HxWx4{hint}")
+
+
+def _plane(mask: Array, alpha: bool) -> Array:
+    if mask.ndim == 2:
+        return mask
+    if alpha:
+        return mask[..., 3]
+    return mask[..., 0] if mask.shape[2] == 1 else mask[..., :3].mean(axis=2)
+
+
+def _mask_range(mask: Array) -> float:
+    if mask.dtype.kind == "b" or mask.size == 0:
+        return 1.0
+    low, high = float(mask.min()), float(mask.max())
+    if not (low >= 0 and high <= np.iinfo(np.uint16).max):  # NaN fails both
+        raise ImageError(f"mask has values from {low:g} to {high:g}: expected 0 to 1, 0 to 255 or 0 to 65535, non-zero = missing")
+    return next(limit for limit in (1.0, 255.0, 65535.0) if high <= limit)
+
+
+def _alpha_varies(mask: Array, alpha: bool) -> bool:
+    return not alpha and mask.ndim == 3 and mask.shape[2] == 4 and bool(mask[..., 3].min() < mask[..., 3].max())
+
+
+def _mirrored(start: int, length: int, limit: int) -> Indices:
+    """Indices start, start + 1, … of `length` pixels, reflected at the image's end."""
+    inside = np.arange(start, min(start + length, limit))
+    return np.pad(inside, (0, length - inside.size), mode="symmetric")

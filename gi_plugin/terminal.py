@@ -1,0 +1,60 @@
+"""What the commands share: common options, messages on stderr, progress, tables and JSON on stdout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from gi_plugin.config import BACKENDS
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file (default: the user's plugin.toml).")]
+Backend = Annotated[str | None, typer.Option("--backend", help=f"auto, {', '.join(BACKENDS)}.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+Item = TypeVar("Item")
+messages = Console(stderr=True, markup=False, emoji=False, highlight=False)
+
+
+def say(text: str, style: str | None = None) -> None:
+    """Print one line on stderr, however long."""
+    messages.print(" ".join(text.splitlines()), style=style, soft_wrap=True)
+
+
+def show(table: Table) -> None:
+    """Print a table on stdout."""
+    Console(markup=False, emoji=False, highlight=False).print(table)
+
+
+def print_json(value: Any) -> None:
+    """Print JSON on stdout, and nothing else."""
+    print(json.dumps(value, indent=1))
+
+
+class Spinner:
+    """A line with a spinner and the time elapsed, on a terminal only; entering gives a function that changes its text."""
+
+    def __init__(self, text: str) -> None:
+        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+        self._progress = Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal)
+        self._task = self._progress.add_task(text, total=None)
+
+    def __enter__(self) -> Callable[[str], None]:
+        self._progress.start()
+        return lambda text: self._progress.update(self._task, description=text)
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+
+def tracked(items: Iterable[Item], total: int) -> list[Item]:
+    """Collect items under a progress bar with the time remaining."""
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as progress:
+        return list(progress.track(items, total=total))

@@ -1,0 +1,100 @@
+"""Picture files that cannot be read or written: one line that names the file, and nothing half-written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from gi_plugin import files
+from gi_plugin.errors import ImageError
+from tests.gi_plugin.pictures import LIMIT, Deep, fill, noise, picture
+
+BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "animated.gif": (lambda path: picture("RGB").save(path, save_all=True, append_images=[picture("L").convert("RGB")]), "2 frames"),
+    "animated.png": (lambda path: picture("RGB").save(path, save_all=True, append_images=[picture("L").convert("RGB")]), "2 frames"),
+    "pages.tif": (lambda path: picture("RGB").save(path, save_all=True, append_images=[picture("RGB")]), "2 frames or pages"),
+    "deep pages.tif": (
+        lambda path: tifffile.imwrite(path, noise(np.uint16, 3)[None].repeat(2, axis=0), photometric="rgb"),
+        "2 frames or pages",
+    ),
+    "bomb.png": (lambda path: Image.new("1", (30_000, 30_000)).save(path), "30000 x 30000 pixels, the limit is 1000000"),
+    "deep bomb.tif": (lambda path: tifffile.imwrite(path, np.zeros((1100, 1000), np.uint16), compression="zlib"), "1000 x 1100 pixels"),
+    "truncated.png": (lambda path: _cut(path, picture("RGB")), "truncated"),
+    "truncated.jpg": (lambda path: _cut(path, picture("RGB")), "truncated"),
+    "truncated.webp": (lambda path: _cut(path, picture("RGB")), "cannot be read"),
+    "truncated.tif": (lambda path: _cut(path, picture("RGB")), "truncated"),
+    "deep truncated.png": (lambda path: _cut(path, Deep(".png", np.uint16, 3)), "cannot be read"),
+    "deep truncated.tif": (lambda path: _cut(path, Deep(".tif", np.uint16, 3)), "cannot be read"),
+    "text.png": (lambda path: path.write_text("not a picture", encoding="utf-8"), "format is not known"),
+    "text.tif": (lambda path: path.write_text("not a picture", encoding="utf-8"), "format is not known"),
+    "empty.png": (lambda path: path.write_bytes(b""), "format is not known"),
+    "header.tif": (lambda path: path.write_bytes(b"II*\0\x08\0\0\0"), "without a picture"),
+    "folder.png": (lambda path: path.mkdir(), "Is a directory"),
+    "missing.png": (lambda _: None, "there is no such file"),
+    "long.tif": (lambda path: Image.fromarray(noise(np.int32, 1)).save(path), "32-bit integer"),
+    "grey and alpha.tif": (
+        lambda path: tifffile.imwrite(path, noise(np.uint16, 2), photometric="minisblack", planarconfig="contig"),
+        "alpha",
+    ),
+    "cmyk.tif": (lambda path: tifffile.imwrite(path, noise(np.uint16, 4), photometric="separated"), "SEPARATED"),
+}
+
+
+def _cut(path: Path, picture: Image.Image | Deep) -> None:
+    picture.write(path) if isinstance(picture, Deep) else picture.save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_cannot_be_read_is_one_line(tmp_path: Path, name: str) -> None:
+    """A file that is no single picture of a reasonable size is an error that names it and says why."""
+    make, reason = BROKEN[name]
+    make(tmp_path / name)
+    with pytest.raises(ImageError, match=reason) as caught:
+        files.read_picture(tmp_path / name, LIMIT)
+    assert str(caught.value).startswith(f"{tmp_path / name}: ")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "name", "reason"),
+    [
+        ("RGB", "target.xyz", "cannot write files ending in '.xyz'"),
+        ("RGB", "target", "cannot write files ending in 'nothing'"),
+        ("RGB", "target.pdf", "cannot write files ending in '.pdf'"),
+        ("RGBA", "target.jpg", "cannot hold RGBA pixels without loss; use .png or .tif"),
+        ("RGBA", "target.bmp", "cannot hold RGBA pixels"),
+        ("RGB", "target.gif", "cannot hold RGB pixels"),
+        ("CMYK", "target.png", "cannot hold CMYK pixels without loss; use .tif"),
+        ("deep", "target.webp", "cannot hold uint16 pixels without loss; use .tif or .png"),
+        ("RGB", "folder.png", "Is a directory"),
+        ("RGB", "source.tif/target.png", "Not a directory|File exists"),
+    ],
+)
+def test_a_failed_write_leaves_nothing(tmp_path: Path, mode: str, name: str, reason: str) -> None:
+    """What cannot be written is an error that names the target, and neither it nor a part of it appears."""
+    source = tmp_path / "source.tif"
+    (tmp_path / "folder.png").mkdir()
+    Deep(".tif", np.uint16, 3).write(source) if mode == "deep" else picture(mode).save(source)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ImageError, match=reason) as caught:
+        fill(source, tmp_path / name)
+    assert str(caught.value).startswith(f"{tmp_path / name}: ")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
+    """A file that was there before is replaced by a whole picture or not at all."""
+    target = tmp_path / "target.webp"
+    target.write_bytes(b"old")
+    wide = Image.new("RGB", (20_000, 1))  # WebP ends at 16383 pixels
+    with pytest.raises(ImageError, match="cannot be written"):
+        files.write_array(np.asarray(wide), target)
+    assert [path.name for path in tmp_path.iterdir()] == ["target.webp"]
+    assert target.read_bytes() == b"old"

@@ -1,0 +1,88 @@
+"""What the command line makes of bad input: one clear line on stderr, exit code 2, nothing half-written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.gi_plugin.command import Cli, process
+
+ODD_NAME = f"[bold]:smile:{'long ' * 20}.png"  # markup to rich, and longer than a line of the terminal
+BAD = {
+    "no such picture": ("inpaint missing.png mask.png -o out.png", "missing.png: there is no such file"),
+    "no such mask": ("inpaint picture.png missing.png -o out.png", "missing.png: there is no such file"),
+    "a corrupt picture": ("inpaint corrupt.png mask.png -o out.png", "corrupt.png: cannot be read as a picture"),
+    "text as a picture": ("inpaint text.png mask.png -o out.png", "text.png: cannot be read as a picture: its format is not known"),
+    "text as a mask": ("inpaint picture.png text.png -o out.png", "text.png: cannot be read as a picture"),
+    "a mask of another size": ("inpaint picture.png small.png -o out.png", "mask has shape (20, 30), the image is 40 x 60"),
+    "everything missing": ("inpaint picture.png all.png -o out.png", "picture.png with all.png: mask marks every pixel as missing"),
+    "everything missing once dilated": ("inpaint picture.png mask.png -o out.png --dilate 60", "covers the whole image once it is dilated"),
+    "alpha of a mask without": ("inpaint picture.png mask.png -o out.png --mask-alpha", "its alpha channel was asked for"),
+    "an output inside a file": ("inpaint picture.png mask.png -o mask.png/out.png", "mask.png/out.png: cannot be written: "),
+    "an output nobody can write": ("inpaint picture.png mask.png -o /proc/out.png", "/proc/out.png: cannot be written: "),
+    "an unknown output format": ("inpaint picture.png mask.png -o out.xyz", "out.xyz: cannot write files ending in '.xyz'; use .png"),
+    "a format without alpha": ("inpaint alpha.png mask.png -o out.jpg", "out.jpg: cannot hold RGBA pixels without loss; use .png or .tif"),
+    "an unknown map format": ("inpaint picture.png mask.png -o out.png --attention-map map", "map: cannot write files ending in 'nothing'"),
+    "an unknown backend": ("inpaint picture.png mask.png -o out.png --backend abacus", "backend = 'abacus': expected 'auto' or 'tensorrt'"),
+    "a backend that is not there": ("inpaint picture.png mask.png -o out.png --backend tensorrt", "no engine can be used: tensorrt: "),
+    "broken settings": ("inpaint picture.png mask.png -o out.png --config broken.toml", "broken.toml: not valid TOML"),
+    "unknown settings": (
+        "inpaint picture.png mask.png -o out.png --config unknown.toml",
+        "colour = 'red': unknown key; known keys: backend",
+    ),
+    "no settings": ("doctor --config missing.toml", "missing.toml: cannot be read"),
+    "a damaged network": ("inpaint picture.png mask.png -o out.png --config model.toml", "damaged.onnx: not a readable ONNX model"),
+    "a damaged network for a folder": ("inpaint folder mask.png -o out --config model.toml", "damaged.onnx: not a readable ONNX model"),
+    "a map of a folder": ("inpaint folder mask.png -o out --attention-map map.png", "--attention-map draws one picture"),
+    "many masks for a picture": ("inpaint picture.png folder -o out.png", "folder is a folder, picture.png is not"),
+    "an empty folder": ("inpaint empty mask.png -o out", "empty: there is no picture in this folder"),
+    "no such mask for a folder": ("inpaint folder missing -o out", "missing: there is no such file"),
+    "a file for the results of a folder": ("inpaint folder mask.png -o mask.png", "mask.png is a file: expected a folder"),
+    "an unknown option": ("inpaint picture.png mask.png -o out.png --bogus", "No such option: --bogus"),
+    "a missing argument": ("inpaint picture.png", "Missing argument 'mask'"),
+    "a wrong value": ("inpaint picture.png mask.png -o out.png --dilate few", "Invalid value for '--dilate'"),
+    "an unknown command": ("paint", "No such command 'paint'"),
+    "a window the network cannot take": ("bench --window 100", "window 100: expected a multiple of 8, 72 or more"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_is_wrong_is_one_line_and_code_2(cli: Cli, case: str) -> None:
+    """A user's mistake is told in one line on stderr; nothing is written, not even in part."""
+    command, text = BAD[case]
+    before = {path: path.stat().st_mtime_ns for path in Path().rglob("*")}
+    result = cli(*command.split())
+    assert (result.code, result.out, len(result.lines)) == (2, "", 1)
+    assert result.lines[0].startswith("error: ")
+    assert text in result.lines[0]
+    assert {path: path.stat().st_mtime_ns for path in Path().rglob("*")} == before
+
+
+def test_a_message_is_neither_wrapped_nor_interpreted(cli: Cli) -> None:
+    """A name that is long and looks like markup stands in the message as it is."""
+    assert cli("inpaint", ODD_NAME, "mask.png", "-o", "out.png").lines == [f"error: {ODD_NAME}: there is no such file"]
+
+
+@pytest.mark.usefixtures("cli")
+def test_a_process_ends_with_code_2_and_no_traceback() -> None:
+    """The same holds for a process of its own, as a script starts it."""
+    ended = process("inpaint", "corrupt.png", "mask.png", "-o", "out.png")
+    assert (ended.returncode, ended.stdout, len(ended.stderr.splitlines())) == (2, "", 1)
+    assert ended.stderr.startswith("error: corrupt.png: cannot be read as a picture")
+
+
+@pytest.mark.usefixtures("cli")
+def test_a_corrupt_cache_entry_costs_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A damaged engine is told once, built again, and the picture is the same."""
+    monkeypatch.setenv("GI_PLUGIN_CACHE", str(tmp_path / "own cache"))
+    outputs = []
+    for attempt, lines in enumerate([0, 1, 0]):
+        ended = process("inpaint", "picture.png", "mask.png", "-o", "out.png")
+        assert (ended.returncode, len(ended.stderr.splitlines())) == (0, lines)
+        assert ended.stderr.startswith("WARNING: cached engine not used, it is built again: " if lines else "")
+        outputs.append(Path("out.png").read_bytes())
+        if attempt == 0:
+            (engine,) = (tmp_path / "own cache").rglob("engine.bin")
+            engine.write_bytes(engine.read_bytes()[:-1] + b"?")
+    assert outputs[0] == outputs[1] == outputs[2]

@@ -1,0 +1,217 @@
+"""What the windows promise, for holes of every kind."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.draw import line
+
+from gi_plugin.image import Bools
+from gi_plugin.planning import Box, Window, plan
+
+SETTINGS = settings(max_examples=300, deadline=None)
+
+
+@st.composite
+def holes(draw: st.DrawFn) -> Bools:
+    """An image's hole, 1 to 1500 px long and wide, made of up to 8 boxes, thin strokes or sprays of dots."""
+    height, width = draw(st.integers(1, 1500)), draw(st.integers(1, 1500))
+    hole = np.zeros((height, width), np.bool_)
+    row, column = st.integers(0, height - 1), st.integers(0, width - 1)
+    for kind in draw(st.lists(st.sampled_from(["box", "small box", "stroke", "dots"]), min_size=1, max_size=8)):
+        top, left = draw(row), draw(column)
+        if kind == "box":
+            hole[top : top + draw(st.integers(1, 1500)), left : left + draw(st.integers(1, 1500))] = True
+        elif kind == "small box":
+            hole[top : top + draw(st.integers(1, 300)), left : left + draw(st.integers(1, 300))] = True
+        elif kind == "stroke":
+            rows, columns = line(top, left, draw(row), draw(column))
+            for offset in range(draw(st.integers(1, 20))):
+                hole[np.minimum(rows + offset, height - 1), columns] = True
+        else:
+            dots = np.random.default_rng(draw(st.integers(0, 999))).integers(0, [height, width], (draw(st.sampled_from([3, 30, 3000])), 2))
+            hole[dots[:, 0], dots[:, 1]] = True
+    return hole
+
+
+def _native(windows: list[Window]) -> bool:
+    return all(window.scale == 1 for window in windows)
+
+
+@SETTINGS
+@given(hole=holes())
+def test_every_missing_pixel_is_owned(hole: Bools) -> None:
+    """No missing pixel lies outside of the own boxes."""
+    rest = hole.copy()
+    for window in plan(hole):
+        rest[window.own.top : window.own.bottom, window.own.left : window.own.right] = False
+    assert not rest.any()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (31, 33), (1000, 3), (3000, 4000)])
+def test_nothing_missing_needs_no_window(shape: tuple[int, int]) -> None:
+    """A hole without missing pixels is planned as nothing to do."""
+    assert plan(np.zeros(shape, np.bool_)) == []
+
+
+@SETTINGS
+@given(hole=holes())
+def test_own_boxes_are_tight(hole: Bools) -> None:
+    """A window's own box has missing pixels on each of its four sides, and lies inside the image."""
+    for own in (window.own for window in plan(hole)):
+        part = hole[own.top : own.bottom, own.left : own.right]
+        assert part.shape == (own.bottom - own.top, own.right - own.left)
+        assert part[0].any()
+        assert part[-1].any()
+        assert part[:, 0].any()
+        assert part[:, -1].any()
+
+
+@SETTINGS
+@given(hole=holes())
+def test_the_own_box_is_at_most_half_of_the_windows_side(hole: Bools) -> None:
+    """Every window contains its own box and is at least twice as long; no smaller size or scale would do."""
+    for window in plan(hole):
+        assert window.size in {256, 512}
+        assert window.side == window.size * window.scale
+        assert window.top <= window.own.top < window.own.bottom <= window.top + window.side
+        assert window.left <= window.own.left < window.own.right <= window.left + window.side
+        assert 2 * window.own.longest <= window.side
+        if window.scale > 1:
+            assert window.size == 512
+            assert 2 * window.own.longest > 512 * (window.scale - 1)
+        else:
+            assert (window.size == 256) == (window.own.longest <= 128)
+
+
+@SETTINGS
+@given(hole=holes())
+def test_windows_stay_inside_as_far_as_the_image_reaches(hole: Bools) -> None:
+    """A window, reduced or not, leaves the image only at its lower and right end, and only where the image is smaller than it."""
+    for window in plan(hole):
+        for start, length in ((window.top, hole.shape[0]), (window.left, hole.shape[1])):
+            assert start >= 0
+            assert start + window.side <= length or start == 0
+
+
+@SETTINGS
+@given(hole=holes())
+def test_the_own_box_is_in_the_middle_unless_the_image_ends(hole: Bools) -> None:
+    """What surrounds a hole is seen on all sides alike, to the pixel, except where the window was shifted to the image's edge."""
+    for window in plan(hole):
+        own = window.own
+        for start, first, last, length in (
+            (window.top, own.top, own.bottom, hole.shape[0]),
+            (window.left, own.left, own.right, hole.shape[1]),
+        ):
+            before, after = first - start, start + window.side - last
+            assert abs(before - after) <= 1 or start == 0 or start + window.side == length
+
+
+@SETTINGS
+@given(hole=holes())
+def test_the_number_of_windows_is_bounded_by_the_area(hole: Bools) -> None:
+    """However many holes there are: at most one window per 64 x 64 px of the image."""
+    assert len(plan(hole)) <= math.ceil(hole.shape[0] / 64) * math.ceil(hole.shape[1] / 64)
+
+
+@SETTINGS
+@given(hole=holes())
+def test_reduced_windows_come_first(hole: Bools) -> None:
+    """Where own boxes overlap, the fill at full size is written last and stands."""
+    scales = [window.scale for window in plan(hole)]
+    assert scales == sorted(scales, reverse=True)
+
+
+@SETTINGS
+@given(hole=holes(), rows=st.integers(0, 3), columns=st.integers(0, 3))
+def test_a_plan_depends_on_the_pixels_only(hole: Bools, rows: int, columns: int) -> None:
+    """The same hole in another memory layout, or as a part of a larger array, gets the same windows; the hole is not changed."""
+    expected, before = plan(hole), hole.copy()
+    padded = np.pad(hole, ((rows, 1), (columns, 2)), constant_values=True)
+    assert plan(padded[rows:-1, columns:-2]) == expected
+    assert plan(np.asfortranarray(hole)) == expected
+    assert np.array_equal(hole, before)
+
+
+@pytest.mark.parametrize(("side", "size"), [(1, 256), (127, 256), (128, 256), (129, 512), (200, 512), (256, 512)])
+def test_one_small_hole_costs_one_window(side: int, size: int) -> None:
+    """Up to 128 px a window of 256, up to 256 px one of 512, whatever the size of the image."""
+    hole = np.zeros((10_000, 10_000), np.bool_)
+    hole[6000 : 6000 + side, 3001 : 3001 + side] = True
+    (window,) = plan(hole)
+    assert (window.size, window.scale) == (size, 1)
+    assert window.own == Box(6000, 3001, 6000 + side, 3001 + side)
+
+
+@pytest.mark.parametrize("length", [260, 500, 2000])
+@pytest.mark.parametrize(("down", "right"), [(0, 1), (-1, 0), (1, 1), (-1, 1), (1, -0.3)])
+def test_a_long_scratch_is_filled_at_full_size(length: int, down: float, right: float) -> None:
+    """A scratch of 5 px, in any direction, is cut into native windows, one or two per 256 px."""
+    hole = np.zeros((2100, 2100), np.bool_)
+    (top, left), (bottom, end) = ((int(1045 + half * down), int(1045 + half * right)) for half in (-length // 2, length // 2))
+    rows, columns = line(top, left, bottom, end)
+    for offset in range(5):
+        hole[rows + offset, columns + offset] = True
+    windows = plan(hole)
+    assert _native(windows)
+    assert length / 256 <= len(windows) <= 2 * math.ceil(length / 256) + 2
+
+
+def test_a_solid_hole_is_cut_while_half_of_each_window_is_known() -> None:
+    """362 x 362 px are less than half of 512 x 512, and filled at full size in four parts; 363 x 363 px are more."""
+    hole = np.zeros((2000, 2000), np.bool_)
+    hole[700:1062, 700:1062] = True
+    parts = [Box(700, 700, 956, 956), Box(700, 956, 956, 1062), Box(956, 700, 1062, 956), Box(956, 956, 1062, 1062)]
+    assert [window.own for window in plan(hole)] == parts
+    hole[700:1063, 700:1063] = True
+    assert [window.scale for window in plan(hole)] == [2]
+
+
+def test_holes_that_touch_at_a_corner_are_one() -> None:
+    """Connected means in eight directions."""
+    hole = np.zeros((1000, 1000), np.bool_)
+    hole[320:416, 320:416] = hole[416:512, 416:512] = True
+    (window,) = plan(hole)
+    assert window.own == Box(320, 320, 512, 512)
+
+
+@pytest.mark.parametrize("side", [400, 512, 1000, 1500])
+def test_a_large_solid_hole_gets_one_reduced_window(side: int) -> None:
+    """A window that would be mostly hole at full size is read at 1/2, 1/3, …; the hole is then half of it."""
+    hole = np.zeros((4000, 4000), np.bool_)
+    hole[1100 : 1100 + side, 1200 : 1200 + side] = True
+    (window,) = plan(hole)
+    assert (window.size, window.scale) == (512, math.ceil(side / 256))
+    assert window.own == Box(1100, 1200, 1100 + side, 1200 + side)
+
+
+@pytest.mark.parametrize(("distance", "count"), [(0, 1), (31, 1), (78, 1), (79, 2), (400, 2), (2000, 2)])
+def test_near_holes_share_a_window(distance: int, count: int) -> None:
+    """Two holes of 25 px count as one while both fit into 128 px, and as two beyond."""
+    hole = np.zeros((3000, 3000), np.bool_)
+    hole[640:665, 512:537] = hole[640:665, 537 + distance : 562 + distance] = True
+    assert len(plan(hole)) == count
+
+
+@pytest.mark.parametrize("spacing", [8, 33, 64, 96, 128, 160, 300])
+def test_many_dots_do_not_cost_many_windows(spacing: int) -> None:
+    """A lattice of dots costs at most a window per dot, and at most four per 128 x 128 px."""
+    hole = np.zeros((3000, 3000), np.bool_)
+    hole[::spacing, ::spacing] = True
+    windows = plan(hole)
+    assert _native(windows)
+    assert len(windows) <= min(hole.sum(), 47 * 47)
+
+
+def test_a_dot_beside_a_large_hole_keeps_its_own_window() -> None:
+    """A small hole in the bounding box of a large one is filled at full size after it."""
+    hole = np.zeros((3000, 3000), np.bool_)
+    hole[500:1500, 500:1100] = hole[1100:1500, 500:1500] = hole[700:720, 1300:1320] = True
+    large, small = plan(hole)
+    assert (large.own, large.scale) == (Box(500, 500, 1500, 1500), 4)
+    assert (small.own, small.scale, small.size) == (Box(700, 1300, 720, 1320), 1, 256)
