@@ -24,7 +24,8 @@ BACKENDS = ("tensorrt", "tensorrt-rtx", "openvino", "torch")
 
 
 def _one_of(default: Any, *choices: Any) -> Any:
-    return field(default=default, metadata={"allowed": " or ".join(repr(choice) for choice in choices), "test": lambda value: value in choices})
+    allowed = " or ".join(repr(choice) for choice in choices)
+    return field(default=default, metadata={"allowed": allowed, "test": lambda value: value in choices})
 
 
 def _between(default: Any, low: float, high: float) -> Any:

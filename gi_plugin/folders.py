@@ -51,8 +51,9 @@ def jobs_of(image: Path, mask: Path, output: Path) -> list[Job]:
         raise ImageError(f"{image}: there is no picture in this folder")
     masks = {path.stem: path for path in _pictures(mask)} if mask.is_dir() else None
     names = [files.output_name(path) for path in pictures]
+    wanted = Counter(names)
     return [
-        Job(path, mask if masks is None else masks.get(path.stem), output / _unique(path, name, Counter(names)))
+        Job(path, mask if masks is None else masks.get(path.stem), output / _unique(path, name, wanted))
         for path, name in zip(pictures, names, strict=True)
     ]
 
@@ -88,7 +89,7 @@ def fill_file(job: Job, inpainter: Inpainter, options: Options, map_path: Path |
     mask = files.read_mask(job.mask, limit)
     try:
         hole = check_mask(mask, picture.pixels.shape[:2], alpha=options.mask_alpha)
-        options = replace(options, channel_axis=-1, data_range=files.value_range(picture.pixels, hole))
+        options = replace(options, channel_axis=-1, data_range=files.value_range(picture.pixels, hole), mask_alpha=False)
         result = inpainter.run(picture.pixels, hole, options)
     except ImageError as error:
         raise ImageError(f"{job.image} with {job.mask.name}: {error}") from error

@@ -103,7 +103,7 @@ def check_mask(mask: Array, shape: tuple[int, int], *, alpha: bool = False) -> B
     if not isinstance(mask, np.ndarray) or mask.dtype.kind not in "buif":
         raise ImageError(f"mask is {_kind(mask)}: expected a numpy array of bool, integer or float, non-zero = missing")
     if mask.shape[:2] != shape or mask.ndim not in (2, 3) or (mask.ndim == 3 and mask.shape[2] not in (1, 3, 4)):
-        raise ImageError(f"mask has shape {mask.shape}, the image is {shape[0]} x {shape[1]} (rows x columns): expected a mask of shape {shape}")
+        raise ImageError(f"mask has shape {mask.shape}, the image is {shape[0]} x {shape[1]} (rows x columns): expected shape {shape}")
     if alpha and (mask.ndim != 3 or mask.shape[2] != 4):
         raise ImageError(f"mask has shape {mask.shape}, and its alpha channel was asked for: expected a mask with 4 channels")
     middle, hole = _mask_range(mask) / 2, np.empty(shape, np.bool_)
@@ -138,7 +138,7 @@ def check_values(picture: Picture) -> None:
             raise ImageError(f"image has NaN or infinite values outside the hole, first seen in rows {start} to {start + SCAN_ROWS - 1}")
         if known.size and (known.min() < picture.low - margin or known.max() > picture.high + margin):
             raise ImageError(
-                f"image has values from {known.min():g} to {known.max():g}: a float image is expected in [{picture.low:g}, {picture.high:g}]; "
+                f"image has values from {known.min():g} to {known.max():g}: expected [{picture.low:g}, {picture.high:g}]; "
                 "pass data_range=(lowest, highest) for another range"
             )
 

@@ -81,7 +81,8 @@ class Inpainter:
         source, low, high = check_image(image, options.channel_axis, options.data_range)
         rows, columns = source.shape[:2]
         if rows * columns > self.config.hook.max_pixels:
-            raise ImageError(f"image has {rows * columns} pixels, the limit is {self.config.hook.max_pixels}: raise [hook] max_pixels to allow it")
+            limit = self.config.hook.max_pixels
+            raise ImageError(f"image has {rows * columns} pixels, the limit is {limit}: raise [hook] max_pixels to allow it")
         radius = self.config.hook.dilate if options.dilate is None else options.dilate
         hole = dilated(check_mask(mask, (rows, columns), alpha=options.mask_alpha), radius)
         if hole.all():

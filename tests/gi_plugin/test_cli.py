@@ -147,3 +147,14 @@ def test_no_command_prints_the_help(cli: Cli, command: str) -> None:
     result = cli(*command.split())
     assert (result.code, result.lines) == (2, [])
     assert "Usage: " in result.out
+
+
+def test_a_mask_is_read_from_its_alpha_channel_when_asked(cli: Cli) -> None:
+    """The hole is where the mask is opaque, whatever its colours say."""
+    hole = np.asarray(Image.open("mask.png")) > 0
+    mask = np.full((*hole.shape, 4), 255, np.uint8)
+    mask[..., 3] = 255 * hole
+    Image.fromarray(mask).save("drawn.png")
+    assert cli("inpaint", "picture.png", "drawn.png", "-o", "out.png", "--mask-alpha").code == 0
+    known = [np.asarray(Image.open(name))[~hole] for name in ("picture.png", "out.png")]
+    np.testing.assert_array_equal(*known)
