@@ -27,7 +27,7 @@ app = typer.Typer(
 )
 engines_app = typer.Typer(no_args_is_help=True, help="List or remove the engines in the cache.")
 app.add_typer(engines_app, name="engines")
-for command in (cli_training.train, cli_training.export, cli_training.evaluate):
+for command in cli_training.COMMANDS:
     app.command()(command)
 UsageError: Any = typer.BadParameter.__base__  # typer has carried this class of click's under several module names
 

@@ -1,4 +1,4 @@
-"""The commands of those who train: train, export, evaluate."""
+"""The commands of those who train."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from gi_plugin.terminal import AsJson, Backend, ConfigFile, Spinner, print_json,
 
 if TYPE_CHECKING:
     from gi_plugin.train.baselines import Fill
-    from gi_plugin.train.loop import Progress
+    from gi_plugin.train.evaluate import Row
+    from gi_plugin.train.loop import Budget, Progress
 
+Minutes = Annotated[float | None, typer.Option("--minutes", min=0.01, help="Time budget of a whole run.")]
+Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Budget in generator updates.")]
 Assignments = Annotated[list[str] | None, typer.Option("--set", help="Override a [train] setting, as key=value; may be repeated.")]
 
 
@@ -26,8 +29,8 @@ def train(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run; a run that it holds is continued.")] = Path(
         "runs/train"
     ),
-    minutes: Annotated[float | None, typer.Option("--minutes", min=0.01, help="Time budget of the whole run.")] = None,
-    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Budget in generator updates.")] = None,
+    minutes: Minutes = None,
+    steps: Steps = None,
     start: Annotated[Path | None, typer.Option("--start", help="Network file or checkpoint to start a new run from.")] = None,
     assignments: Assignments = None,
     config: ConfigFile = None,
@@ -36,9 +39,7 @@ def train(
     require("torch", "train")
     from gi_plugin.train import loop  # noqa: PLC0415  # heavy
 
-    if minutes is None and steps is None:
-        raise ConfigError("no budget: give --minutes, --steps or both")
-    budget = loop.Budget(minutes or math.inf, steps or loop.ENDLESS)
+    budget = _budget(minutes, steps)
     settings = _assigned(load_config(config).train, assignments or [])
     with Spinner("reading the data") as tell:
         position = loop.train(data, output, settings, budget, lambda told: _report(told, tell), start)
@@ -98,6 +99,64 @@ def evaluate(
         )
         for mask_set in masks.split(",") if sheets else ():
             evaluation.draw_sheet(data, mask_set, methods, output / f"{mask_set}.png")
+    _show_rows(rows, as_json)
+
+
+def ablate(
+    data: Annotated[Path, typer.Option("--data", help="Pictures to train on, as for train.")],
+    scored: Annotated[list[Path], typer.Option("--scored", help="Pictures to score on; may be repeated.")],
+    first: Annotated[list[str], typer.Option("--first", help="Settings of the first run, as key=value; may be repeated.")],
+    second: Annotated[list[str], typer.Option("--second", help="Settings of the second run, as key=value; may be repeated.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for both runs.")] = Path("runs/ablation"),
+    minutes: Minutes = None,
+    steps: Steps = None,
+    assignments: Assignments = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train two settings under the same budget and seed, score both on the same holes."""
+    require("torch", "train")
+    from gi_plugin.train import ablation  # noqa: PLC0415  # heavy
+
+    common = _assigned(load_config(config).train, assignments or [])
+    settings = {", ".join(words): _assigned(common, words) for words in (first, second)}
+    with Spinner("reading the data") as tell:
+        rows = ablation.ablate(
+            data, scored, output, settings, _budget(minutes, steps), lambda name, told: _report(told, lambda text: tell(f"{name}: {text}"))
+        )
+    _show_rows(rows, as_json)
+
+
+def throughput(
+    assignments: Assignments = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Time a full training step in fp32 and in bf16 with the channels last, in one run."""
+    require("torch", "train")
+    from gi_plugin.train import throughput as timing  # noqa: PLC0415  # heavy
+
+    with Spinner("measuring") as tell:
+        rows = timing.measure(timing.variants(_assigned(load_config(config).train, assignments or [])), tell)
+    if as_json:
+        print_json([vars(row) for row in rows])
+        return
+    table = Table("setting", "pictures/s", "times as many as the first")
+    for row in rows:
+        table.add_row(row.name, f"{row.pictures_per_second:.3f}", f"{row.ratio:.2f}")
+    show(table)
+
+
+def _budget(minutes: float | None, steps: int | None) -> Budget:
+    from gi_plugin.train.loop import ENDLESS, Budget  # noqa: PLC0415  # heavy
+
+    if minutes is None and steps is None:
+        raise ConfigError("no budget: give --minutes, --steps or both")
+    return Budget(minutes or math.inf, steps or ENDLESS)
+
+
+def _show_rows(rows: list[Row], as_json: bool) -> None:
+    """Print an evaluation's rows as a table or as JSON."""
     if as_json:
         print_json([{"method": row.method, "masks": row.mask_set, "pictures": row.pictures, **vars(row.scores)} for row in rows])
         return
@@ -143,3 +202,6 @@ def _pair(text: str) -> tuple[str, str]:
     if not separator:
         raise ConfigError(f"{text!r}: expected key=value")
     return key.strip(), value.strip()
+
+
+COMMANDS = (train, export, evaluate, ablate, throughput)

@@ -108,10 +108,11 @@ def test_progress_counts_towards_the_budget(pictures: Path, tmp_path: Path) -> N
     assert _run(pictures, tmp_path, 4) == []
 
 
-def test_training_lowers_the_loss(pictures: Path, tmp_path: Path) -> None:
-    """Sixty steps on ten smooth pictures get nearer to them."""
-    told = _run(pictures, tmp_path, 60, replace(SETTINGS, critic_steps=0, validate_every=10, ema=0.9))
-    assert told[-1].loss < 0.9 * told[0].loss
+def test_training_improves_the_validation(pictures: Path, tmp_path: Path) -> None:
+    """Sixty steps on smooth pictures complete held-out ones better than the first ten did."""
+    told = _run(pictures, tmp_path, 60, replace(SETTINGS, critic_steps=0, validate_every=10, ema=0.8))
+    scores = [progress.psnr for progress in told if progress.psnr is not None]
+    assert scores[-1] > scores[0] + 0.3
 
 
 def test_a_minute_budget_ends_the_run(pictures: Path, tmp_path: Path) -> None:
