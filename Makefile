@@ -16,7 +16,7 @@ check: $(VENV)/.dev  ## lint, format, types (of the installed wheel)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	rm -rf build/wheel build/typed
-	$(BIN)/python -m build --wheel --outdir build/wheel .
+	$(BIN)/python -m build --no-isolation --wheel --outdir build/wheel .
 	$(BIN)/python -m pip install --quiet --no-deps --target build/typed build/wheel/*.whl
 	cd build/typed && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml -p gi_plugin
 

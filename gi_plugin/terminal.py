@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -18,6 +19,7 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file
 Backend = Annotated[str | None, typer.Option("--backend", help=f"auto, {', '.join(BACKENDS)}.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
+WIDE = 200  # columns of a table that is not shown on a terminal
 Item = TypeVar("Item")
 messages = Console(stderr=True, markup=False, emoji=False, highlight=False)
 
@@ -29,7 +31,8 @@ def say(text: str, style: str | None = None) -> None:
 
 def show(table: Table) -> None:
     """Print a table on stdout."""
-    Console(markup=False, emoji=False, highlight=False).print(table)
+    width = None if sys.stdout.isatty() else WIDE
+    Console(markup=False, emoji=False, highlight=False, width=width).print(table)
 
 
 def print_json(value: Any) -> None:

@@ -50,5 +50,9 @@ def ContextualAttentionWeights(gram: FLOAT, mask: FLOAT, scale: float = 10.0) ->
         op.Greater(valid, op.Constant(value_float=0.0)), op.Constant(value_float=scale) * score, op.Constant(value_float=-1e4)
     )
     weights = op.Softmax(logits, axis=-1) * valid
-    matches = op.ArgMax(logits, axis=-1, keepdims=0)
+    # the first key of the highest logit: two reductions are several times faster than the backends' ArgMax, a partial sort
+    last = op.Constant(value_ints=[-1])
+    keys = op.Range(op.Constant(value_float=0.0), op.Cast(op.Squeeze(cells), to=1), op.Constant(value_float=1.0))
+    best = op.Equal(logits, op.ReduceMax(logits, last))
+    matches = op.Cast(op.ReduceMin(op.Where(best, keys, op.Constant(value_float=3e38)), last, keepdims=0), to=7)
     return weights, matches
