@@ -27,7 +27,7 @@ from gi_plugin.train.step import Trainer
 LAST, BEST = "last.safetensors", "best.safetensors"
 ENDLESS = 2**40
 SAVE_SECONDS = 120.0  # between two saves of the state
-REPORT_STEPS = 10
+REPORT_STEPS, REPORT_SECONDS = 10, 5.0  # between two reports, whichever is shorter
 GRID = 8  # validation pictures in a TensorBoard grid
 EXPLODED = 10.0  # times the running mean of the loss
 
@@ -93,7 +93,7 @@ class _Run:
         ranks: int,
     ) -> None:
         self.settings, self.budget, self.report, self.rank, self.ranks = settings, budget, report, rank, ranks
-        self.folder, self.skipped, self.saved = folder, 0, time.monotonic()
+        self.folder, self.skipped, self.saved, self.told = folder, 0, time.monotonic(), time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         network, self.notes = _network(settings, start)
@@ -121,6 +121,8 @@ class _Run:
                     )
                 mean = abs(loss) if mean is None else 0.99 * mean + 0.01 * abs(loss)
                 self._after_step(terms, loss, board)
+            if mean is not None and self.position.step % self.settings.validate_every:
+                self._validate(board)  # even a short run ends with a validated network
             self._save()
         return self.position
 
@@ -154,7 +156,9 @@ class _Run:
         psnr = None
         if self.position.step % self.settings.validate_every == 0:
             psnr = self._validate(board)
-        if board is not None and (psnr is not None or self.position.step % REPORT_STEPS == 0):
+        due = self.position.step % REPORT_STEPS == 0 or time.monotonic() - self.told > REPORT_SECONDS
+        if board is not None and (psnr is not None or due):
+            self.told = time.monotonic()
             for name, value in terms.items():
                 board.add_scalar(name, float(value), self.position.step)
             rate = self.settings.batch * self.position.step / max(self.position.seconds, 1e-9)

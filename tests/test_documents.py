@@ -1,0 +1,54 @@
+"""The documents: links lead somewhere, examples run, figures are those of the committed results."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.product import ROOT
+
+DOCUMENTS = sorted(path for pattern in ("*.md", "docs/*.md", "gi_plugin/models/*.md") for path in ROOT.glob(pattern))
+RESULTS = ROOT / "docs" / "results"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(document: Path) -> None:
+    """Every relative link of a document names a file of the repository."""
+    targets = re.findall(r"\]\((?!https?://|#)([^)#]+)\)", document.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+def test_the_readmes_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host and the call, copied from the README, fill a picture."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GI_PLUGIN_CACHE", str(tmp_path / "cache"))
+    picture, mask = np.full((40, 50, 3), 90, np.uint8), np.zeros((40, 50), np.uint8)
+    mask[10:20, 10:30] = 255
+    Image.fromarray(np.where(mask[..., None] > 0, np.uint8(255), picture)).save("photo.png")
+    Image.fromarray(mask).save("mask.png")
+    names: dict[str, object] = {}
+    for example in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL):
+        exec(example, names)  # noqa: S102  # our own README
+    np.testing.assert_allclose(np.asarray(Image.open("filled.png")), picture, atol=8)
+    np.testing.assert_array_equal(np.asarray(Image.open("filled.png")), names["filled"])
+
+
+def test_the_readmes_latencies_are_those_of_the_committed_run() -> None:
+    """Every row of docs/results/bench-cpu.json stands in the README's table, and no other."""
+    rows = json.loads((RESULTS / "bench-cpu.json").read_text(encoding="utf-8"))["rows"]
+    expected = [f"| {row['window']} | {row['backend']} | {1e3 * row['median']:.0f} ms | {row['speedup']:.2f} |" for row in rows]
+    table = (ROOT / "README.md").read_text(encoding="utf-8").split("<!-- bench:start -->")[1].split("<!-- bench:end -->")[0]
+    assert table.strip().splitlines()[2:] == expected
+
+
+def test_the_model_cards_figures_are_those_of_the_committed_run() -> None:
+    """Every row of docs/results/evaluation.json stands in the model card."""
+    card = (ROOT / "gi_plugin" / "models" / "README.md").read_text(encoding="utf-8")
+    for row in json.loads((RESULTS / "evaluation.json").read_text(encoding="utf-8")):
+        figures = " | ".join(f"{row[key]:.2f}" for key in ("l1", "l2", "psnr", "tv", "hole_psnr", "texture"))
+        assert f"| {row['masks']} | {row['method']} | {figures} | {row['ssim']:.3f} |" in card
