@@ -107,7 +107,7 @@ BAD_MASKS: list[tuple[Any, bool, str]] = [
     ([[0, 1]], False, "mask is a list: expected a numpy array"),
     (np.zeros(SHAPE, "U1"), False, "mask is an array of <U1"),
     (np.zeros(SHAPE, np.complex64), False, "mask is an array of complex64"),
-    (np.zeros((8, 6), np.bool_), False, r"shape \(8, 6\), the image is 6 x 8 \(rows x columns\): expected a mask of shape \(6, 8\)"),
+    (np.zeros((8, 6), np.bool_), False, r"shape \(8, 6\), the image is 6 x 8 \(rows x columns\): expected shape \(6, 8\)"),
     (np.zeros((*SHAPE, 2), np.bool_), False, r"shape \(6, 8, 2\)"),
     (np.zeros((*SHAPE, 0), np.bool_), False, r"shape \(6, 8, 0\)"),
     (np.zeros((*SHAPE, 3, 1), np.bool_), False, r"shape \(6, 8, 3, 1\)"),

@@ -136,7 +136,7 @@ BAD[5, 5, 1] = np.nan
     ("image", "mask", "options", "message"),
     [
         (BAD, _box((9, 9), 0, 0, 2, 2), {}, "NaN or infinite values outside the hole"),
-        (255 * _values((9, 9, 3), "float32"), _box((9, 9), 0, 0, 2, 2), {}, r"expected in \[0, 1\]; pass data_range"),
+        (255 * _values((9, 9, 3), "float32"), _box((9, 9), 0, 0, 2, 2), {}, r"expected \[0, 1\]; pass data_range"),
         (np.zeros((9, 9, 3), np.int32), _box((9, 9), 0, 0, 2, 2), {}, "dtype int32"),
         (_values((9, 9, 3), "uint8"), _box((9, 8), 0, 0, 2, 2), {}, r"mask has shape \(9, 8\)"),
         (_values((9, 9, 3), "uint8"), np.ones((9, 9), np.bool_), {}, "every pixel as missing"),
