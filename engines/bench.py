@@ -56,7 +56,7 @@ def report(rows: Sequence[Latency]) -> dict[str, Any]:
     machine = {
         "system": platform.platform(),
         "processor": _processor(),
-        "cpus": len(os.sched_getaffinity(0)),
+        "cpus": os.cpu_count(),
         "python": platform.python_version(),
     }
     return {"machine": machine, "rows": [asdict(row) for row in rows]}

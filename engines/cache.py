@@ -94,7 +94,7 @@ class EngineCache:
         for folder in self.directory.glob("*/") if self.directory.is_dir() else ():
             try:
                 found.append(self._entry(folder))
-            except EngineMismatch:
+            except (EngineMismatch, OSError):
                 continue  # being written, or damaged: `clear` removes it all the same
         return sorted(found, key=lambda entry: entry.created)
 

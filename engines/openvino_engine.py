@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import platform
 import threading
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from gi_plugin.errors import EngineError, EngineMismatch, EngineMissing
 DEVICE = "CPU"
 PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
 log = logging.getLogger(__name__)
+_process: int | None = None  # that first used OpenVINO
 
 
 class OpenVinoEngine:
@@ -28,6 +31,7 @@ class OpenVinoEngine:
     def __init__(self, network: Path, window: int, settings: EngineSettings) -> None:
         self.window = window
         self.batch = settings.batch
+        _check_process()
         core = openvino.Core()
         precision = _precision(core, settings.precision)
         self.backend = f"openvino {precision}"
@@ -37,7 +41,7 @@ class OpenVinoEngine:
         parts = {
             "network": network_file.fingerprint(network),
             "backend": self.backend,
-            "package": openvino.__version__,
+            "package": f"openvino {openvino.__version__}, gi-plugin {version('gi-plugin')}",
             "device": f"{core.get_property(DEVICE, 'FULL_DEVICE_NAME')} {' '.join(sorted(_capabilities(core)))}",
             "system": f"{platform.system()} {platform.machine()}",
             "window": str(window),
@@ -53,6 +57,7 @@ class OpenVinoEngine:
         """Complete windows: see `Engine`."""
         count = image.shape[0]
         image, mask = _full(image, self.batch), _full(mask, self.batch)
+        _check_process()
         with self._lock:
             if self._request is None:
                 raise EngineError("the engine was closed")
@@ -66,6 +71,16 @@ class OpenVinoEngine:
         """Release the compiled network."""
         with self._lock:
             self._request = None
+
+
+def _check_process() -> None:
+    """Refuse to run in a forked child: OpenVINO's threads stayed in the parent, and a call would wait for them for ever."""
+    global _process  # noqa: PLW0603  # OpenVINO's threads are one per process, too
+    _process = _process or os.getpid()
+    if _process != os.getpid():
+        raise EngineError(
+            "this process was forked after OpenVINO had been used: fork before the first call, or start workers by 'spawn' or 'forkserver'"
+        )
 
 
 def _capabilities(core: openvino.Core) -> list[str]:
@@ -112,9 +127,13 @@ def _cached(core: openvino.Core, cache: EngineCache, parts: dict[str, str], opti
 
 def _build(core: openvino.Core, network: Path, parts: dict[str, str], options: dict[str, str]) -> openvino.CompiledModel:
     batch, window = int(parts["batch"]), int(parts["window"])
-    model = core.read_model(network_file.expanded(network_file.load(network)).SerializeToString())
-    model.reshape({"image": [batch, 3, window, window], "mask": [batch, 1, window, window]})
-    return core.compile_model(model, DEVICE, options)
+    expanded = network_file.expanded(network_file.load(network)).SerializeToString()
+    try:
+        model = core.read_model(expanded)
+        model.reshape({"image": [batch, 3, window, window], "mask": [batch, 1, window, window]})
+        return core.compile_model(model, DEVICE, options)
+    except RuntimeError as error:
+        raise EngineError(f"openvino cannot compile {network} for windows of {window} px: {error}") from error
 
 
 def _keep(cache: EngineCache, parts: dict[str, str], compiled: openvino.CompiledModel) -> openvino.CompiledModel:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,23 +15,27 @@ from gi_plugin.network_file import network_path
 log = logging.getLogger(__name__)
 
 
-def open_engine(config: Config, window: int, backend: str | None = None) -> Engine:
-    """Open the engine for windows of `window` pixels with the backend asked for, or with the first one available.
+def open_engine(config: Config, window: int) -> Engine:
+    """Open the engine for windows of `window` pixels with the backend of the settings, or with the first one that can be used.
 
-    :param backend: overrides the setting [engine] backend.
     :raises EngineMissing: if no backend, or not the one asked for, can be used; the message says why for each.
     :raises ModelError: if the network file cannot be used.
     """
-    wanted = backend or config.engine.backend
+    wanted = config.engine.backend
     if wanted not in ("auto", *BACKENDS):
         raise EngineMissing(f"unknown backend {wanted!r}: expected 'auto' or one of {', '.join(BACKENDS)}")
     skipped: list[str] = []
     for status in backend_status() if wanted == "auto" else [_status(wanted)]:
-        if status.available:
-            engine = _openers()[status.name](network_path(config.model.path), window, replace(config.engine, backend=status.name))
-            log.info("%s serves %d px windows%s", engine.backend, window, "".join(f"; {reason}" for reason in skipped))
-            return engine
-        skipped.append(f"{status.name}: {status.reason}")
+        if not status.available:
+            skipped.append(f"{status.name}: {status.reason}")
+            continue
+        try:
+            engine = _openers()[status.name](network_path(config.model.path), window, config.engine)
+        except (EngineMissing, ImportError) as error:
+            skipped.append(f"{status.name}: {error}")
+            continue
+        log.info("%s serves %d px windows%s", engine.backend, window, "".join(f"; {reason}" for reason in skipped))
+        return engine
     raise EngineMissing("no engine can be used: " + "; ".join(skipped))
 
 

@@ -10,6 +10,7 @@ from gi_plugin.config import EngineSettings
 from gi_plugin.engines.protocol import Floats, Matches
 from gi_plugin.errors import EngineError, EngineMissing
 from gi_plugin.train.checkpoint import load_network
+from gi_plugin.train.network import InpaintingNetwork
 from gi_plugin.train.precision import placed
 
 DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -29,10 +30,12 @@ class TorchEngine:
         self.backend = f"torch {self._device.type} {precision}"
         if settings.threads:
             torch.set_num_threads(settings.threads)
-        self._network = placed(load_network(network).eval(), self._device)
+        self._network: InpaintingNetwork | None = placed(load_network(network).eval(), self._device)
 
     def __call__(self, image: Floats, mask: Floats) -> tuple[Floats, Matches]:
         """Complete windows: see `Engine`."""
+        if self._network is None:
+            raise EngineError("the engine was closed")
         try:
             with torch.inference_mode(), torch.autocast(self._device.type, self._dtype, enabled=self._dtype is not None):
                 completion = self._network(*(torch.from_numpy(array).to(self._device) for array in (image, mask)))
@@ -42,4 +45,4 @@ class TorchEngine:
 
     def close(self) -> None:
         """Release the network."""
-        del self._network
+        self._network = None

@@ -15,7 +15,7 @@ import typer
 from rich.table import Column, Table
 
 from gi_plugin import cli_training
-from gi_plugin.config import Config, cache_directory, check_settings, load_config
+from gi_plugin.config import Config, cache_directory, check_settings, config_source, load_config
 from gi_plugin.errors import ConfigError, GiError
 from gi_plugin.terminal import AsJson, Backend, ConfigFile, Spinner, print_json, say, show, tracked
 
@@ -119,7 +119,7 @@ def doctor(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Say what is installed, what is missing, and why each backend was or was not chosen."""
     from gi_plugin.doctor import examine  # noqa: PLC0415  # heavy
 
-    findings = examine(load_config(config))
+    findings = examine(load_config(config), config_source(config))
     if as_json:
         print_json(findings)
         return
@@ -169,7 +169,7 @@ def main() -> None:
     except UsageError as error:
         if error.format_message():  # empty: the help was printed
             say(f"error: {error.format_message()} (see: {error.ctx.command_path if error.ctx else 'gi-plugin'} --help)", "red")
-    except GiError as error:
+    except (GiError, OSError) as error:
         say(f"error: {error}", "red")
     sys.exit(2)
 

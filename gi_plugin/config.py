@@ -127,7 +127,7 @@ def load_config(path: str | Path | None = None) -> Config:
 
     :raises ConfigError: naming file, key, value and what is allowed.
     """
-    source = _source(path)
+    source = config_source(path)
     return Config() if source is None else parse_config(_read(source), str(source))
 
 
@@ -172,7 +172,8 @@ def cache_directory(engine: EngineSettings) -> Path:
     return Path(named).expanduser() if named else platformdirs.user_cache_path(APPLICATION, appauthor=False)
 
 
-def _source(path: str | Path | None) -> Path | None:
+def config_source(path: str | Path | None = None) -> Path | None:
+    """The file that `load_config` reads, None if the defaults apply."""
     named = path or os.environ.get(CONFIG_VARIABLE)
     if named:
         return Path(named)

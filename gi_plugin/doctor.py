@@ -18,8 +18,11 @@ from gi_plugin.errors import GiError
 PACKAGES = ("numpy", "pluggy", "scikit-image", "pillow", "openvino", "onnx", "torch", "tensorrt", "tensorrt-rtx", "pycuda", "triton")
 
 
-def examine(config: Config) -> dict[str, Any]:
-    """Look at this installation; nothing is opened or built."""
+def examine(config: Config, source: Path | None) -> dict[str, Any]:
+    """Look at this installation; nothing is opened or built.
+
+    :param source: the file that `config` was read from, if any.
+    """
     statuses = backend_status()
     chosen = next((status.name for status in statuses if status.available), None)
     cache = cache_directory(config.engine)
@@ -27,7 +30,7 @@ def examine(config: Config) -> dict[str, Any]:
         "version": gi_plugin.__version__,
         "python": f"{platform.python_version()} ({sys.executable})",
         "system": platform.platform(),
-        "cpus": len(os.sched_getaffinity(0)),
+        "cpus": os.cpu_count(),
         "gpu": _gpu(),
         "packages": {name: _version(name) for name in PACKAGES},
         "backends": [{"name": status.name, "available": status.available, "reason": status.reason} for status in statuses],
@@ -35,7 +38,7 @@ def examine(config: Config) -> dict[str, Any]:
         "backend chosen by 'auto'": chosen,
         "network": _network(config),
         "cache": {"folder": str(cache), "engines": len(EngineCache(cache).entries()), "writable": _writable(cache)},
-        "user settings": f"{user_config_file()} ({'read' if user_config_file().is_file() else 'not there, defaults apply'})",
+        "settings": str(source) if source else f"defaults (there is no {user_config_file()})",
     }
 
 

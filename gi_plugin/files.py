@@ -18,7 +18,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from gi_plugin import deep_files, modes
 from gi_plugin.deep_files import DeepPicture, check_size
 from gi_plugin.errors import ImageError
-from gi_plugin.image import Array, Bools
+from gi_plugin.image import SCAN_ROWS, Array, Bools
 
 MODES: dict[str, tuple[str, ...]] = {  # what a file of each format gives back as it was; formats that are not here are not written
     "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
@@ -80,9 +80,13 @@ def value_range(pixels: Array, hole: Bools) -> tuple[float, float] | None:
     """The range of a float picture: [0, 1], widened to its known pixels; None for integers."""
     if pixels.dtype.kind != "f":
         return None
-    known = pixels[~hole]
-    known = known[np.isfinite(known)]
-    return (min(0.0, float(known.min())), max(1.0, float(known.max()))) if known.size else (0.0, 1.0)
+    low, high = 0.0, 1.0
+    for start in range(0, len(hole), SCAN_ROWS):
+        known = pixels[start : start + SCAN_ROWS][~hole[start : start + SCAN_ROWS]]
+        known = known[np.isfinite(known)]
+        if known.size:
+            low, high = min(low, float(known.min())), max(high, float(known.max()))
+    return low, high
 
 
 def write_picture(picture: PictureFile, filled: Array, hole: Bools, path: Path) -> None:

@@ -93,12 +93,13 @@ def check_mask(mask: Array, shape: tuple[int, int], *, alpha: bool = False) -> B
     """Turn a mask into a bool array [H, W], True = missing.
 
     Non-zero means missing, as in scikit-image, with one refinement for masks that went through a lossy file: a value counts if it is
-    above half of the mask's range, which is 1, 255 or 65535: the first that its largest value fits into.
+    above half of the mask's range, which is 1, 255 or 65535: the first that its largest value fits into (a float mask may overshoot 0
+    and 1 by a half, as resizing makes it).
 
     :param mask: HxW or HxWx1, bool, integer or float; or a colour picture of a mask (HxWx3, HxWx4), judged by the mean of its colours,
         or by its alpha channel if `alpha`.
     :param shape: (H, W) of the image.
-    :raises ImageError: if the mask does not fit the image, or says that everything is missing.
+    :raises ImageError: if the mask does not fit the image, says that everything is missing, or has values of which none counts.
     """
     if not isinstance(mask, np.ndarray) or mask.dtype.kind not in "buif":
         raise ImageError(f"mask is {_kind(mask)}: expected a numpy array of bool, integer or float, non-zero = missing")
@@ -106,9 +107,15 @@ def check_mask(mask: Array, shape: tuple[int, int], *, alpha: bool = False) -> B
         raise ImageError(f"mask has shape {mask.shape}, the image is {shape[0]} x {shape[1]} (rows x columns): expected shape {shape}")
     if alpha and (mask.ndim != 3 or mask.shape[2] != 4):
         raise ImageError(f"mask has shape {mask.shape}, and its alpha channel was asked for: expected a mask with 4 channels")
-    middle, hole = _mask_range(mask) / 2, np.empty(shape, np.bool_)
+    largest, limit = _mask_range(mask)
+    middle, hole = limit / 2, np.empty(shape, np.bool_)
     for start in range(0, shape[0], SCAN_ROWS):
         hole[start : start + SCAN_ROWS] = _plane(mask[start : start + SCAN_ROWS], alpha) > middle
+    if largest > 0 and not hole.any() and not alpha:
+        raise ImageError(
+            f"mask marks nothing as missing: its largest value is {largest:g}, and what counts lies above half of 0 to {limit:g}; "
+            "if every non-zero value means missing, pass mask > 0"
+        )
     if hole.all():
         hint = "; its alpha channel varies: if that is the mask, ask for it (mask_alpha)" if _alpha_varies(mask, alpha) else ""
         raise ImageError(f"mask marks every pixel as missing: nothing is left to fill the picture from (non-zero = missing){hint}")
@@ -189,13 +196,15 @@ def _plane(mask: Array, alpha: bool) -> Array:
     return mask[..., 0] if mask.shape[2] == 1 else mask[..., :3].mean(axis=2)
 
 
-def _mask_range(mask: Array) -> float:
-    if mask.dtype.kind == "b" or mask.size == 0:
-        return 1.0
+def _mask_range(mask: Array) -> tuple[float, float]:
+    """The largest value of a mask, and the end of the range that it is judged by."""
+    if mask.dtype.kind == "b":
+        return float(mask.any()), 1.0
     low, high = float(mask.min()), float(mask.max())
-    if not (low >= 0 and high <= np.iinfo(np.uint16).max):  # NaN fails both
+    slack = 0.5 if mask.dtype.kind == "f" else 0.0
+    if not (low >= -slack and high <= np.iinfo(np.uint16).max):  # NaN fails both
         raise ImageError(f"mask has values from {low:g} to {high:g}: expected 0 to 1, 0 to 255 or 0 to 65535, non-zero = missing")
-    return next(limit for limit in (1.0, 255.0, 65535.0) if high <= limit)
+    return high, next(limit for limit in (1.0, 255.0, 65535.0) if high <= limit + slack)
 
 
 def _alpha_varies(mask: Array, alpha: bool) -> bool:

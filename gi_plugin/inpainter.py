@@ -110,21 +110,27 @@ class Inpainter:
         windows = plan(picture.hole)
         for size in sorted({window.size for window in windows}, reverse=True):  # reduced windows are large ones: keep them first
             engine = self.engine(size)
-            same = [window for window in windows if window.size == size]
-            for start in range(0, len(same), engine.batch):
-                yield from _fill_batch(picture, same[start : start + engine.batch], engine)
+            views: dict[tuple[int, int, int, int], list[Window]] = {}  # holes of a small image often share a view: it is run once
+            for window in windows:
+                if window.size == size:
+                    views.setdefault((window.top, window.left, window.side, window.scale), []).append(window)
+            groups = list(views.values())
+            for start in range(0, len(groups), engine.batch):
+                yield from _fill_batch(picture, groups[start : start + engine.batch], engine)
 
 
-def _fill_batch(picture: Picture, windows: list[Window], engine: Engine) -> Iterator[tuple[Window, Matches]]:
-    views = [picture.window(window.top, window.left, window.side, window.scale) for window in windows]
+def _fill_batch(picture: Picture, groups: list[list[Window]], engine: Engine) -> Iterator[tuple[Window, Matches]]:
+    """Run the engine on one view per group, and write what each window of a group owns."""
+    views = [picture.window(first.top, first.left, first.side, first.scale) for first, *_ in groups]
     image = np.stack([pixels.transpose(2, 0, 1) for pixels, _ in views])  # [N, 3, S, S]
     mask = np.stack([hole[None] for _, hole in views]).astype(np.float32)  # [N, 1, S, S]
     completed, matches = engine(image, mask)
     if not np.isfinite(completed).all():
         raise EngineError(f"{engine.backend} returned values that are not numbers; try [engine] precision = 'fp32'")
-    for window, pixels, found in zip(windows, completed, matches, strict=True):
-        _write(picture, window, pixels.transpose(1, 2, 0))
-        yield window, found
+    for group, pixels, found in zip(groups, completed, matches, strict=True):
+        for window in group:
+            _write(picture, window, pixels.transpose(1, 2, 0))
+            yield window, found
 
 
 def _write(picture: Picture, window: Window, pixels: Floats) -> None:
@@ -147,15 +153,16 @@ def default_inpainter() -> Inpainter:
         return _default
 
 
-def inpaint(image: Array, mask: Array, *, channel_axis: int | None = -1, **options: Any) -> Array:
+def inpaint(image: Array, mask: Array, *, channel_axis: int | None = -1, split_into_regions: bool = False, **options: Any) -> Array:  # noqa: ARG001
     """Fill the hole of an image with the contextual-attention network.
 
-    A drop-in for `skimage.restoration.inpaint_biharmonic`, except that the result keeps the dtype and range of the input.
+    Called like `skimage.restoration.inpaint_biharmonic`, except that the result keeps the dtype and range of the input.
 
     :param image: HxW, HxWx1, HxWx3 or HxWx4; uint8, uint16, or float in [0, 1] (or `data_range`). Values in the hole are ignored; alpha is
         carried through.
     :param mask: HxW or HxWx1 (or a colour picture of a mask); bool, integer or float; non-zero (above half of its range) = missing.
     :param channel_axis: where the channels stand in a three-dimensional image.
+    :param split_into_regions: accepted and ignored: holes that stand apart always get windows of their own.
     :param options: `data_range`, `dilate`, `mask_alpha`: see `Options`.
     :return: a new array of the image's shape and dtype; every known pixel is bit-identical.
     :raises ImageError: if image or mask cannot be used.

@@ -32,9 +32,11 @@ def ablate(
     :param settings: by name.
     :raises GiError: as `train` and `evaluate`.
     """
+    steps = {}
     for name, setting in settings.items():
-        train(data, folder / name, setting, budget, lambda told, name=name: report(name, told))  # type: ignore[misc]
-    methods = {name: fill_with(read_network(folder / name / LAST)[0]) for name in settings}
+        position = train(data, folder / name, setting, budget, lambda told, name=name: report(name, told))  # type: ignore[misc]
+        steps[name] = position.step
+    methods = {f"{name} ({steps[name]} steps)": fill_with(read_network(folder / name / LAST)[0]) for name in settings}
     return evaluate(scored, MASK_SETS, methods, folder, lambda _text, _number, _total: None)
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -64,7 +64,7 @@ def find_pictures(data: Path) -> list[Source]:
     elif data.suffix == ".tar":
         sources = _of_shard(data)
     elif data.is_file():
-        sources = [Source(data.parent / line.strip()) for line in data.read_text(encoding="utf-8").splitlines() if line.strip()]
+        sources = [Source(data.parent / line) for line in _lines(data)]
         missing = [source.path for source in sources if not source.path.is_file()]
         if missing:
             raise ConfigError(f"{data}: lists {missing[0]}, which does not exist ({len(missing)} such lines)")
@@ -97,7 +97,7 @@ class Samples(Dataset[Batch]):
             source = self.sources[random.integers(len(self.sources))]
             try:
                 picture = decode(source.read(), self.settings.crop)
-            except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
+            except Exception:  # noqa: BLE001  # decoders raise many kinds
                 picture = None
             if picture is not None:
                 return _random_crop(random, picture, self.settings), skipped
@@ -156,6 +156,13 @@ def _random_crop(
         gain, shift = 1 + settings.colour_jitter * random.uniform(-1, 1), 64 * settings.colour_jitter * random.uniform(-1, 1, 3)
         pixels = pixels * np.float32(gain) + shift.astype(np.float32)
     return np.ascontiguousarray((pixels / np.float32(127.5) - 1).clip(-1, 1))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: expected a folder of pictures, a .tar shard or a list file (text), got a binary file") from error
 
 
 def _of_file(path: Path) -> list[Source]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
+from PIL import Image, ImageDraw, ImageFont
 
 from gi_plugin.errors import ConfigError
 from gi_plugin.train import masks, metrics
@@ -53,7 +54,7 @@ def evaluate(
     """Score methods on the centre crops of all pictures; what `folder` already holds is not computed again.
 
     :param methods: by name; the original is never shown to them, only the picture with its hole blanked.
-    :param folder: gets one line per result (scores.jsonl) and a contact sheet per mask set.
+    :param folder: gets one line per result (scores.jsonl).
     :param limit: take only the first pictures, 0 for all.
     :raises ConfigError: if a mask set is unknown or no picture is large enough.
     """
@@ -100,7 +101,7 @@ def draw_sheet(data: Sequence[Path], mask_set: str, methods: Mapping[str, Fill],
 
 
 def hole_of(mask_set: str, number: int) -> masks.Bools:
-    """The hole of picture `number` in a mask set: the same in every run."""
+    """The hole number `number` of a mask set: the same in every run."""
     random = np.random.default_rng((MASK_SETS.index(mask_set), number))
     if mask_set == "center":
         return masks.center(SIZE, SIZE // 2)
@@ -116,9 +117,10 @@ def hole_of(mask_set: str, number: int) -> masks.Bools:
 
 
 def _cases(sources: Sequence[Source], mask_sets: Sequence[str]) -> Iterator[Case]:
-    for number, source in enumerate(sources):
+    for source in sources:
         image = _crop(source)
         if image is not None:
+            number = zlib.crc32(f"{source.path.name}:{source.offset}".encode())  # a picture keeps its holes whatever stands beside it
             for mask_set in mask_sets:
                 yield Case(f"{source.path}:{source.offset}", mask_set, image, hole_of(mask_set, number))
 
@@ -127,7 +129,7 @@ def _crop(source: Source) -> Bytes | None:
     """The middle of a picture, or None if it is too small or broken."""
     try:
         picture = decode(source.read(), SIZE)
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
+    except Exception:  # noqa: BLE001  # decoders raise many kinds
         return None
     if picture is None:
         return None

@@ -40,7 +40,9 @@ def test_an_ablation_scores_both_settings(pictures: Path, tmp_path: Path) -> Non
     told: list[str] = []
     rows = ablate(pictures, [pictures / "list.txt"], tmp_path / "out", settings, Budget(steps=10), lambda name, _: told.append(name))
     assert told == list(settings)
-    assert [(row.mask_set, row.method, row.pictures) for row in rows] == [(mask, name, 1) for mask in MASK_SETS for name in settings]
+    assert [(row.mask_set, row.method, row.pictures) for row in rows] == [
+        (mask, f"{name} (10 steps)", 1) for mask in MASK_SETS for name in settings
+    ]
     assert all((tmp_path / "out" / name / LAST).is_file() for name in settings)
     assert all(np.isfinite(row.scores.psnr) for row in rows)
 

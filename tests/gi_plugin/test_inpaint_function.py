@@ -1,0 +1,87 @@
+"""`gi_plugin.inpaint`: what its callers meet beyond the contract of the arrays."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gi_plugin
+from gi_plugin.errors import EngineError, ImageError
+from gi_plugin.image import Bools, check_mask
+from gi_plugin.inpainter import Inpainter, Options
+
+SHAPE = (30, 40)
+HOLE = np.zeros(SHAPE, np.bool_)
+HOLE[8:14, 10:20] = True
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Engines of these tests stay out of the user's cache."""
+    monkeypatch.setenv("GI_PLUGIN_CACHE", str(tmp_path_factory.getbasetemp() / "engines"))
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [HOLE * 1.02 - 0.01, HOLE.astype(np.uint8), HOLE.astype(np.int64) * 255, HOLE * np.uint16(65535), HOLE[..., None]],
+    ids=["overshooting float", "0 and 1", "0 and 255", "0 and 65535", "a channel"],
+)
+def test_masks_of_every_range_mean_the_same(mask: Bools) -> None:
+    """A resized float mask may leave [0, 1] by a little; integers are judged by their own range."""
+    np.testing.assert_array_equal(check_mask(mask, SHAPE), HOLE)
+
+
+@pytest.mark.parametrize(("mask", "largest"), [(HOLE * np.uint8(2), "2"), (HOLE * 100.0, "100"), (HOLE * 0.3, "0.3")])
+def test_a_mask_of_which_nothing_counts_is_refused(mask: Bools, largest: str) -> None:
+    """Labels 0 and 2, percent, or a faint mask: an unchanged picture would hide the mistake."""
+    with pytest.raises(ImageError, match=f"marks nothing as missing: its largest value is {largest},"):
+        check_mask(mask, SHAPE)
+
+
+def test_it_is_called_like_scikit_image() -> None:
+    """The keywords of `inpaint_biharmonic` are taken."""
+    image = np.full((*SHAPE, 3), 120, np.uint8)
+    filled = gi_plugin.inpaint(image, HOLE, split_into_regions=True, channel_axis=-1)
+    np.testing.assert_allclose(filled, image, atol=6)
+
+
+def test_holes_that_share_a_view_are_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen specks of a small image cost one run of the engine, and each is filled."""
+    image, hole = np.full((240, 240), 90, np.uint8), np.zeros((240, 240), np.bool_)
+    hole[10::60, 10::60] = True
+    inpainter, calls = Inpainter(), []
+    engine = inpainter.engine(256)
+    monkeypatch.setattr(type(engine), "__call__", _counting(type(engine).__call__, calls))
+    result = inpainter.run(np.where(hole, np.uint8(255), image), hole, Options())
+    assert len(calls) == 1
+    assert len(result.matches) > 1
+    np.testing.assert_allclose(result.image, image, atol=6)
+
+
+def _counting(original: object, calls: list[int]) -> object:
+    def call(self: object, image: object, mask: object) -> object:
+        calls.append(1)
+        return original(self, image, mask)  # type: ignore[operator]
+
+    return call
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_worker_is_told_instead_of_hanging(tmp_path: Path) -> None:
+    """A host that fills a picture and then forks: the child gets an error that says what to do."""
+    image = np.full((*SHAPE, 3), 120, np.uint8)
+    gi_plugin.inpaint(image, HOLE)
+    with warnings.catch_warnings(action="ignore"):  # Python warns of any fork of a process with threads
+        child = os.fork()
+    if child == 0:
+        try:
+            gi_plugin.inpaint(image, HOLE)
+        except EngineError as error:
+            (tmp_path / "answer").write_text(str(error), encoding="utf-8")
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert "'spawn' or 'forkserver'" in (tmp_path / "answer").read_text(encoding="utf-8")
