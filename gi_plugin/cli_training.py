@@ -60,6 +60,7 @@ def export(
     from gi_plugin.train.export import export_network  # noqa: PLC0415  # heavy
 
     network, stored = read_network(checkpoint)
+    output.parent.mkdir(parents=True, exist_ok=True)
     with Spinner("exporting"):
         difference = export_network(network, output, {**stored, **dict(_pair(note) for note in notes or [])})
     say(f"wrote {output}; largest difference from PyTorch {difference:.1e} on a scale of -1 to 1")
