@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,6 +15,7 @@ from PIL import Image
 
 from gi_plugin.config import TrainSettings
 from gi_plugin.errors import ConfigError, TrainingError
+from gi_plugin.train import loop
 from gi_plugin.train.checkpoint import read_network, read_tensors, save_network
 from gi_plugin.train.loop import BEST, LAST, Budget, Progress, train
 
@@ -100,8 +102,9 @@ def test_accumulated_parts_equal_the_whole_batch(pictures: Path, tmp_path: Path)
         torch.testing.assert_close(whole[name], parts[name], rtol=1e-3, atol=1e-6)
 
 
-def test_progress_counts_towards_the_budget(pictures: Path, tmp_path: Path) -> None:
+def test_progress_counts_towards_the_budget(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports come in order, with the validation's PSNR, and a used-up budget ends at once."""
+    monkeypatch.setattr(loop, "REPORT_SECONDS", math.inf)  # however slow the machine, reports come by steps
     told = _run(pictures, tmp_path, 4)
     assert [progress.step for progress in told] == [2, 4]
     assert all(progress.psnr is not None and progress.rate > 0 for progress in told)
