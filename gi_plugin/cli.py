@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +14,7 @@ import typer
 from rich.table import Column, Table
 
 from gi_plugin import cli_training
-from gi_plugin.config import Config, cache_directory, check_settings, config_source, load_config
+from gi_plugin.config import cache_directory, config_source, load_config
 from gi_plugin.errors import ConfigError, GiError
 from gi_plugin.terminal import AsJson, Backend, ConfigFile, Spinner, print_json, say, show, tracked
 
@@ -177,11 +176,7 @@ def main() -> None:
 def _inpainter(config: Path | None, backend: str | None) -> Any:
     from gi_plugin.inpainter import Inpainter  # noqa: PLC0415  # heavy
 
-    settings: Config = load_config(config)
-    if backend:
-        settings = replace(settings, engine=replace(settings.engine, backend=backend))
-        check_settings(settings.engine, "command line:")
-    return Inpainter(settings)
+    return Inpainter(load_config(config, backend))
 
 
 def _readable(value: Any) -> str:

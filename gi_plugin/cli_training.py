@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from gi_plugin.config import Config, TrainSettings, check_settings, load_config
+from gi_plugin.config import TrainSettings, check_settings, load_config
 from gi_plugin.errors import ConfigError, require
 from gi_plugin.terminal import AsJson, Backend, ConfigFile, Spinner, print_json, say, show
 
@@ -88,9 +88,7 @@ def evaluate(
     from gi_plugin.train import evaluate as evaluation  # noqa: PLC0415  # heavy
     from gi_plugin.train.baselines import baseline  # noqa: PLC0415
 
-    settings: Config = load_config(config)
-    if backend:
-        settings = replace(settings, engine=replace(settings.engine, backend=backend))
+    settings = load_config(config, backend)
     inpainter = Inpainter(settings)
     ours = f"gi-plugin {fingerprint(network_path(settings.model.path))[:8]} {inpainter.engine(evaluation.SIZE).backend}"
     methods: dict[str, Fill] = {ours: inpainter, **{name: baseline(name) for name in baselines.split(",") if name}}

@@ -122,13 +122,18 @@ class Config:
     train: TrainSettings = TrainSettings()
 
 
-def load_config(path: str | Path | None = None) -> Config:
+def load_config(path: str | Path | None = None, backend: str | None = None) -> Config:
     """Read the settings from `path`, or from where the module's docstring says.
 
+    :param backend: takes the place of the setting [engine] backend.
     :raises ConfigError: naming file, key, value and what is allowed.
     """
     source = config_source(path)
-    return Config() if source is None else parse_config(_read(source), str(source))
+    config = Config() if source is None else parse_config(_read(source), str(source))
+    if backend:
+        config = dataclasses.replace(config, engine=dataclasses.replace(config.engine, backend=backend))
+        check_settings(config.engine, "command line:")
+    return config
 
 
 def parse_config(text: str, source: str) -> Config:

@@ -6,7 +6,7 @@ import json
 import logging
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
@@ -60,7 +60,7 @@ def export_network(network: InpaintingNetwork, path: Path, notes: Mapping[str, s
 
 def _rounded(network: InpaintingNetwork) -> InpaintingNetwork:
     """A copy in evaluation mode on the CPU, with the parameter values that the file will hold."""
-    copy = InpaintingNetwork(replace(network.settings))
+    copy = InpaintingNetwork(network.settings)
     copy.load_state_dict({name: value.detach().cpu().half().float() for name, value in network.state_dict().items()})
     return copy.eval()
 

@@ -195,7 +195,7 @@ class _Run:
 
 
 def _network(settings: TrainSettings, start: Path | None) -> tuple[InpaintingNetwork, dict[str, str]]:
-    wanted = NetworkSettings(settings.width, settings.attention, settings.fill)  # type: ignore[arg-type]  # checked by the configuration
+    wanted = NetworkSettings.of(settings)
     if start is None:
         torch.manual_seed(settings.seed)
         return InpaintingNetwork(wanted), {}

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gi_plugin.config import TrainSettings
 from gi_plugin.train.attention import ContextualAttention
 from gi_plugin.train.fill import smooth_base
 
@@ -23,6 +24,11 @@ class NetworkSettings:
     width: int = 32  # channels of the first layer; every other width is a multiple of it
     attention: bool = True  # False: the paper's baseline without contextual attention
     fill: Fill = "smooth"  # "grey" is the paper's empty hole; "smooth" adds detail to `smooth_base`
+
+    @classmethod
+    def of(cls, settings: TrainSettings) -> NetworkSettings:
+        """The network that a training run with `settings` trains."""
+        return cls(settings.width, settings.attention, settings.fill)  # type: ignore[arg-type]  # checked by the configuration
 
 
 class Completion(NamedTuple):

@@ -54,7 +54,7 @@ def measure(settings: Mapping[str, TrainSettings], progress: Callable[[str], Non
 
 
 def _trainer(settings: TrainSettings) -> Trainer:
-    network = InpaintingNetwork(NetworkSettings(settings.width, settings.attention, settings.fill))  # type: ignore[arg-type]
+    network = InpaintingNetwork(NetworkSettings.of(settings))
     return Trainer(network, settings, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
 

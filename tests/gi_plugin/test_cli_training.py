@@ -11,6 +11,7 @@ from PIL import Image
 
 from gi_plugin import network_file
 from tests.gi_plugin.command import Cli
+from tests.train.pictures import smooth_pictures
 
 SMALL = [
     "width=8",
@@ -28,13 +29,7 @@ SMALL = [
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     """Six smooth random pictures, large enough to be evaluated on."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    random = np.random.default_rng(0)
-    for index in range(6):
-        small = Image.fromarray(random.integers(0, 256, (8, 8, 3), np.uint8))
-        small.resize((260, 256), Image.Resampling.BICUBIC).save(folder / f"{index}.png")
-    return folder
+    return smooth_pictures(tmp_path / "pictures", 6, (260, 256))
 
 
 @pytest.mark.slow

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from gi_plugin.config import TrainSettings
+from gi_plugin.train import loop
 from gi_plugin.train.ablation import ablate, fill_with
 from gi_plugin.train.evaluate import MASK_SETS
 from gi_plugin.train.loop import LAST, Budget
 from gi_plugin.train.masks import center
 from gi_plugin.train.network import InpaintingNetwork, NetworkSettings
 from gi_plugin.train.throughput import measure, variants
+from tests.train.pictures import smooth_pictures
 
 SETTINGS = TrainSettings(width=8, crop=96, batch=2, hole_smallest=20, hole_largest=40, workers=0, critic_steps=1, validation=2)
 
@@ -23,18 +25,13 @@ SETTINGS = TrainSettings(width=8, crop=96, batch=2, hole_smallest=20, hole_large
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     """Four smooth random pictures, large enough to be scored on."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    random = np.random.default_rng(0)
-    for index in range(4):
-        small = Image.fromarray(random.integers(0, 256, (8, 8, 3), np.uint8))
-        small.resize((256, 256), Image.Resampling.BICUBIC).save(folder / f"{index}.png")
-    return folder
+    return smooth_pictures(tmp_path / "pictures", 4, (256, 256))
 
 
 @pytest.mark.slow
-def test_an_ablation_scores_both_settings(pictures: Path, tmp_path: Path) -> None:
+def test_an_ablation_scores_both_settings(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each setting gets its own run and a row per mask set; runs that are there are used."""
+    monkeypatch.setattr(loop, "REPORT_SECONDS", math.inf)  # however slow the machine, reports come by steps
     settings = {"with": SETTINGS, "without": replace(SETTINGS, attention=False)}
     (pictures / "list.txt").write_text("0.png\n", encoding="utf-8")
     told: list[str] = []

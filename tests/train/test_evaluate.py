@@ -12,17 +12,13 @@ from gi_plugin.errors import ConfigError
 from gi_plugin.train import evaluate as evaluation
 from gi_plugin.train import masks
 from gi_plugin.train.baselines import Bytes, baseline
+from tests.train.pictures import smooth_pictures
 
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     """Three pictures that can be used, one that is too small and one that is broken."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    random = np.random.default_rng(0)
-    for index in range(3):
-        small = Image.fromarray(random.integers(0, 256, (8, 8, 3), np.uint8))
-        small.resize((300, 260), Image.Resampling.BICUBIC).save(folder / f"{index}.png")
+    folder = smooth_pictures(tmp_path / "pictures", 3, (300, 260))
     Image.new("RGB", (100, 100)).save(folder / "small.png")
     (folder / "broken.png").write_bytes(b"nothing")
     return folder
