@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column, Table
 
-from gi_plugin import cli_training
+from gi_plugin import cli_hosts, cli_training
 from gi_plugin.config import cache_directory, config_source, load_config
 from gi_plugin.errors import ConfigError, GiError
 from gi_plugin.terminal import AsJson, Backend, ConfigFile, Spinner, print_json, say, show, tracked
@@ -26,7 +26,7 @@ app = typer.Typer(
 )
 engines_app = typer.Typer(no_args_is_help=True, help="List or remove the engines in the cache.")
 app.add_typer(engines_app, name="engines")
-for command in cli_training.COMMANDS:
+for command in (*cli_training.COMMANDS, *cli_hosts.COMMANDS):
     app.command()(command)
 UsageError: Any = typer.BadParameter.__base__  # typer has carried this class of click's under several module names
 

@@ -98,6 +98,7 @@ class TrainSettings:
     hole_weight: float = _between(1.2, 0.0, 100.0)
     known_weight: float = _between(1.2, 0.0, 100.0)
     coarse_weight: float = _between(1.2, 0.0, 100.0)
+    texture_weight: float = _between(0.0, 0.0, 100.0)
     discount: float = _between(0.99, 0.5, 1.0)
     learning_rate: float = _between(1e-4, 1e-8, 1.0)
     decay: bool = False

@@ -27,13 +27,13 @@ LADDER = (  # low to high; a module imports what stands on lower rungs, modules 
     ("*", "attention_map", "files", "deep_files", "modes", "folders", "demo", "doctor"),
     ("*", "hooks"),
     ("terminal",),
-    ("cli_training",),
+    ("cli_hosts", "cli_training"),
     ("cli",),
     ("__main__",),
 )
 DOORS = {  # package: who may import it from outside
     "gi_plugin.train": {"gi_plugin.engines.torch_engine", "gi_plugin.cli", "gi_plugin.cli_training"},
-    "gi_plugin.hooks": {"gi_plugin.cli"},
+    "gi_plugin.hooks": {"gi_plugin.cli", "gi_plugin.cli_hosts"},
 }
 LONGEST = {"gi_plugin.train.network": 330}  # lines; 250 for the others
 INHERITED = {"forward", "backward"}  # PyTorch's own documentation says what these are

@@ -1,4 +1,4 @@
-"""The losses of the paper: spatially discounted l1, and the adversarial terms of three kinds of GAN."""
+"""The losses: the paper's spatially discounted l1, the adversarial terms of three kinds of GAN, and a texture term."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch.nn import functional
 
 Gan = Literal["wgan-gp", "hinge", "lsgan"]
 DISCOUNT = 0.99  # gamma, paper section 3.2
+PATCH, DIRECTIONS, SCALES = 7, 32, (1, 2)  # of the texture term
 GRADIENT_FLOOR = 1e-12  # under the root of the gradient norm, whose derivative is infinite at 0
 
 
@@ -63,3 +64,33 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
     norm = ((gradient.square() * mask).sum(dim=(1, 2, 3)) + GRADIENT_FLOOR).sqrt()
     return (norm - 1).square().mean()
+
+
+def texture(completed: Tensor, target: Tensor, mask: Tensor, random: torch.Generator) -> Tensor:
+    """Sliced Wasserstein distance between the patches in the hole of both pictures, at full and at half size.
+
+    Per sample, patches of 7x7 pixels less their mean colour are projected onto random unit directions and sorted; the mean absolute
+    difference is taken (after Heitz et al., "A Sliced Wasserstein Loss for Neural Texture Synthesis", CVPR 2021, on pixels instead of
+    features). l1 alone ends in blur, which has none of the spread of real patches.
+
+    :param completed: [N, 3, H, W]; `target` likewise; `mask` [N, 1, H, W].
+    """
+    directions = torch.randn(DIRECTIONS, 3, PATCH, PATCH, generator=random)
+    directions -= directions.mean(dim=(2, 3), keepdim=True)
+    directions = (directions / directions.flatten(1).norm(dim=1)[:, None, None, None]).to(completed)
+    distances = [_sliced(*(_smaller(plane, scale) for plane in (completed, target, mask)), directions) for scale in SCALES]
+    return torch.stack(distances).mean()
+
+
+def _sliced(completed: Tensor, target: Tensor, mask: Tensor, directions: Tensor) -> Tensor:
+    first, second = (functional.conv2d(picture, directions, padding=PATCH // 2) for picture in (completed, target))  # [N, D, H, W]
+    distances = [
+        (ours[:, hole].sort(dim=1).values - theirs[:, hole].sort(dim=1).values).abs().mean()
+        for ours, theirs, hole in zip(first, second, mask[:, 0] == 1, strict=True)
+        if hole.any()  # at half size a thin stroke may have no cell of its own
+    ]
+    return torch.stack(distances).mean() if distances else completed.sum() * 0
+
+
+def _smaller(plane: Tensor, scale: int) -> Tensor:
+    return functional.avg_pool2d(plane, scale) if scale > 1 else plane

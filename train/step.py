@@ -30,7 +30,7 @@ class Trainer:
         self.average = placed(InpaintingNetwork(network.settings), device, layout).requires_grad_(requires_grad=False)
         self.average.load_state_dict(network.state_dict())
         self.optimizer, self.critic_optimizer = (self._adam(module) for module in (self.network, self.critics))
-        self.mix = torch.Generator().manual_seed(settings.seed)  # of the gradient penalty
+        self.mix = torch.Generator().manual_seed(settings.seed)  # of the gradient penalty and of the texture term
         self._layout = layout
         self._run = torch.compile(self.network) if settings.compile else self.network
 
@@ -91,6 +91,9 @@ class Trainer:
             ),
             torch.zeros((), device=self.device),
         )
+        if self.settings.texture_weight:
+            terms["texture"] = losses.texture(completion.completed.float(), image, mask, self.mix)
+            loss = loss + self.settings.texture_weight * terms["texture"]
         if self.settings.critic_steps:
             terms["adversarial"] = self._adversarial(completion.completed.float(), mask)
             loss = loss + self.settings.adversarial_weight * terms["adversarial"]

@@ -116,3 +116,43 @@ def test_local_crop_follows_each_hole(hole: tuple[int, int, int, int], expected:
     crops = local_crop(picture, mask, 8)
     assert (int(crops[0, 0, 0, 0]), int(crops[0, 1, 0, 0])) == expected
     assert (int(crops[1, 0, 0, 0]), int(crops[1, 1, 0, 0])) == (12, 12)
+
+
+def _patch_distance(first: Tensor, second: Tensor, hole: Tensor, directions: Tensor) -> float:
+    """The sliced Wasserstein distance of one sample, patch by patch: [3, H, W] twice, [H, W], [D, 3, 7, 7]; outside is black."""
+    projections = []
+    for picture in (first, second):
+        padded = torch.zeros(3, picture.shape[1] + 6, picture.shape[2] + 6, dtype=picture.dtype)
+        padded[:, 3:-3, 3:-3] = picture
+        patches = [padded[:, row : row + 7, column : column + 7] for row, column in hole.nonzero().tolist()]
+        centred = torch.stack([patch - patch.mean((1, 2), keepdim=True) for patch in patches]).flatten(1)
+        unit = directions - directions.mean((2, 3), keepdim=True)
+        projections.append((centred @ (unit.flatten(1) / unit.flatten(1).norm(dim=1, keepdim=True)).T).sort(dim=0).values)
+    return float((projections[0] - projections[1]).abs().mean())
+
+
+def test_texture_against_the_patches_themselves() -> None:
+    """Two samples with holes of different shape, at full and at half size, against a formula that cuts out every patch."""
+    torch.manual_seed(0)
+    pictures, targets = torch.rand(2, 2, 3, 12, 10, dtype=torch.float64)
+    mask = torch.zeros(2, 1, 12, 10, dtype=torch.float64)
+    mask[0, :, 2:8, 4:8], mask[1, :, 4:6, 0:10] = 1, 1
+    directions = torch.randn(losses.DIRECTIONS, 3, 7, 7, generator=torch.Generator().manual_seed(5)).double()
+    expected = 0.0
+    for sample in range(2):
+        full = pictures[sample], targets[sample], mask[sample, 0]
+        half = [plane.view(*plane.shape[:-2], 6, 2, 5, 2).mean((-3, -1)) for plane in full]
+        expected += sum(_patch_distance(a, b, hole == 1, directions) for a, b, hole in (full, half)) / 4
+    assert float(losses.texture(pictures, targets, mask, torch.Generator().manual_seed(5))) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("side", [1, 24], ids=["a hole too thin for half size", "a large hole"])
+def test_texture_does_not_care_where_a_patch_is(side: int) -> None:
+    """A striped picture and the same moved by its period have the same patches, a blurred one has not; an equal one has distance 0."""
+    stripes = torch.sin(torch.arange(24) * torch.pi / 2).expand(1, 3, 24, 24)
+    mask = torch.zeros(1, 1, 24, 24)
+    mask[:, :, 11 : 11 + side, 4:20] = 1
+    random = torch.Generator().manual_seed(0)
+    assert float(losses.texture(stripes, stripes, mask, random)) == 0
+    assert float(losses.texture(stripes.roll(4, -1), stripes, mask, random)) == pytest.approx(0, abs=1e-6)
+    assert float(losses.texture(0.5 * stripes, stripes, mask, random)) > 0.05
