@@ -7,6 +7,7 @@ along joint diagonals, and so is its propagation: both are `diagonal_box_sum`, w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from torch.nn import functional
 
 from gi_plugin.train.precision import at_least_float32, full_precision
 
+Step = Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor]]
 SOFTMAX_SCALE = 10.0  # lambda of the paper
 NORM_FLOOR = 1e-4  # smallest patch norm that divides
 INVALID_LOGIT = -1e4  # underflows to exactly 0 in the softmax, and is finite in fp16
@@ -135,10 +137,7 @@ class ContextualAttention(nn.Module):
     def __init__(self, scale: float = SOFTMAX_SCALE) -> None:
         super().__init__()
         self.scale = scale
-
-    def weights(self, gram: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """The step that engines implement as a layer of their own; `export` replaces it by one graph node."""
-        return attention_weights(gram, mask, self.scale)
+        self.step: Step = attention_weights  # the exporter puts a graph node here, a GPU engine its kernel
 
     def forward(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Attend from the hole to the known region.
@@ -154,6 +153,6 @@ class ContextualAttention(nn.Module):
         flat = cells.flatten(2)  # [N, C, L]
         with full_precision(flat):
             gram = flat.transpose(1, 2) @ flat
-        weights, matches = self.weights(gram, cell_mask)
+        weights, matches = self.step(gram, cell_mask, self.scale)
         pasted = paste(features, weights.to(features.dtype))
         return pasted * feature_mask + features * (1 - feature_mask), matches

@@ -90,7 +90,7 @@ def _graph(settings: NetworkSettings) -> onnx.ModelProto:
     attention = exported.refinement.attention
     if attention is None:
         raise ModelError("a network without attention has no attention node to export: it is a baseline for comparison in training only")
-    attention.weights = lambda gram, mask: _attention_node(gram, mask, attention.scale)  # type: ignore[method-assign]
+    attention.step = _attention_node
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own deprecations and of dimension names

@@ -50,11 +50,18 @@ class Progress:
     share: float  # of the budget used
     loss: float
     skipped: int  # broken or small pictures met so far
+    waiting: float  # share of the time that training waited for data, since this process started
     psnr: float | None = None  # in the hole, on the validation pictures, after a validation
 
 
 def train(
-    data: Path, folder: Path, settings: TrainSettings, budget: Budget, report: Callable[[Progress], None], start: Path | None = None
+    data: Path,
+    folder: Path,
+    settings: TrainSettings,
+    budget: Budget,
+    report: Callable[[Progress], None],
+    start: Path | None = None,
+    accelerate: Callable[[InpaintingNetwork], object] = lambda _: None,
 ) -> Position:
     """Train until the budget is used; a run that `folder` already holds is continued.
 
@@ -62,6 +69,7 @@ def train(
     :param folder: gets last.safetensors (whole state), best.safetensors (network with the best validation) and TensorBoard files.
     :param report: called every few steps and after every validation, in the first process only.
     :param start: a network file or checkpoint whose network a new run starts from; its critics are warmed up first.
+    :param accelerate: called with the network and its average on their device, may put faster forms of its steps in.
     :raises TrainingError: if the loss explodes or becomes NaN (the last good state stays), or the folder's run has other settings.
     :raises ConfigError: if the data cannot be used.
     """
@@ -75,7 +83,10 @@ def train(
             raise ConfigError(
                 f"[train] batch = {settings.batch}: expected a multiple of processes x accumulate, {ranks} x {settings.accumulate}"
             )
-        return _Run(data, folder, settings, budget, report, start, rank, ranks).run()
+        run = _Run(data, folder, settings, budget, report, start, rank, ranks)
+        for network in (run.trainer.network, run.trainer.average):
+            accelerate(network)
+        return run.run()
 
 
 class _Run:
@@ -93,7 +104,8 @@ class _Run:
         ranks: int,
     ) -> None:
         self.settings, self.budget, self.report, self.rank, self.ranks = settings, budget, report, rank, ranks
-        self.folder, self.skipped, self.saved, self.told = folder, 0, time.monotonic(), time.monotonic()
+        self.folder, self.skipped, self.waited = folder, 0, 0.0
+        self.started = self.saved = self.told = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         network, self.notes = _network(settings, start)
@@ -137,7 +149,11 @@ class _Run:
         return distributed.from_first(share)  # clocks differ: all processes stop at the same step
 
     def _stream(self) -> Iterator[Batch]:
-        for batch in batches(self.pictures, self.settings, self.position.sample, self.rank, self.ranks):
+        stream = batches(self.pictures, self.settings, self.position.sample, self.rank, self.ranks)
+        while True:
+            asked = time.monotonic()
+            batch = next(stream)
+            self.waited += time.monotonic() - asked
             self.position.sample += self.settings.batch
             self.skipped += int(batch.skipped.sum())
             yield batch
@@ -162,7 +178,9 @@ class _Run:
             for name, value in terms.items():
                 board.add_scalar(name, float(value), self.position.step)
             rate = self.settings.batch * self.position.step / max(self.position.seconds, 1e-9)
-            self.report(Progress(self.position.step, self.position.seconds, rate, self.share, loss, self.skipped, psnr))
+            waiting = self.waited / max(time.monotonic() - self.started, 1e-9)
+            board.add_scalar("speed/share of time waiting for data", waiting, self.position.step)
+            self.report(Progress(self.position.step, self.position.seconds, rate, self.share, loss, self.skipped, waiting, psnr))
         if time.monotonic() - self.saved > SAVE_SECONDS:
             self._save()
 
