@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test check format bench gpu clean
 
 demo: $(VENV)/.base  ## fill a packaged photo: writes out/demo.png
 	$(BIN)/gi-plugin demo --output out/demo.png
@@ -26,6 +26,10 @@ format: $(VENV)/.dev  ## rewrite the sources in the project's format
 
 bench: $(VENV)/.dev  ## latency of one window on every engine that runs here
 	$(BIN)/gi-plugin bench
+
+gpu: $(VENV)/.dev  ## check and time everything on this machine's CUDA GPU: writes docs/results/gpu-<name>.json
+	$(BIN)/python -m pytest tests/engines
+	$(BIN)/gi-plugin gpu --output docs/results
 
 clean:  ## remove everything that was made
 	rm -rf $(VENV) build dist out *.egg-info

@@ -17,13 +17,12 @@ from typing import Any
 import numpy as np
 
 from gi_plugin.config import Config
-from gi_plugin.engines.protocol import Engine, Floats
+from gi_plugin.engines.protocol import Engine, Floats, check_window
 from gi_plugin.engines.selection import backend_status, open_engine
-from gi_plugin.errors import ConfigError, EngineMissing
+from gi_plugin.errors import EngineMissing
 
 REFERENCE = ("torch", "fp32")
 CANDIDATES = (REFERENCE, ("openvino", "fp32"), ("openvino", "bf16"))
-LEAST_WINDOW = 72  # below it the network's widest mirror padding is larger than its smallest feature map
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,7 @@ def measure(config: Config, windows: Sequence[int], runs: int, progress: Callabl
     :raises EngineMissing: if no backend can be used.
     """
     for window in windows:
-        if window < LEAST_WINDOW or window % 8:
-            raise ConfigError(f"window {window}: expected a multiple of 8, {LEAST_WINDOW} or more")
+        check_window(window)
     return [row for window in windows for row in _measure_window(config, window, runs, progress)]
 
 

@@ -34,6 +34,7 @@ class CachedEngine:
     parts: dict[str, str]
     size: int
     created: float
+    notes: dict[str, str]  # what else is known about it: not part of the key
 
 
 def engine_key(parts: Mapping[str, str]) -> str:
@@ -72,13 +73,15 @@ class EngineCache:
             raise EngineMismatch(f"{folder}: expected sha256 {expected}, found {found}: the cached engine was changed; {_remedy()}")
         return payload
 
-    def store(self, parts: Mapping[str, str], payload: bytes) -> None:
+    def store(self, parts: Mapping[str, str], payload: bytes, notes: Mapping[str, str] | None = None) -> None:
         """Keep an engine; a reader sees the whole entry or none.
 
+        :param notes: what else is worth knowing about it, such as where it runs.
         :raises OSError: if the cache cannot be written (read-only, disk full).
         """
         self._make()
-        sidecar = {"parts": dict(parts), "sha256": hashlib.sha256(payload).hexdigest(), "size": len(payload), "created": time.time()}
+        digest = hashlib.sha256(payload).hexdigest()
+        sidecar = {"parts": dict(parts), "notes": dict(notes or {}), "sha256": digest, "size": len(payload), "created": time.time()}
         partial = Path(tempfile.mkdtemp(prefix="part-", dir=self.directory))
         try:
             (partial / PAYLOAD).write_bytes(payload)
@@ -87,6 +90,14 @@ class EngineCache:
             partial.rename(self.directory / engine_key(parts))
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+    def entry(self, parts: Mapping[str, str]) -> CachedEngine | None:
+        """What the cache holds for `parts`, unread, or None.
+
+        :raises EngineMismatch: if the entry is damaged.
+        """
+        folder = self.directory / engine_key(parts)
+        return self._entry(folder) if folder.is_dir() else None
 
     def entries(self) -> list[CachedEngine]:
         """All readable entries, oldest first."""
@@ -123,13 +134,19 @@ class EngineCache:
 
     def _entry(self, folder: Path) -> CachedEngine:
         sidecar = self._sidecar(folder)
-        parts, size, created = sidecar["parts"], sidecar["size"], sidecar["created"]
+        parts, size, created, notes = sidecar["parts"], sidecar["size"], sidecar["created"], sidecar.get("notes", {})
         payload = folder / PAYLOAD
-        if not (isinstance(parts, dict) and isinstance(size, int) and isinstance(created, float) and payload.is_file()):
+        if not (isinstance(parts, dict) and isinstance(notes, dict) and isinstance(size, int) and isinstance(created, float)):
+            raise EngineMismatch(f"{folder / SIDECAR}: not of our form; {_remedy()}")
+        if not payload.is_file():
             raise EngineMismatch(f"{folder}: the sidecar does not describe the engine; {_remedy()}")
         if payload.stat().st_size != size:
             raise EngineMismatch(f"{payload}: expected {size} bytes, found {payload.stat().st_size}; {_remedy()}")
-        return CachedEngine(folder.name, folder, {str(key): str(value) for key, value in parts.items()}, size, created)
+        return CachedEngine(folder.name, folder, _texts(parts), size, created, _texts(notes))
+
+
+def _texts(values: dict[object, object]) -> dict[str, str]:
+    return {str(key): str(value) for key, value in values.items()}
 
 
 def _remedy() -> str:

@@ -10,13 +10,12 @@ import threading
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import openvino
 
 from gi_plugin import network_file
 from gi_plugin.config import EngineSettings, cache_directory
 from gi_plugin.engines.cache import EngineCache
-from gi_plugin.engines.protocol import Floats, Matches
+from gi_plugin.engines.protocol import Floats, Matches, full_batch
 from gi_plugin.errors import EngineError, EngineMismatch, EngineMissing
 
 DEVICE = "CPU"
@@ -56,7 +55,7 @@ class OpenVinoEngine:
     def __call__(self, image: Floats, mask: Floats) -> tuple[Floats, Matches]:
         """Complete windows: see `Engine`."""
         count = image.shape[0]
-        image, mask = _full(image, self.batch), _full(mask, self.batch)
+        image, mask = full_batch(image, self.batch), full_batch(mask, self.batch)
         _check_process()
         with self._lock:
             if self._request is None:
@@ -95,12 +94,6 @@ def _precision(core: openvino.Core, wanted: str) -> str:
     if wanted not in offered:
         raise EngineMissing(f"openvino on this CPU runs in {' or '.join(offered)}, not in {wanted}; set [engine] precision = 'auto'")
     return wanted
-
-
-def _full(windows: Floats, batch: int) -> Floats:
-    """The compiled network has a fixed batch: repeat the last window up to it."""
-    missing = batch - windows.shape[0]
-    return np.concatenate((windows, np.repeat(windows[-1:], missing, axis=0))) if missing else windows
 
 
 def _compiled(

@@ -8,8 +8,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from gi_plugin.errors import ConfigError
+
 Floats = npt.NDArray[np.float32]
 Matches = npt.NDArray[np.int64]
+LEAST_WINDOW = 72  # below it the network's widest mirror padding is larger than its smallest feature map
 
 
 class Engine(Protocol):
@@ -47,3 +50,18 @@ class BackendStatus:
     name: str
     available: bool
     reason: str
+
+
+def check_window(window: int) -> None:
+    """Check the side of a window in pixels.
+
+    :raises ConfigError: if the network does not take it.
+    """
+    if window < LEAST_WINDOW or window % 8:
+        raise ConfigError(f"window {window}: expected a multiple of 8, {LEAST_WINDOW} or more")
+
+
+def full_batch(windows: Floats, batch: int) -> Floats:
+    """Windows [N, C, W, W] made up to `batch` by repeating the last one, for engines of a fixed batch."""
+    missing = batch - windows.shape[0]
+    return np.concatenate((windows, np.repeat(windows[-1:], missing, axis=0))) if missing else windows

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 from gi_plugin.config import BACKENDS, Config, EngineSettings
+from gi_plugin.engines.cuda_driver import find_gpu
 from gi_plugin.engines.protocol import BackendStatus, Engine
-from gi_plugin.errors import EngineMissing
+from gi_plugin.engines.tensorrt_flavours import FLAVOURS, Flavour
+from gi_plugin.errors import EngineMismatch, EngineMissing
 from gi_plugin.network_file import network_path
 
 log = logging.getLogger(__name__)
@@ -31,7 +35,7 @@ def open_engine(config: Config, window: int) -> Engine:
             continue
         try:
             engine = _openers()[status.name](network_path(config.model.path), window, config.engine)
-        except (EngineMissing, ImportError) as error:
+        except (EngineMissing, EngineMismatch, ImportError) as error:
             skipped.append(f"{status.name}: {error}")
             continue
         log.info("%s serves %d px windows%s", engine.backend, window, "".join(f"; {reason}" for reason in skipped))
@@ -45,16 +49,36 @@ def backend_status() -> list[BackendStatus]:
 
 
 def _status(name: str) -> BackendStatus:
-    if name in ("tensorrt", "tensorrt-rtx"):
-        return BackendStatus(name, available=False, reason="engines of this kind are not part of this version yet")
+    if name in FLAVOURS:
+        return _tensorrt_status(FLAVOURS[name])
     extra = {"openvino": "pip install openvino", "torch": "pip install 'gi-plugin[train]'"}[name]
     if find_spec(name) is None:
         return BackendStatus(name, available=False, reason=f"not installed; install it with: {extra}")
     return BackendStatus(name, available=True, reason="installed")
 
 
+def _tensorrt_status(flavour: Flavour) -> BackendStatus:
+    reason = flavour.status()
+    if not reason:
+        try:
+            gpu = find_gpu()
+        except (EngineMissing, ImportError) as error:
+            reason = f"installed, but {error}"
+        else:
+            return BackendStatus(flavour.backend, available=True, reason=f"installed, {gpu.name} ({gpu.capability})")
+    return BackendStatus(flavour.backend, available=False, reason=reason)
+
+
 def _openers() -> dict[str, Callable[[Path, int, EngineSettings], Engine]]:
-    return {"openvino": _openvino, "torch": _torch}
+    flavours = {name: partial(_tensorrt, flavour) for name, flavour in FLAVOURS.items()}
+    return {**flavours, "openvino": _openvino, "torch": _torch}
+
+
+def _tensorrt(flavour: Flavour, network: Path, window: int, settings: EngineSettings) -> Engine:
+    from gi_plugin.engines.tensorrt_engine import TensorRtEngine  # noqa: PLC0415  # heavy: imported by those who use it
+
+    careful = replace(settings, precision="fp32")
+    return TensorRtEngine(network, window, settings, flavour, lambda: _openvino(network, window, careful))
 
 
 def _openvino(network: Path, window: int, settings: EngineSettings) -> Engine:

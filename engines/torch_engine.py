@@ -8,6 +8,7 @@ import torch
 
 from gi_plugin.config import EngineSettings
 from gi_plugin.engines.protocol import Floats, Matches
+from gi_plugin.engines.torch_attention import accelerate
 from gi_plugin.errors import EngineError, EngineMissing
 from gi_plugin.train.checkpoint import load_network
 from gi_plugin.train.network import InpaintingNetwork
@@ -31,6 +32,8 @@ class TorchEngine:
         if settings.threads:
             torch.set_num_threads(settings.threads)
         self._network: InpaintingNetwork | None = placed(load_network(network).eval(), self._device)
+        if accelerate(self._network):
+            self.backend += " + kernel"
 
     def __call__(self, image: Floats, mask: Floats) -> tuple[Floats, Matches]:
         """Complete windows: see `Engine`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,12 +38,13 @@ def train(
 ) -> None:
     """Train the network within a budget; stop it at any time, and the same command continues it."""
     require("torch", "train")
+    from gi_plugin.engines.torch_attention import accelerate  # noqa: PLC0415  # heavy
     from gi_plugin.train import loop  # noqa: PLC0415  # heavy
 
     budget = _budget(minutes, steps)
     settings = _assigned(load_config(config).train, assignments or [])
     with Spinner("reading the data") as tell:
-        position = loop.train(data, output, settings, budget, lambda told: _report(told, tell), start)
+        position = loop.train(data, output, settings, budget, lambda told: _report(told, tell), start, accelerate)
     say(f"{position.step} steps, best validation {position.best:.2f} dB; {output / loop.LAST}; watch with: tensorboard --logdir {output}")
 
 
@@ -170,7 +172,8 @@ def _report(told: Progress, tell: Any) -> None:
     psnr = "" if told.psnr is None else f", validation {told.psnr:.2f} dB"
     remaining = told.seconds * (1 / told.share - 1) / 60 if told.share else 0
     text = (
-        f"step {told.step}, loss {told.loss:.4f}, {told.rate:.1f} pictures/s, {told.skipped} skipped{psnr}, {remaining:.1f} minutes remain"
+        f"step {told.step}, loss {told.loss:.4f}, {told.rate:.1f} pictures/s, {told.waiting:.0%} waiting for data, "
+        f"{told.skipped} skipped{psnr}, {remaining:.1f} minutes remain"
     )
     tell(text)
     if told.psnr is not None:
@@ -203,4 +206,4 @@ def _pair(text: str) -> tuple[str, str]:
     return key.strip(), value.strip()
 
 
-COMMANDS = (train, export, evaluate, ablate, throughput)
+COMMANDS: tuple[Callable[..., None], ...] = (train, export, evaluate, ablate, throughput)

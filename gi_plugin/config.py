@@ -67,6 +67,7 @@ class EngineSettings:
 
     backend: str = _one_of("auto", "auto", *BACKENDS)
     precision: str = _one_of("auto", "auto", "fp32", "bf16", "fp16")
+    layer: str = _one_of("auto", "auto", "plugin", "aot", "native")
     batch: int = _between(1, 1, 64)
     threads: int = _between(0, 0, 1024)
     cache: str = ""

@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,11 @@ import gi_plugin
 from gi_plugin import network_file
 from gi_plugin.config import Config, cache_directory, user_config_file
 from gi_plugin.engines import EngineCache, backend_status
-from gi_plugin.errors import GiError
+from gi_plugin.engines.cuda_driver import find_gpu
+from gi_plugin.engines.tensorrt_build import build_command, engine_parts, request_of
+from gi_plugin.engines.tensorrt_flavours import FLAVOURS, TENSORRT_RTX
+from gi_plugin.errors import EngineMissing, GiError, MissingDependency
+from gi_plugin.planning import LARGE, SMALL
 
 PACKAGES = ("numpy", "pluggy", "scikit-image", "pillow", "openvino", "onnx", "torch", "tensorrt", "tensorrt-rtx", "pycuda", "triton")
 
@@ -32,6 +37,7 @@ def examine(config: Config, source: Path | None) -> dict[str, Any]:
         "system": platform.platform(),
         "cpus": os.cpu_count(),
         "gpu": _gpu(),
+        "gpu in plain words": _gpu_story(config),
         "packages": {name: _version(name) for name in PACKAGES},
         "backends": [{"name": status.name, "available": status.available, "reason": status.reason} for status in statuses],
         "backend setting": config.engine.backend,
@@ -58,6 +64,29 @@ def _gpu() -> str:
         if line.startswith("Model")
     ]
     return ", ".join(names) or "no NVIDIA GPU driver found: the network runs on the CPU"
+
+
+def _gpu_story(config: Config) -> str:
+    """What would have to happen for a GPU to serve, or that one does."""
+    try:
+        gpu = find_gpu()
+    except MissingDependency:
+        return "The CPU serves. For an NVIDIA GPU, install its driver and: pip install 'gi-plugin[tensorrt]' (or [rtx] for RTX GPUs)."
+    except EngineMissing as error:
+        here = " TensorRT-RTX engines can be built here for other machines: gi-plugin build --backend tensorrt-rtx."
+        return f"The CPU serves: {error}.{'' if TENSORRT_RTX.status() else here}"
+    usable = [flavour for flavour in FLAVOURS.values() if not flavour.status()]
+    if not usable:
+        return f"{gpu} is there, TensorRT is not: pip install 'gi-plugin[tensorrt]' (or [rtx] for RTX GPUs). Until then the CPU serves."
+    if find_spec("pycuda") is None:
+        return f"{gpu} and {usable[0].module} are there, PyCUDA is not: pip install pycuda (it needs a C++ compiler and the CUDA toolkit)."
+    network, cache = network_file.network_path(config.model.path), EngineCache(cache_directory(config.engine))
+    requests = [request_of(network, window, config.engine, flavour) for flavour in usable for window in (SMALL, LARGE)]
+    portable = {flavour.backend for flavour in usable if flavour.portable}
+    missing = [entry for entry in requests if cache.entry(engine_parts(entry, None if entry.backend in portable else gpu)) is None]
+    if len(missing) == len(requests):
+        return f"{gpu} and {usable[0].module} are there, but no engine is built: {build_command(requests[0])}"
+    return f"{gpu} serves; engines in the cache: {len(requests) - len(missing)} of {len(requests)} kinds of window and backend."
 
 
 def _network(config: Config) -> dict[str, str]:

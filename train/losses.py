@@ -77,7 +77,7 @@ def texture(completed: Tensor, target: Tensor, mask: Tensor, random: torch.Gener
     :param completed: [N, 3, H, W]; `target` likewise; `mask` [N, 1, H, W].
     """
     directions = waves(random).to(completed)
-    distances = [_sliced(*(_smaller(plane, scale) for plane in (completed, target, mask)), directions) for scale in SCALES]
+    distances = [_sliced(_smaller(completed, scale), _smaller(target, scale), _smaller(mask, scale), directions) for scale in SCALES]
     return torch.stack(distances).mean()
 
 
@@ -90,7 +90,8 @@ def waves(random: torch.Generator) -> Tensor:
     wave = torch.cos(torch.pi * frequency * across + 2 * torch.pi * phase) * window  # up to half a cycle per pixel
     colour = torch.randn(WAVES, 3, 1, 1, generator=random)
     patches = colour * (wave - wave.mean((1, 2), keepdim=True))[:, None]
-    return patches / patches.flatten(1).norm(dim=1)[:, None, None, None]
+    normed: Tensor = patches / torch.linalg.vector_norm(patches, dim=(1, 2, 3), keepdim=True)
+    return normed
 
 
 def _sliced(completed: Tensor, target: Tensor, mask: Tensor, directions: Tensor) -> Tensor:
