@@ -1,12 +1,12 @@
 """The attention step on a GPU: cell products and hole in, attention weights and matches out, in one launch of one Triton kernel.
 
-What it computes is defined by `train.attention.attention_weights`, in the same notation: G are the products of cells, p is a query cell and q a
-key cell, both numbered row by row, n are the norms of 3x3 patches, P the propagated scores. One program serves a few query cells of one sample.
-It walks over the key cells twice: for the scores, their maximum and the sum of their exponentials, then to write the weights.
+What it computes is defined by `train.attention.attention_weights`, in the same notation: G are the products of cells, p is a query cell and
+q a key cell, both numbered row by row, n are the norms of 3x3 patches. One program serves a few query cells of one sample. It walks over
+all key cells twice: for the logits, their maximum and the sum of their exponentials, then to write the weights.
 A query cell without a hole cell among its 3x3 neighbours is skipped (weights 0, match 0): no patch that is pasted there reaches the hole.
 
-Box sums of box sums read 25 products per pair of cells: G[p + o, q + o] for the offsets o of a 5x5 square. They are written below as 9 x 9
-loads, of which 25 are different; the compiler merges the others, and the sums of three that they share.
+A logit is a 3x3 box sum, over d, of products of patches, themselves 3x3 box sums over e of G[p + d + e, q + d + e]: 25 products, five lines
+of five. Each line gives the sums of three around its columns -1, 0, 1; three lines of these give the patches of one row of d.
 """
 
 from __future__ import annotations
@@ -57,8 +57,7 @@ def _near_hole(mask: tl.tensor, number: tl.tensor, room: tl.tensor, width: tl.te
 @triton.jit
 def _product(at: tl.tensor, room: tl.tensor, dy: tl.constexpr, dx: tl.constexpr, right: tl.tensor) -> tl.tensor:
     """Products of pairs moved by dx columns, in fp32; 0 where there is no room for (dy, dx)."""
-    needed: tl.constexpr = (1 << (dy + 2)) | (1 << (dx + 7))
-    return tl.load(at + dx * right, mask=(room & needed) == needed, other=0.0).to(tl.float32)
+    return tl.load(at + dx * right, mask=_fits(room, dy, dx), other=0.0).to(tl.float32)
 
 
 @triton.jit
@@ -87,10 +86,10 @@ def _inverse_norms(at: tl.tensor, room: tl.tensor, width: tl.tensor, right: tl.t
     threes = ()
     norms = ()
     for dy in tl.static_range(-2, 3):
-        threes = threes + _threes(at, room, width, right, dy)
+        threes += _threes(at, room, width, right, dy)
         if dy >= 0:
             for index in tl.static_range(3 * dy, 3 * dy + 3):
-                norms = norms + (_inverse_norm(threes[index] + threes[index + 3] + threes[index + 6], room, index),)
+                norms += (_inverse_norm(threes[index] + threes[index + 3] + threes[index + 6], room, index),)
     return norms
 
 
@@ -106,7 +105,7 @@ def _logits(
     width: tl.tensor,
     scale: tl.constexpr,
 ) -> tl.tensor:
-    """Lambda * P of queries [Q, 1] and keys [1, K]; INVALID_LOGIT where the query is skipped or the key is not valid."""
+    """Scaled scores of queries [Q, 1] and keys [1, K]; INVALID_LOGIT where the query is skipped or the key is not valid."""
     right = (height * width).to(tl.int64) + 1
     key_room = _room(key, height, width)
     inner = _fits(key_room, -1, -1) & _fits(key_room, 1, 1)
@@ -116,8 +115,8 @@ def _logits(
     products = ()
     score = tl.zeros(room.shape, tl.float32)
     for dy in tl.static_range(-2, 3):
-        products = products + _threes(gram + query * (right - 1) + key, room, width, right, dy)
-        squares = squares + _threes(gram + key * right, key_room, width, right, dy)
+        squares += _threes(gram + key * right, key_room, width, right, dy)
+        products += _threes(gram + query * (right - 1) + key, room, width, right, dy)
         if dy >= 0:  # three lines of three: the patches around line dy - 1
             for index in tl.static_range(3 * dy, 3 * dy + 3):
                 norm = _inverse_norm(squares[index] + squares[index + 3] + squares[index + 6], key_room, index)
@@ -187,7 +186,7 @@ def contextual_attention_weights(
         tl.store(row + key, tl.exp(logits - highest) * share, mask=(query < cells) & (key < cells))
 
 
-def attention_weights(gram: Tensor, mask: Tensor, scale: float = 10.0) -> tuple[Tensor, Tensor]:
+def attention_weights(gram: Tensor, mask: Tensor, scale: float) -> tuple[Tensor, Tensor]:
     """What `train.attention.attention_weights` computes, except for queries whose paste cannot reach the hole: they get zeros.
 
     :param gram: [N, L, L] float32, float16 or bfloat16 on a CUDA device; scores are computed in float32.
@@ -205,7 +204,7 @@ def attention_weights(gram: Tensor, mask: Tensor, scale: float = 10.0) -> tuple[
 
 
 def launch(gram: Tensor, mask: Tensor, weights: Tensor, matches: Tensor, scale: float) -> None:
-    """`attention_weights` into the caller's buffers, all contiguous; `weights` may be of half precision, `matches` int32.
+    """`attention_weights` into the caller's buffers, all contiguous; `weights` may be of half precision.
 
     :raises EngineError: if the tensors do not fit together, or are not on a CUDA device.
     """

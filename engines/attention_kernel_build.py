@@ -1,6 +1,6 @@
 """The attention kernel compiled ahead of time, for any GPU and on machines without one.
 
-The code that comes out takes exactly six parameters, in this order: gram, mask (addresses), height, width (int32), weights, matches (addresses).
+The code that comes out takes six parameters: addresses of gram and mask, height and width (int32), addresses of weights and matches.
 It is launched on `launch_grid(N, height, width)` programs of `threads` threads with `shared_bytes` bytes of dynamic shared memory.
 Triton adds two parameters of its own, for scratch memory; this kernel uses none, so they are taken out of the PTX before it is assembled:
 who launches the kernel, TensorRT for one, then need not know about them.
@@ -22,7 +22,7 @@ from typing import Any
 from gi_plugin.engines.attention_tile import KEYS, OPTIONS, QUERIES, WARPS, launch_grid
 from gi_plugin.errors import EngineError, require
 
-__all__ = ["CompiledKernel", "compiled", "launch_grid", "source_hash"]
+__all__ = ["CompiledKernel", "compiled", "launch_grid", "source_hash", "with_own_parameters"]
 
 SOURCES = ("attention_kernel", "attention_kernel_build", "attention_tile")
 PTX_VERSION = 87  # of CUDA 12.8: drivers since then take the code, and it is the first that knows sm_120
@@ -50,7 +50,7 @@ def compiled(arch: int, dtype: str, scale: float, weights: str = "fp32") -> Comp
     :param dtype: of the products: "fp32", "fp16" or "bf16".
     :param scale: lambda of the softmax.
     :param weights: dtype of the weights.
-    :raises EngineError: if Triton or its assembler refuses.
+    :raises EngineError: if the assembler refuses the code, or Triton was told to interpret kernels.
     :raises MissingDependency: if triton is not installed.
     """
     triton = require("triton", "tensorrt")
@@ -59,31 +59,12 @@ def compiled(arch: int, dtype: str, scale: float, weights: str = "fp32") -> Comp
     if not isinstance(kernel, triton.JITFunction):
         raise EngineError("the attention kernel cannot be compiled while TRITON_INTERPRET is set; unset it and start again")
     code = _compile(triton, kernel, (dtype, weights), scale, arch)
-    ptx = _with_own_parameters(code.asm["ptx"], code.metadata.name)
+    ptx = with_own_parameters(code.asm["ptx"], code.metadata.name)
     cubin, registers, spilled = _assemble(ptx)
     return CompiledKernel(code.metadata.name, cubin, ptx, 32 * WARPS, code.metadata.shared, registers, spilled)
 
 
-def source_hash() -> str:
-    """The sha256 of the sources that the compiled code comes from, in hexadecimal: part of the key of what is built with it."""
-    package = resources.files("gi_plugin.engines")
-    return hashlib.sha256(b"".join(package.joinpath(f"{name}.py").read_bytes() for name in SOURCES)).hexdigest()
-
-
-def _compile(triton: ModuleType, kernel: Any, dtypes: tuple[str, str], scale: float, arch: int) -> Any:
-    """Triton's own compilation, leaving nothing behind: no entry in its cache (ours keeps engines), no paths of this machine in the code."""
-    gram, weights = dtypes
-    signature = {"gram": f"*{gram}", "mask": "*fp32", "height": "i32", "width": "i32", "weights": f"*{weights}", "matches": "*i64"}
-    constants = {"scale": scale, "queries": QUERIES, "keys": KEYS}
-    source = triton.compiler.ASTSource(kernel, signature | dict.fromkeys(constants, "constexpr"), constexprs=constants)
-    target = triton.backends.compiler.GPUTarget("cuda", arch, 32)
-    with tempfile.TemporaryDirectory() as folder, triton.knobs.cache.scope(), triton.knobs.compilation.scope():
-        triton.knobs.cache.dir = folder
-        triton.knobs.compilation.disable_line_info = True
-        return triton.compile(source, target=target, options=OPTIONS | {"ptx_version": PTX_VERSION})
-
-
-def _with_own_parameters(ptx: str, name: str) -> str:
+def with_own_parameters(ptx: str, name: str) -> str:
     """The code without the parameters that Triton appends.
 
     :raises EngineError: if the kernel does not begin with our parameters, or uses others.
@@ -95,6 +76,25 @@ def _with_own_parameters(ptx: str, name: str) -> str:
     if head is None or types[: len(PARAMETERS)] != PARAMETERS or any(ptx.count(parameter) > 1 for parameter in surplus):
         raise EngineError(f"this version of Triton compiles the attention kernel to other parameters than expected: {types}")
     return ptx[: head.start(1)] + ",".join(declared[: len(PARAMETERS)]) + ptx[head.end(1) :]
+
+
+def source_hash() -> str:
+    """The sha256 of the sources that the compiled code comes from, in hexadecimal: part of the key of what is built with it."""
+    package = resources.files("gi_plugin.engines")
+    return hashlib.sha256(b"".join(package.joinpath(f"{name}.py").read_bytes() for name in SOURCES)).hexdigest()
+
+
+def _compile(triton: ModuleType, kernel: Any, dtypes: tuple[str, str], scale: float, arch: int) -> Any:
+    """Triton's part: nothing stays in its cache (what we keep is the finished code), no path of this machine gets into the code."""
+    gram, weights = dtypes
+    signature = {"gram": f"*{gram}", "mask": "*fp32", "height": "i32", "width": "i32", "weights": f"*{weights}", "matches": "*i64"}
+    constants = {"scale": scale, "queries": QUERIES, "keys": KEYS}
+    source = triton.compiler.ASTSource(kernel, signature | dict.fromkeys(constants, "constexpr"), constexprs=constants)
+    target = triton.backends.compiler.GPUTarget("cuda", arch, 32)
+    with tempfile.TemporaryDirectory() as folder, triton.knobs.cache.scope(), triton.knobs.compilation.scope():
+        triton.knobs.cache.dir = folder
+        triton.knobs.compilation.disable_line_info = True
+        return triton.compile(source, target=target, options=OPTIONS | {"ptx_version": PTX_VERSION})
 
 
 def _assemble(ptx: str) -> tuple[bytes, int, int]:

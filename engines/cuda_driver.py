@@ -6,12 +6,15 @@ PyCUDA, which owns context, stream and memory (`cuda_memory`), can neither use a
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from gi_plugin.errors import EngineError, EngineMissing, require
+
+LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"  # comes with the driver
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,16 @@ def find_gpu() -> Gpu:
     :raises EngineMissing: saying why there is none to use: no driver, no device, or one that the driver cannot use.
     :raises MissingDependency: if cuda-bindings is not installed.
     """
+    try:
+        ctypes.CDLL(LIBRARY)
+    except OSError as error:
+        raise EngineMissing(f"no CUDA GPU can be used: the NVIDIA driver's library {LIBRARY} is not there") from error
     driver = _driver()
     try:
         _checked(driver.cuInit(0))
         count = _checked(driver.cuDeviceGetCount())
-    except (RuntimeError, EngineError) as error:  # the driver's library is missing or too old; the driver found nothing
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise EngineMissing(f"no CUDA GPU can be used, the NVIDIA driver is missing or does not answer ({reason})") from error
+    except (RuntimeError, EngineError) as error:  # the driver is too old for the bindings, or found nothing
+        raise EngineMissing(f"no CUDA GPU can be used: {str(error).splitlines()[0]}") from error
     if not count:
         raise EngineMissing("no CUDA GPU can be used: the driver finds no device; see nvidia-smi and CUDA_VISIBLE_DEVICES")
     device = _checked(driver.cuDeviceGet(0))

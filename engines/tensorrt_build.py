@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def engine_parts(request: Request, gpu: Gpu | None) -> dict[str, str]:
     return {
         "network": network_file.fingerprint(Path(request.network)),
         "backend": f"{flavour.backend} {request.precision}",
-        "builder": _source_hash(),
+        "builder": f"{_source_hash()}, triton {_version('triton')}",
         "package": f"{flavour.module} {flavour.installed()}",
         "device": "portable" if gpu is None else str(gpu),
         "system": f"{platform.system()} {platform.machine()}",
@@ -102,6 +103,13 @@ def build_engine(request: Request, settings: EngineSettings, tell: Callable[[str
 def build_command(request: Request) -> str:
     """The command line that builds what `request` says."""
     return f"gi-plugin build --backend {request.backend} --precision {request.precision} --window {request.window}"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
 
 
 def _source_hash() -> str:

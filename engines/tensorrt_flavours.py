@@ -29,7 +29,10 @@ class Flavour:
         """Empty if the package can be used here, else why not."""
         if find_spec(self.module) is None:
             return f"not installed; install it with: pip install 'gi-plugin[{self.extra}]'"
-        found = self.installed()
+        try:
+            found = self.installed()
+        except (ImportError, OSError) as error:
+            return f"{self.module} is installed, but cannot be loaded: {error}"
         if tuple(int(part) for part in found.split(".")[:2]) < self.oldest:
             wanted = ".".join(map(str, self.oldest))
             return f"{self.module} {found} is too old, at least {wanted} is needed; install it with: pip install 'gi-plugin[{self.extra}]'"

@@ -54,14 +54,18 @@ def export(
     notes: Annotated[
         list[str] | None, typer.Option("--note", help="Metadata to store, as key=text (licence, data, …); may be repeated.")
     ] = None,
+    blend: Annotated[Path | None, typer.Option("--blend", help="Network that the training started from, to be blended in.")] = None,
+    share: Annotated[float, typer.Option("--share", min=0, max=1, help="Its share in the result.")] = 0.15,
 ) -> None:
     """Write a trained network as a network file, run it and compare it with PyTorch."""
     for module in ("torch", "onnxscript"):
         require(module, "train")
-    from gi_plugin.train.checkpoint import read_network  # noqa: PLC0415  # heavy
+    from gi_plugin.train import checkpoint as checkpoints  # noqa: PLC0415  # heavy
     from gi_plugin.train.export import export_network  # noqa: PLC0415  # heavy
 
-    network, stored = read_network(checkpoint)
+    network, stored = checkpoints.read_network(checkpoint)
+    if blend is not None:
+        checkpoints.blend(network, checkpoints.read_network(blend)[0], share)
     output.parent.mkdir(parents=True, exist_ok=True)
     with Spinner("exporting"):
         difference = export_network(network, output, {**stored, **dict(_pair(note) for note in notes or [])})

@@ -57,6 +57,22 @@ def load_network(path: Path) -> InpaintingNetwork:
     return _network(path, json.dumps(network_file.settings(model)), state)
 
 
+def blend(network: InpaintingNetwork, start: InpaintingNetwork, share: float) -> None:
+    """Move a network's parameters back towards those of the network that its training started from.
+
+    Between a network trained for small errors and one trained on from it for texture lie networks with some of both (Wang et al.,
+    "ESRGAN", ECCV workshops 2018, section 3.4).
+
+    :param share: of `start` in the result, 0 to 1.
+    :raises ModelError: if the networks are of different kinds.
+    """
+    if network.settings != start.settings:
+        raise ModelError(f"networks of {network.settings} and of {start.settings} cannot be blended: expected two of one kind")
+    with torch.no_grad():
+        for parameter, other in zip(network.parameters(), start.parameters(), strict=True):
+            parameter.lerp_(other, share)
+
+
 def write_tensors(tensors: Mapping[str, Tensor], path: Path, texts: Mapping[str, str]) -> None:
     """Write named tensors and texts as safetensors; the file appears whole or not at all."""
     partial = path.with_name(path.name + ".part")

@@ -17,7 +17,7 @@ from gi_plugin.errors import ModelError
 from gi_plugin.train import export
 from gi_plugin.train.attention import attention_weights
 from gi_plugin.train.attention_function import ContextualAttentionWeights, DiagonalBoxSum
-from gi_plugin.train.checkpoint import load_network, read_network, save_network
+from gi_plugin.train.checkpoint import blend, load_network, read_network, save_network
 from gi_plugin.train.network import InpaintingNetwork, NetworkSettings
 
 SETTINGS = NetworkSettings(width=8)
@@ -114,6 +114,18 @@ def test_checkpoint_round_trip(tmp_path: Path) -> None:
     assert notes == NOTES
     assert loaded.settings == SETTINGS
     assert all(torch.equal(value, network.state_dict()[name]) for name, value in loaded.state_dict().items())
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_blended_parameters_lie_between(share: float) -> None:
+    """Every parameter is the weighted mean; networks of different kinds are refused."""
+    networks = [InpaintingNetwork(NetworkSettings(width=8)) for _ in range(3)]
+    networks[2].load_state_dict(networks[0].state_dict())
+    blend(networks[2], networks[1], share)
+    for result, own, other in zip(*(network.parameters() for network in (networks[2], *networks[:2])), strict=True):
+        assert torch.allclose(result, (1 - share) * own + share * other, atol=1e-6)
+    with pytest.raises(ModelError, match="cannot be blended"):
+        blend(networks[0], InpaintingNetwork(NetworkSettings(width=16)), share)
 
 
 def test_a_network_file_serves_as_checkpoint(exported: Path) -> None:
