@@ -36,6 +36,9 @@ def run_worker(request: Request, flavour: Flavour, folder: Path, tell: Callable[
                 if "phase" in answers:
                     tell(answers["phase"])
             status = process.wait()
+        except BaseException:  # cancelled: nothing failed, so there is nothing to read up
+            log.unlink()
+            raise
         finally:
             _end(process)
     if status == 0 and "report" in answers:

@@ -86,10 +86,14 @@ class Graph:
         _checked(driver.cuStreamBeginCapture(stream, driver.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL))
         try:
             work()
+        except BaseException:
+            driver.cuStreamEndCapture(stream)  # the first error is the one to tell
+            raise
+        graph = _checked(driver.cuStreamEndCapture(stream))
+        try:
+            self._executable = _checked(driver.cuGraphInstantiate(graph, 0))
         finally:
-            graph = _checked(driver.cuStreamEndCapture(stream))
-        self._executable = _checked(driver.cuGraphInstantiate(graph, 0))
-        _checked(driver.cuGraphDestroy(graph))
+            driver.cuGraphDestroy(graph)
 
     def launch(self) -> None:
         """Queue the recorded work."""

@@ -21,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from gi_plugin.config import Config
 from gi_plugin.engines.selection import open_engine
 from gi_plugin.engines.tensorrt_build import build_engine, request_of
+from gi_plugin.engines.tensorrt_check import example
 from gi_plugin.engines.tensorrt_flavours import FLAVOURS
 from gi_plugin.engines.torch_attention import accelerate
 from gi_plugin.errors import GiError
@@ -187,12 +188,8 @@ def _copy_rate(device: str, size: int = 2**28) -> float:
 
 
 def _example(window: int) -> tuple[Tensor, Tensor]:
-    """A smooth picture with a hole of a quarter of its area."""
-    line = torch.linspace(0, 12, window)
-    image = torch.stack((line.sin()[:, None] * line.cos(), (line[:, None] + line).sin(), (line[:, None] * line / 8).cos()))[None] * 0.8
-    mask = torch.zeros(1, 1, window, window)
-    mask[..., window // 4 : -(window // 4), window // 4 : -(window // 4)] = 1
-    return image, mask
+    image, mask = example(window)
+    return torch.from_numpy(image), torch.from_numpy(mask)
 
 
 def _wait(device: str) -> None:

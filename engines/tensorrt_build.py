@@ -18,15 +18,15 @@ from gi_plugin.config import EngineSettings, cache_directory
 from gi_plugin.engines.attention_kernel_build import source_hash
 from gi_plugin.engines.build_process import run_worker
 from gi_plugin.engines.build_request import PLAN, Request
-from gi_plugin.engines.cache import EngineCache
+from gi_plugin.engines.cache import CachedEngine, EngineCache
 from gi_plugin.engines.cuda_driver import Gpu, find_gpu
 from gi_plugin.engines.protocol import check_window
 from gi_plugin.engines.tensorrt_flavours import FLAVOURS, Flavour
-from gi_plugin.errors import EngineMissing
+from gi_plugin.errors import EngineMismatch, EngineMissing
 
 OPTIMIZATION = 3  # TensorRT's own default level
 SOURCES = ("attention_layer", "attention_layer_aot", "network_precision", "tensorrt_network", "tensorrt_worker")  # and the kernel's
-PORTABLE = ("sm_80", "sm_86", "sm_89", "sm_120")  # what a portable build runs on if no target is named: Ampere and later
+PORTABLE = ("sm_80", "sm_86", "sm_89", "sm_120", "sm_121")  # what a portable build runs on if no target is named: Ampere and later
 RUNS_ON = "runs on"  # note in the cache
 
 
@@ -91,13 +91,22 @@ def build_engine(request: Request, settings: EngineSettings, tell: Callable[[str
     runs_on = " ".join(targets or (PORTABLE if gpu is None else (gpu.capability,)))
     cache = EngineCache(cache_directory(settings))
     with cache.locked(parts):
-        known = cache.entry(parts)
+        known = _intact(cache, parts)
         if known is not None and known.notes.get(RUNS_ON) == runs_on:
             return Built(json.loads(known.notes["report"]), runs_on, new=False)
         with tempfile.TemporaryDirectory(prefix="build-", dir=cache.directory) as folder:
             report = run_worker(request, flavour, Path(folder), tell)
             cache.store(parts, (Path(folder) / PLAN).read_bytes(), {RUNS_ON: runs_on, "report": json.dumps(report)})
     return Built(report, runs_on, new=True)
+
+
+def _intact(cache: EngineCache, parts: dict[str, str]) -> CachedEngine | None:
+    """What the cache holds, if it is as it was stored; a damaged entry is built again."""
+    try:
+        cache.load(parts)
+        return cache.entry(parts)
+    except EngineMismatch:
+        return None
 
 
 def build_command(request: Request) -> str:

@@ -53,12 +53,20 @@ class TensorRtEngine:
 
     def __call__(self, image: Floats, mask: Floats) -> tuple[Floats, Matches]:
         """Complete windows: see `Engine`."""
-        count = image.shape[0]
-        completed, matches = self._run(full_batch(image, self.batch), full_batch(mask, self.batch))
-        if not np.isfinite(completed[:count]).all():
+        worker = self._idle.get()
+        try:
+            with self._device.active():
+                worker = worker or self._worker()
+                completed, matches = worker(full_batch(image, self.batch), full_batch(mask, self.batch))
+            count = image.shape[0]
+            if np.isfinite(completed[:count]).all():
+                return completed[:count], matches[:count]
             log.warning("%s overflowed on a %d px window: it is run again in fp32", self.backend, self.window)
-            return self._fallback()(image, mask)
-        return completed[:count], matches[:count]
+            return self._fallback()(image, mask)  # while the worker is held: `close` waits for this, too
+        except (self._device.cuda.Error, EngineError) as error:
+            raise EngineError(f"{self.backend} failed on a {self.window} px window: {error}") from error
+        finally:
+            self._idle.put(worker)
 
     def close(self) -> None:
         """Wait for running calls and release everything."""
@@ -76,17 +84,6 @@ class TensorRtEngine:
             self._idle.put(None)  # calls that still wait find the engine closed
         if self._careful_engine is not None:
             self._careful_engine.close()
-
-    def _run(self, image: Floats, mask: Floats) -> tuple[Floats, Matches]:
-        worker = self._idle.get()
-        try:
-            with self._device.active():
-                worker = worker or self._worker()
-                return worker(image, mask)
-        except (self._device.cuda.Error, EngineError) as error:
-            raise EngineError(f"{self.backend} failed on a {self.window} px window: {error}") from error
-        finally:
-            self._idle.put(worker)
 
     def _worker(self) -> _Worker:
         if self._closed:

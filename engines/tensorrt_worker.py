@@ -42,7 +42,9 @@ def build(request: Request, folder: Path) -> dict[str, Any]:
         raise EngineError(f"{request.backend} could not build the engine: {logger.last_error}")
     (folder / PLAN).write_bytes(plan)
     if timings is not None:
-        timings.write_bytes(config.get_timing_cache().serialize())
+        partial = folder / TIMINGS
+        partial.write_bytes(config.get_timing_cache().serialize())
+        partial.replace(timings)
     return {**report, "seconds": round(time.monotonic() - started, 1), "bytes": (folder / PLAN).stat().st_size}
 
 
@@ -111,7 +113,8 @@ def _configuration(trt: Any, builder: Any, request: Request) -> Any:
         for index, target in enumerate(request.targets):
             if target not in known:
                 raise EngineError(f"{request.backend} knows no target {target!r}: expected some of {', '.join(known)}")
-            config.set_compute_capability(known[target], index)
+            if not config.set_compute_capability(known[target], index):
+                raise EngineError(f"{request.backend} does not build for {', '.join(request.targets)} at once ('current' stands alone)")
     return config
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from gi_plugin.config import cache_directory, check_settings, load_config
 from gi_plugin.errors import ConfigError, require
+from gi_plugin.stopping import ended_by_signals
 from gi_plugin.terminal import AsJson, ConfigFile, Spinner, print_json, say, show
 
 engines_app = typer.Typer(no_args_is_help=True, help="List or remove the engines in the cache.")
@@ -33,6 +34,7 @@ def build(
 ) -> None:
     """Build TensorRT engines into the cache; the settings then find them."""
     from gi_plugin.engines import tensorrt_build  # noqa: PLC0415  # heavy
+    from gi_plugin.engines.tensorrt_check import compare  # noqa: PLC0415  # heavy
     from gi_plugin.engines.tensorrt_flavours import FLAVOURS  # noqa: PLC0415
     from gi_plugin.network_file import network_path  # noqa: PLC0415
     from gi_plugin.planning import LARGE, SMALL  # noqa: PLC0415  # heavy
@@ -46,11 +48,13 @@ def build(
     results = []
     for side in window or (SMALL, LARGE):
         request = tensorrt_build.request_of(network_path(loaded.model.path), side, settings, FLAVOURS[backend], target or ())
-        with Spinner(f"building for {side} px") as tell:
+        with Spinner(f"building for {side} px") as tell, ended_by_signals():
             built = tensorrt_build.build_engine(request, settings, tell)
-        results.append({"window": side, "new": built.new, "runs on": built.runs_on, **built.report})
+            tell("comparing with fp32")
+            compared = compare(replace(loaded, engine=settings), request, built)
+        results.append({"window": side, "new": built.new, "runs on": built.runs_on, "compared": compared, **built.report})
         done = f"built in {built.report['seconds']} s" if built.new else "already in the cache"
-        say(f"{backend} {request.precision}, {side} px, attention as {request.layer}: {done}; runs on {built.runs_on}")
+        say(f"{backend} {request.precision}, {side} px, attention as {request.layer}: {done}; runs on {built.runs_on}; {compared}")
     if as_json:
         print_json(results)
 

@@ -14,9 +14,9 @@ import gi_plugin
 from gi_plugin import network_file
 from gi_plugin.config import Config, cache_directory, user_config_file
 from gi_plugin.engines import EngineCache, backend_status
-from gi_plugin.engines.cuda_driver import find_gpu
+from gi_plugin.engines.cuda_driver import Gpu, find_gpu
 from gi_plugin.engines.tensorrt_build import build_command, engine_parts, request_of
-from gi_plugin.engines.tensorrt_flavours import FLAVOURS, TENSORRT_RTX
+from gi_plugin.engines.tensorrt_flavours import FLAVOURS, TENSORRT_RTX, Flavour
 from gi_plugin.errors import EngineMissing, GiError, MissingDependency
 from gi_plugin.planning import LARGE, SMALL
 
@@ -75,18 +75,24 @@ def _gpu_story(config: Config) -> str:
     except EngineMissing as error:
         here = " TensorRT-RTX engines can be built here for other machines: gi-plugin build --backend tensorrt-rtx."
         return f"The CPU serves: {error}.{'' if TENSORRT_RTX.status() else here}"
-    usable = [flavour for flavour in FLAVOURS.values() if not flavour.status()]
+    usable = [flavour for flavour in FLAVOURS.values() if not flavour.status() and config.engine.layer in ("auto", *flavour.layers)]
     if not usable:
         return f"{gpu} is there, TensorRT is not: pip install 'gi-plugin[tensorrt]' (or [rtx] for RTX GPUs). Until then the CPU serves."
     if find_spec("pycuda") is None:
         return f"{gpu} and {usable[0].module} are there, PyCUDA is not: pip install pycuda (it needs a C++ compiler and the CUDA toolkit)."
+    try:
+        return _engines_story(config, gpu, usable)
+    except GiError as error:
+        return f"{gpu} and {usable[0].module} are there, but: {error}"
+
+
+def _engines_story(config: Config, gpu: Gpu, usable: list[Flavour]) -> str:
     network, cache = network_file.network_path(config.model.path), EngineCache(cache_directory(config.engine))
-    requests = [request_of(network, window, config.engine, flavour) for flavour in usable for window in (SMALL, LARGE)]
-    portable = {flavour.backend for flavour in usable if flavour.portable}
-    missing = [entry for entry in requests if cache.entry(engine_parts(entry, None if entry.backend in portable else gpu)) is None]
-    if len(missing) == len(requests):
-        return f"{gpu} and {usable[0].module} are there, but no engine is built: {build_command(requests[0])}"
-    return f"{gpu} serves; engines in the cache: {len(requests) - len(missing)} of {len(requests)} kinds of window and backend."
+    requests = [request_of(network, window, config.engine, flavour) for flavour in usable[:1] for window in (SMALL, LARGE)]
+    missing = [entry for entry in requests if cache.entry(engine_parts(entry, None if usable[0].portable else gpu)) is None]
+    if missing:
+        return f"{gpu} and {usable[0].module} are there, but no engine is built: {build_command(missing[0])}"
+    return f"{gpu} serves, with engines for both windows."
 
 
 def _network(config: Config) -> dict[str, str]:

@@ -1,0 +1,249 @@
+"""A GPU made of numpy: what `TensorRtEngine` asks of PyCUDA, the driver and TensorRT, with work that is queued and run later, as on a GPU.
+
+Only the ends are replaced; `Device`, `Buffers`, `Graph` and the engine are the real ones.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Work = Callable[[], None]
+
+
+class CudaError(Exception):
+    """What PyCUDA raises."""
+
+
+class Gpu:
+    """State of the GPU, and knobs that make it fail."""
+
+    def __init__(self) -> None:
+        self.memory: dict[int, npt.NDArray[Any]] = {}  # by address
+        self.streams: dict[int, Stream] = {}
+        self.graphs: dict[int, list[Work]] = {}
+        self.contexts = self.allocations = self.running = self.most_running = 0
+        self.alive: Counter[str] = Counter()  # objects of TensorRT that nobody has let go
+        self.deserialized: list[bytes] = []  # compiled kernels that were read back
+        self.pushed = threading.local()
+        self.fails = ""  # what fails: "capture", "instantiate", "context", "execute", "copy", "plan"
+        self.gate = threading.Event()  # a running engine waits for it
+        self.gate.set()
+        self._lock, self._next = threading.Lock(), 1 << 30
+
+    def new(self) -> int:
+        """A handle or an address."""
+        with self._lock:
+            self._next += 256
+            return self._next
+
+    def count(self, change: int) -> None:
+        """Note that an engine starts or ends running."""
+        with self._lock:
+            self.running += change
+            self.most_running = max(self.most_running, self.running)
+
+    def need_context(self) -> None:
+        """Every call of CUDA needs a current context in its thread."""
+        if getattr(self.pushed, "depth", 0) < 1:
+            raise CudaError("invalid device context")
+
+
+class Stream:
+    """Work that runs when someone waits for it; while it is recorded, it only goes into the graph."""
+
+    def __init__(self, gpu: Gpu) -> None:
+        gpu.need_context()
+        self.handle, self.queued = gpu.new(), list[Work]()
+        self.recorded: list[Work] | None = None
+        gpu.streams[self.handle] = self
+
+    def add(self, work: Work) -> None:
+        """Queue or record."""
+        (self.queued if self.recorded is None else self.recorded).append(work)
+
+    def synchronize(self) -> None:
+        """Do what was queued."""
+        queued, self.queued = self.queued, []
+        for work in queued:
+            work()
+
+
+def pycuda(gpu: Gpu) -> SimpleNamespace:
+    """The part of `pycuda.driver` that we use."""
+
+    class Memory:
+        def __init__(self, size: int) -> None:
+            gpu.need_context()
+            gpu.allocations += 1
+            self._address = gpu.new()
+            gpu.memory[self._address] = np.zeros(size, np.uint8)
+
+        def __int__(self) -> int:
+            return self._address
+
+        def free(self) -> None:
+            del gpu.memory[self._address]
+
+    def copy(target: npt.NDArray[Any], source: npt.NDArray[Any], stream: Stream) -> None:
+        gpu.need_context()
+        if gpu.fails == "copy":
+            raise CudaError("an illegal memory access was encountered")
+        stream.add(lambda: np.copyto(target, source))
+
+    def push() -> None:
+        gpu.pushed.depth = getattr(gpu.pushed, "depth", 0) + 1
+
+    def pop() -> None:
+        gpu.pushed.depth -= 1
+
+    def flat(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return array.reshape(-1).view(np.uint8)
+
+    def pagelocked_empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        gpu.need_context()
+        gpu.allocations += 1
+        return np.empty(shape, dtype)
+
+    context = SimpleNamespace(push=push, pop=pop)
+    return SimpleNamespace(
+        Error=CudaError,
+        init=lambda: None,
+        Device=lambda _number: SimpleNamespace(retain_primary_context=lambda: context),
+        Stream=lambda: Stream(gpu),
+        pagelocked_empty=pagelocked_empty,
+        mem_alloc=Memory,
+        memcpy_htod_async=lambda device, host, stream: copy(gpu.memory[int(device)], flat(host), stream),
+        memcpy_dtoh_async=lambda host, device, stream: copy(flat(host), gpu.memory[int(device)], stream),
+    )
+
+
+def driver(gpu: Gpu) -> SimpleNamespace:
+    """The part of `cuda.bindings.driver` that graphs use: every answer is (status, value...)."""
+
+    def answer(fault: str, *values: object) -> tuple[object, ...]:
+        failed = gpu.fails == fault
+        return SimpleNamespace(value=int(failed), name="CUDA_ERROR_NOT_SUPPORTED"), *((None,) * len(values) if failed else values)
+
+    def begin(stream: int, _mode: object) -> tuple[object, ...]:
+        gpu.streams[stream].recorded = None if gpu.fails == "capture" else []
+        return answer("capture")
+
+    def end(stream: int) -> tuple[object, ...]:
+        recorded, gpu.streams[stream].recorded = gpu.streams[stream].recorded, None
+        return answer("end", recorded)
+
+    def instantiate(graph: list[Work], _flags: int) -> tuple[object, ...]:
+        handle = gpu.new()
+        if gpu.fails != "instantiate":
+            gpu.graphs[handle] = graph
+        return answer("instantiate", handle)
+
+    def launch(handle: int, stream: int) -> tuple[object, ...]:
+        gpu.streams[stream].queued += gpu.graphs[handle]
+        return answer("launch")
+
+    return SimpleNamespace(
+        CUstreamCaptureMode=SimpleNamespace(CU_STREAM_CAPTURE_MODE_THREAD_LOCAL=1),
+        cuStreamBeginCapture=begin,
+        cuStreamEndCapture=end,
+        cuGraphInstantiate=instantiate,
+        cuGraphDestroy=lambda _graph: answer("destroy graph"),
+        cuGraphLaunch=launch,
+        cuGraphExecDestroy=lambda handle: answer("destroy", gpu.graphs.pop(handle)),
+    )
+
+
+class Counted:
+    """An object of TensorRT, which is destroyed when the last reference goes."""
+
+    def __init__(self, gpu: Gpu) -> None:
+        gpu.need_context()
+        self.gpu = gpu
+        gpu.alive[type(self).__name__] += 1
+
+    def __del__(self) -> None:
+        self.gpu.alive -= Counter([type(self).__name__])
+
+
+class Context(Counted):
+    """Completes a picture by turning its signs, and NaN by NaN; the matches are the size of the hole."""
+
+    def __init__(self, gpu: Gpu) -> None:
+        super().__init__(gpu)
+        gpu.contexts += 1
+        self._addresses: dict[str, int] = {}
+
+    def set_tensor_address(self, name: str, address: int) -> None:
+        """Where a tensor lies."""
+        self._addresses[name] = address
+
+    def execute_async_v3(self, stream: int) -> bool:
+        """Queue one run."""
+        self.gpu.streams[stream].add(partial(_run, self.gpu, dict(self._addresses)))
+        return self.gpu.fails != "execute"
+
+
+def _run(gpu: Gpu, addresses: dict[str, int]) -> None:
+    gpu.count(1)
+    gpu.gate.wait(30)
+    time.sleep(0.002)
+    memory = {name: gpu.memory[address] for name, address in addresses.items()}
+    memory["completed"].view(np.float32)[:] = -memory["image"].view(np.float32)
+    memory["matches"].view(np.int64)[:] = np.count_nonzero(memory["mask"].view(np.float32))
+    gpu.count(-1)
+
+
+class Engine(Counted):
+    """An engine of fixed shapes."""
+
+    def __init__(self, gpu: Gpu, shapes: dict[str, tuple[int, ...]]) -> None:
+        super().__init__(gpu)
+        self._shapes = shapes
+
+    def get_tensor_shape(self, name: str) -> tuple[int, ...]:
+        """Of an input or output."""
+        return self._shapes[name]
+
+    def create_execution_context(self, _config: object = None) -> Context | None:
+        """None: no memory."""
+        return None if self.gpu.fails == "context" else Context(self.gpu)
+
+    def create_runtime_config(self) -> SimpleNamespace:
+        """TensorRT-RTX's, with the cache of kernels that were compiled on the device."""
+
+        def deserialize(blob: bytes) -> bool:
+            self.gpu.deserialized.append(blob)
+            return True
+
+        kernels = SimpleNamespace(serialize=lambda: b"kernels", deserialize=deserialize)
+        return SimpleNamespace(create_runtime_cache=lambda: kernels, set_runtime_cache=lambda _kernels: None)
+
+
+def tensorrt(gpu: Gpu, window: int, batch: int) -> SimpleNamespace:
+    """The part of `tensorrt` that runs engines."""
+    picture, cells = (batch, 3, window, window), (window // 8) ** 2
+    shapes = {"image": picture, "mask": (batch, 1, window, window), "completed": picture, "matches": (batch, cells)}
+
+    class Logger:
+        WARNING = 2
+
+        def __init__(self, _level: int) -> None:
+            pass
+
+    class Runtime(Counted):
+        def __init__(self, _logger: object) -> None:
+            super().__init__(gpu)
+
+        def deserialize_cuda_engine(self, _plan: bytes) -> Engine | None:
+            return None if gpu.fails == "plan" else Engine(gpu, shapes)
+
+    return SimpleNamespace(Logger=Logger, Runtime=Runtime)
