@@ -13,10 +13,10 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column, Table
 
-from gi_plugin import cli_hosts, cli_training
-from gi_plugin.config import cache_directory, config_source, load_config
-from gi_plugin.errors import ConfigError, GiError
-from gi_plugin.terminal import AsJson, Backend, ConfigFile, Spinner, print_json, say, show, tracked
+from gi_plugin import cli_engines, cli_hosts, cli_inpaint, cli_training
+from gi_plugin.config import config_source, load_config
+from gi_plugin.errors import GiError
+from gi_plugin.terminal import AsJson, Backend, ConfigFile, Spinner, print_json, say, show
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,9 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Fill the holes of pictures with a contextual-attention network.",
 )
-engines_app = typer.Typer(no_args_is_help=True, help="List or remove the engines in the cache.")
-app.add_typer(engines_app, name="engines")
-for command in (*cli_training.COMMANDS, *cli_hosts.COMMANDS):
+app.add_typer(cli_engines.engines_app, name="engines")
+for command in (*cli_inpaint.COMMANDS, *cli_engines.COMMANDS, *cli_training.COMMANDS, *cli_hosts.COMMANDS):
     app.command()(command)
 UsageError: Any = typer.BadParameter.__base__  # typer has carried this class of click's under several module names
 
@@ -43,74 +42,6 @@ def demo(
     with Spinner("filling the photo"):
         write_demo(_inpainter(config, backend), output)
     say(f"wrote {output}")
-
-
-@app.command()
-def inpaint(
-    image: Annotated[Path, typer.Argument(help="Picture, or folder of pictures.")],
-    mask: Annotated[
-        Path, typer.Argument(help="Mask (white = missing); for a folder one mask for all, or a folder of masks with the same names.")
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Result file, or folder for results.")],
-    attention_map: Annotated[
-        Path | None, typer.Option("--attention-map", help="Also draw where the network looked (one picture only).")
-    ] = None,
-    dilate: Annotated[int | None, typer.Option("--dilate", min=0, help="Grow the hole by this many pixels.")] = None,
-    mask_alpha: Annotated[bool, typer.Option("--mask-alpha", help="Read the hole from the mask's alpha channel.")] = False,
-    config: ConfigFile = None,
-    backend: Backend = None,
-    as_json: AsJson = False,
-) -> None:
-    """Fill the hole of a picture, or of every picture in a folder."""
-    from gi_plugin import folders  # noqa: PLC0415  # heavy
-    from gi_plugin.files import is_lossy  # noqa: PLC0415  # heavy
-    from gi_plugin.inpainter import Options  # noqa: PLC0415  # heavy
-
-    jobs, options = folders.jobs_of(image, mask, output), Options(dilate=dilate, mask_alpha=mask_alpha)
-    inpainter = _inpainter(config, backend)
-    if image.is_dir():
-        if attention_map is not None:
-            raise ConfigError("--attention-map draws one picture: give one image, not a folder")
-        outcomes = tracked(folders.run(jobs, inpainter, options), len(jobs))
-    else:
-        with Spinner(f"filling {image.name}"):
-            folders.fill_file(jobs[0], inpainter, options, attention_map)
-        outcomes = [folders.Outcome(jobs[0])]
-    if any(is_lossy(outcome.job.output) for outcome in outcomes):
-        say("note: JPEG and AVIF are lossy, known pixels change when they are written; use .png, .tif or .webp to keep them")
-    failed = [outcome for outcome in outcomes if outcome.error]
-    if as_json:
-        print_json({"done": [str(o.job.output) for o in outcomes if not o.error], "failed": {str(o.job.image): o.error for o in failed}})
-    for outcome in failed:
-        say(f"failed: {outcome.error}", "red")
-    if failed:
-        say(f"{len(failed)} of {len(outcomes)} failed")
-        raise typer.Exit(1)
-
-
-@engines_app.command("list")
-def engines_list(config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """List the engines in the cache."""
-    from gi_plugin.engines import EngineCache  # noqa: PLC0415
-
-    cache = EngineCache(cache_directory(load_config(config).engine))
-    entries = cache.entries()
-    if as_json:
-        print_json([{"key": entry.key, "size": entry.size, "created": entry.created, **entry.parts} for entry in entries])
-        return
-    table = Table("backend", "window", "batch", "MB", "key", title=str(cache.directory))
-    for entry in entries:
-        table.add_row(*(entry.parts.get(key, "") for key in ("backend", "window", "batch")), f"{entry.size / 1e6:.1f}", entry.key)
-    show(table)
-
-
-@engines_app.command("clear")
-def engines_clear(config: ConfigFile = None) -> None:
-    """Remove every engine from the cache; they are built again when needed."""
-    from gi_plugin.engines import EngineCache  # noqa: PLC0415
-
-    count = EngineCache(cache_directory(load_config(config).engine)).clear()
-    say(f"removed {count} engines")
 
 
 @app.command()

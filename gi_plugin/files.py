@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
 import struct
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,9 +35,11 @@ LOSSY = ("AVIF", "JPEG")
 SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "AVIF": {"quality": 95, "subsampling": "4:4:4"},
     "JPEG": {"quality": 95, "subsampling": 0},
+    "PNG": {"compress_level": 3},  # a third of the time of Pillow's 6, for files that are 4 to 12 % larger
     "TIFF": {"compression": "tiff_adobe_deflate"},
     "WEBP": {"lossless": True, "quality": 100, "exact": True},
 }
+PARTIAL = ".part-"  # what files begin with while they are written
 FAILURES = (OSError, ValueError, KeyError, RuntimeError, MemoryError, struct.error)  # of encoders
 
 
@@ -211,16 +213,15 @@ def _save(image: Image.Image, file: Path) -> None:
 def _replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` that takes its place when all went well."""
     check_output(path)
+    partial = path.with_name(f"{PARTIAL}{secrets.token_hex(8)}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".part-", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
+        partial.touch(exist_ok=False)
     except OSError as error:
         raise ImageError(f"{path}: cannot be written: {_reason(error)}") from error
-    partial = Path(name)
     try:
         yield partial
-        partial.chmod(0o666 & ~_umask())
+        _to_disk(partial)
         partial.replace(path)
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
@@ -230,7 +231,7 @@ def _replacing(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _to_disk(path: Path) -> None:
+    """Wait until a file's content is stored: its new name must not outlive a power cut that its content does not."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())

@@ -1,18 +1,22 @@
-"""Folders of pictures: pair every image with its mask, fill them one after the other, name those that failed."""
+"""Folders of pictures: pair every picture with its mask and its result, and tell which results are there already."""
 
 from __future__ import annotations
 
+import os
+import stat
+import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
-from gi_plugin import attention_map, files
-from gi_plugin.errors import ConfigError, EngineMissing, GiError, ImageError, ModelError
-from gi_plugin.image import check_mask
-from gi_plugin.inpainter import Inpainter, Options
+from gi_plugin import files
+from gi_plugin.errors import ImageError
+
+ABANDONED = 3600  # seconds since the last write to a temporary file after which nobody is writing it
 
 
 @dataclass(frozen=True)
@@ -24,18 +28,14 @@ class Job:
     output: Path
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a job; `error` is empty if the output was written."""
-
-    job: Job
-    error: str = ""
-
-
 def jobs_of(image: Path, mask: Path, output: Path) -> list[Job]:
-    """Pair images with masks: a file with a file; a folder with one mask for all, or with a folder of masks of the same stems.
+    """Pair pictures with masks: a file with a file; a folder with one mask for all, or with a folder of masks of the same names.
 
-    :raises ImageError: if one of them is missing, a folder holds no picture, or a folder of masks is given for one image.
+    Folders are searched in depth, and the results keep their tree. Names are compared without suffix. Hidden files and folders, links
+    to folders, and the folders of masks and results, should they stand inside of `image`, are left out.
+
+    :raises ImageError: if one of them is missing, a folder holds no picture, the results would take the place of pictures or masks, or a
+        folder of masks is given for one picture.
     """
     for path in (image, mask):
         if not path.exists():
@@ -44,65 +44,60 @@ def jobs_of(image: Path, mask: Path, output: Path) -> list[Job]:
         if mask.is_dir():
             raise ImageError(f"{mask} is a folder, {image} is not: expected one mask file for one image")
         return [Job(image, mask, output / files.output_name(image) if output.is_dir() else output)]
-    if output.exists() and not output.is_dir():
-        raise ImageError(f"{output} is a file: expected a folder for the results of {image}")
-    pictures = _pictures(image)
+    _check_folder(output, image, mask)
+    pictures = list(_pictures(image, mask, output))
     if not pictures:
         raise ImageError(f"{image}: there is no picture in this folder")
-    masks = {path.stem: path for path in _pictures(mask)} if mask.is_dir() else None
-    names = [files.output_name(path) for path in pictures]
-    wanted = Counter(names)
+    masks = {path.with_suffix(""): mask / path for path in _pictures(mask, image, output)} if mask.is_dir() else None
+    results = [path.with_name(files.output_name(image / path)) for path in pictures]
+    wanted = Counter(results)
     return [
-        Job(path, mask if masks is None else masks.get(path.stem), output / _unique(path, name, wanted))
-        for path, name in zip(pictures, names, strict=True)
+        Job(image / path, mask if masks is None else masks.get(path.with_suffix("")), output / _unique(path, result, wanted))
+        for path, result in zip(pictures, results, strict=True)
     ]
 
 
-def run(jobs: list[Job], inpainter: Inpainter, options: Options) -> Iterator[Outcome]:
-    """Fill the pictures in turn; a failure is an outcome, and the rest goes on.
-
-    :raises GiError: if it would befall every picture: a wrong setting, no network, no engine.
-    """
-    for job in jobs:
-        try:
-            fill_file(job, inpainter, options)
-        except (ConfigError, ModelError, EngineMissing):
-            raise
-        except GiError as error:
-            yield Outcome(job, str(error))
-        else:
-            yield Outcome(job)
-
-
-def fill_file(job: Job, inpainter: Inpainter, options: Options, map_path: Path | None = None) -> None:
-    """Fill one picture file; optionally draw its attention map beside it.
-
-    :raises GiError: if a file cannot be read, used or written.
-    """
-    if job.mask is None:
-        raise ImageError(f"{job.image}: there is no mask named {job.image.stem}.*")
-    for path in (job.output, map_path):
-        if path is not None:
-            files.check_output(path)
-    limit = inpainter.config.hook.max_pixels
-    picture = files.read_picture(job.image, limit)
-    mask = files.read_mask(job.mask, limit)
+def is_finished(job: Job) -> bool:
+    """Whether a job's result is there, and no older than its picture and its mask. Results appear whole, so what is there is complete."""
     try:
-        hole = check_mask(mask, picture.pixels.shape[:2], alpha=options.mask_alpha)
-        options = replace(options, channel_axis=-1, data_range=files.value_range(picture.pixels, hole), mask_alpha=False)
-        result = inpainter.run(picture.pixels, hole, options)
-    except ImageError as error:
-        raise ImageError(f"{job.image} with {job.mask.name}: {error}") from error
-    files.write_picture(picture, result.image, result.hole, job.output)
-    if map_path is not None:
-        files.write_array(attention_map.draw(result, data_range=options.data_range), map_path)
+        made = job.output.stat()
+        sources = [path.stat().st_mtime_ns for path in (job.image, job.mask) if path is not None]
+    except OSError:
+        return False  # what is wrong with a source is told when it is read
+    return job.mask is not None and stat.S_ISREG(made.st_mode) and max(sources) <= made.st_mtime_ns
 
 
-def _unique(path: Path, name: str, names: Counter[str]) -> str:
+def remove_abandoned(jobs: Iterable[Job]) -> None:
+    """Remove temporary files that a killed run left where the results go."""
+    for folder in {job.output.parent for job in jobs}:
+        for path in folder.glob(f"{files.PARTIAL}*"):
+            with suppress(OSError):  # it is gone by now, or another's
+                if time.time() - path.stat().st_mtime > ABANDONED:
+                    path.unlink()
+
+
+def _check_folder(output: Path, image: Path, mask: Path) -> None:
+    if output.exists() and not output.is_dir():
+        raise ImageError(f"{output} is a file: expected a folder for the results of {image}")
+    for folder, content in ((image, "pictures"), (mask, "masks")):
+        if output.resolve() == folder.resolve():
+            raise ImageError(f"{output} holds the {content}, which results would replace: expected another folder for the results")
+
+
+def _unique(path: Path, result: Path, results: Counter[Path]) -> Path:
     """Two sources such as a.jpg and a.png may want one name: the one whose format changes keeps its old suffix in it."""
-    return name if names[name] == 1 or name == path.name else f"{path.name}{Path(name).suffix}"
+    return result if results[result] == 1 or result == path else path.with_name(f"{path.name}{result.suffix}")
 
 
-def _pictures(folder: Path) -> list[Path]:
-    known = Image.registered_extensions()
-    return sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in known and not path.name.startswith("."))
+def _pictures(folder: Path, *others: Path) -> Iterator[Path]:
+    """The pictures below a folder, as paths relative to it, in order."""
+    known, left_out = Image.registered_extensions(), {other.resolve() for other in others}
+    for name, folders, names in os.walk(folder, onerror=_raise):
+        here = Path(name)
+        folders[:] = sorted(inner for inner in folders if not inner.startswith(".") and (here / inner).resolve() not in left_out)
+        paths = (here / inner for inner in sorted(names) if not inner.startswith("."))
+        yield from (path.relative_to(folder) for path in paths if path.suffix.lower() in known and path.is_file())
+
+
+def _raise(error: OSError) -> None:
+    raise error

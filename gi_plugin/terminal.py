@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
+from rich.text import Text
 
 from gi_plugin.config import BACKENDS
 
@@ -56,8 +67,16 @@ class Spinner:
         self._progress.stop()
 
 
-def tracked(items: Iterable[Item], total: int) -> list[Item]:
-    """Collect items under a progress bar with the time remaining."""
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+class RateColumn(ProgressColumn):
+    """How many pictures are done per second."""
+
+    def render(self, task: Task) -> Text:
+        """The rate, once it is known."""
+        return Text(f"{task.speed:.3g} pictures/s" if task.speed else "")
+
+
+def tracked(items: Iterable[Item], total: int) -> Iterator[Item]:
+    """Hand on items, one per picture, under a progress bar with the rate and the time remaining."""
+    columns = (BarColumn(), MofNCompleteColumn(), RateColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as progress:
-        return list(progress.track(items, total=total))
+        yield from progress.track(items, total=total)

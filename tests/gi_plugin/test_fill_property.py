@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gi_plugin.config import Config, EngineSettings
-from gi_plugin.folders import Job, fill_file
+from gi_plugin.folders import Job
 from gi_plugin.image import Array, Bools
 from gi_plugin.inpainter import Inpainter, Options
+from gi_plugin.pipeline import fill_file
 from tests.gi_plugin.pictures import Deep, picture
 
 SHALLOW = [

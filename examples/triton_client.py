@@ -1,0 +1,32 @@
+"""Fill the hole of a picture on a Triton Inference Server: python triton_client.py PHOTO MASK OUT [HOST:PORT].
+
+Needs `pip install 'tritonclient[grpc]' scikit-image`, and not gi-plugin: see docs/triton-server.md for the server.
+"""
+
+import sys
+
+import numpy as np
+import tritonclient.grpc as triton
+from skimage import io
+
+
+def inputs_of(image: np.ndarray, mask: np.ndarray) -> list[triton.InferInput]:
+    """What the model `gi_inpaint` takes: image uint8 [H, W, C] with C in 1, 3, 4, and mask uint8 [H, W], non-zero = missing."""
+    image = image[..., None] if image.ndim == 2 else image
+    inputs = []
+    for name, values in (("image", image), ("mask", mask)):
+        inputs.append(triton.InferInput(name, list(values.shape), "UINT8"))
+        inputs[-1].set_data_from_numpy(np.ascontiguousarray(values, np.uint8))
+    return inputs
+
+
+def main(photo: str, mask: str, out: str, server: str = "localhost:8001") -> None:
+    """Send one picture and save the answer."""
+    with triton.InferenceServerClient(server) as client:
+        answer = client.infer("gi_inpaint", inputs_of(io.imread(photo), io.imread(mask)))
+    filled = answer.as_numpy("filled")
+    io.imsave(out, filled[..., 0] if filled.shape[2] == 1 else filled)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

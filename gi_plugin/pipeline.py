@@ -1,0 +1,192 @@
+"""Picture files, filled: one in three steps, or many with the steps overlapped.
+
+One thread reads ahead, the caller's runs the engine, others write behind; decoders and encoders release Python's lock.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+
+from gi_plugin import attention_map, files
+from gi_plugin.errors import ConfigError, EngineError, EngineMissing, GiError, ImageError, ModelError
+from gi_plugin.files import PictureFile
+from gi_plugin.folders import Job
+from gi_plugin.image import Array, Bools, check_mask
+from gi_plugin.inpainter import Inpainter, Inpainting, Options
+
+FATAL = (ConfigError, ModelError, EngineMissing)  # would befall every picture
+AHEAD = 4  # pictures that wait for the engine, at most
+WRITERS = 4  # threads: beside a fast engine, encoding takes longest
+PIXELS = 2**26  # once the pictures in memory hold as many, the next one is not read yet
+LEAST = PIXELS // 16  # what a picture counts at least, which bounds their number
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job; `error` is empty if the output was written."""
+
+    job: Job
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A picture file that was read, and where it is to be filled."""
+
+    job: Job
+    picture: PictureFile
+    hole: Bools
+    options: Options
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A picture whose hole was filled, in memory."""
+
+    loaded: Loaded
+    result: Inpainting
+
+
+def fill_file(job: Job, inpainter: Inpainter, options: Options, map_path: Path | None = None) -> None:
+    """Fill one picture file; optionally draw its attention map beside it.
+
+    :raises GiError: if a file cannot be read, used or written.
+    """
+    if map_path is not None:
+        files.check_output(map_path)
+    limit = inpainter.config.hook.max_pixels
+    loaded = _load(job, options, limit, lambda path: files.read_mask(path, limit))
+    filled = Filled(loaded, _fill(loaded, inpainter))
+    _store(filled)
+    if map_path is not None:
+        files.write_array(attention_map.draw(filled.result, data_range=loaded.options.data_range), map_path)
+
+
+def run(jobs: Iterable[Job], inpainter: Inpainter, options: Options, stop: object = False) -> Generator[Outcome]:
+    """Fill pictures; their outcomes come in the order of the jobs, a failure is an outcome, and the rest goes on.
+
+    :param stop: once it is true, the run ends: what has been filled is written, what has only been read is dropped. Closing the iterator
+        does the same.
+    :raises GiError: if it would befall every picture: a wrong setting, no network, no engine.
+    """
+    line, todo = _Line(inpainter, options), iter(jobs)
+    reading: deque[Future[Loaded | Outcome]] = deque()
+    writing: deque[Future[Outcome]] = deque()
+    reader, writer = ThreadPoolExecutor(1, "gi-plugin reader"), ThreadPoolExecutor(WRITERS, "gi-plugin writer")
+    try:
+        while True:
+            reading.extend(reader.submit(line.read, job) for job in islice(todo, AHEAD - len(reading)))
+            if stop or not reading:
+                break
+            writing.append(writer.submit(line.write, line.fill(reading.popleft().result())))
+            while writing and writing[0].done():
+                yield writing.popleft().result()
+        while writing:
+            yield writing.popleft().result()
+    finally:
+        line.close()
+        reader.shutdown(cancel_futures=True)
+        writer.shutdown()
+
+
+class _Line:
+    """The steps of a run as its threads take them: what fails in one of them passes the others as an outcome."""
+
+    def __init__(self, inpainter: Inpainter, options: Options) -> None:
+        self._inpainter, self._options = inpainter, options
+        self._limit = inpainter.config.hook.max_pixels
+        self._read_mask = lru_cache(maxsize=1)(lambda path: files.read_mask(path, self._limit))  # often one for all
+        self._pixels, self._changed, self._closed = 0, threading.Condition(), False
+
+    def read(self, job: Job) -> Loaded | Outcome:
+        """Wait for room in memory, then read a picture and its mask."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._pixels < PIXELS or self._closed)
+            if self._closed:
+                return Outcome(job, "dropped")  # seen by nobody
+        try:
+            loaded = _load(job, self._options, self._limit, self._read_mask)
+        except GiError as error:
+            return Outcome(job, str(error))
+        self._count(loaded, 1)
+        return loaded
+
+    def fill(self, loaded: Loaded | Outcome) -> Filled | Outcome:
+        """Run the network."""
+        if isinstance(loaded, Outcome):
+            return loaded
+        try:
+            return Filled(loaded, _fill(loaded, self._inpainter))
+        except FATAL:
+            raise
+        except GiError as error:
+            self._count(loaded, -1)
+            return Outcome(loaded.job, str(error))
+
+    def write(self, filled: Filled | Outcome) -> Outcome:
+        """Write a result; its picture leaves the memory."""
+        if isinstance(filled, Outcome):
+            return filled
+        job = filled.loaded.job
+        try:
+            _store(filled)
+        except GiError as error:
+            return Outcome(job, str(error))
+        finally:
+            self._count(filled.loaded, -1)
+        return Outcome(job)
+
+    def close(self) -> None:
+        """Let go a reader that waits for room."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _count(self, loaded: Loaded, sign: int) -> None:
+        with self._changed:
+            self._pixels += sign * max(loaded.hole.size, LEAST)
+            self._changed.notify_all()
+
+
+def _load(job: Job, options: Options, limit: int, read_mask: Callable[[Path], Array]) -> Loaded:
+    if job.mask is None:
+        raise ImageError(f"{job.image}: there is no mask named {job.image.stem}.*")
+    files.check_output(job.output)
+    picture = files.read_picture(job.image, limit)
+    mask = read_mask(job.mask)
+    with _naming(job):
+        hole = check_mask(mask, picture.pixels.shape[:2], alpha=options.mask_alpha)
+    known = replace(options, channel_axis=-1, data_range=files.value_range(picture.pixels, hole), mask_alpha=False)
+    return Loaded(job, picture, hole, known)
+
+
+def _fill(loaded: Loaded, inpainter: Inpainter) -> Inpainting:
+    with _naming(loaded.job):
+        return inpainter.run(loaded.picture.pixels, loaded.hole, loaded.options)
+
+
+def _store(filled: Filled) -> None:
+    files.write_picture(filled.loaded.picture, filled.result.image, filled.result.hole, filled.loaded.job.output)
+
+
+@contextmanager
+def _naming(job: Job) -> Iterator[None]:
+    """Put the names of the files into what is said of their pixels."""
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(f"{job.image} with {job.mask.name if job.mask else 'no mask'}: {error}") from error
+    except EngineMissing:
+        raise
+    except EngineError as error:
+        raise EngineError(f"{job.image}: {error}") from error
+    except MemoryError as error:
+        raise ImageError(f"{job.image}: too large for the memory of this machine") from error

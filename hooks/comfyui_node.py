@@ -1,0 +1,66 @@
+"""A node for ComfyUI: image and mask in, filled image out.
+
+A file in ComfyUI's custom_nodes folder makes it known: `from gi_plugin.hooks.comfyui_node import *` (see docs/comfyui.md).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gi_plugin.errors import ImageError
+from gi_plugin.hooks.plugin import inpaint
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS"]
+
+
+class ContextualAttentionInpaint:
+    """Fills what the mask marks; the names of its attributes are ComfyUI's."""
+
+    CATEGORY = "image/inpainting"
+    DESCRIPTION = "Fills the masked part of an image with a contextual-attention network (gi-plugin). Known pixels stay as they are."
+    FUNCTION = "fill"
+    RETURN_TYPES = ("IMAGE",)
+    RETURN_NAMES = ("filled",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, dict[str, Any]]:  # noqa: N802  # ComfyUI's name
+        """Inputs by name: their type, and for a number its range."""
+        return {
+            "required": {
+                "image": ("IMAGE",),
+                "mask": ("MASK",),
+                "grow_mask": ("INT", {"default": 0, "min": 0, "max": 64, "tooltip": "Pixels by which the hole is grown first."}),
+            }
+        }
+
+    def fill(self, image: torch.Tensor, mask: torch.Tensor, grow_mask: int = 0) -> tuple[torch.Tensor]:
+        """Fill the holes of a batch of images.
+
+        :param image: [B, H, W, C] float in [0, 1].
+        :param mask: [B, H, W], or [1, H, W] or [H, W] for all images; 1 = missing. An image without a hole is returned as it is.
+        :return: one tensor like `image`, on its device.
+        :raises ImageError: if image and mask do not belong together.
+        """
+        import torch  # noqa: PLC0415  # ComfyUI brings it; no other host needs it
+
+        images, masks = image.detach().cpu().float().numpy(), mask.detach().cpu().float().numpy()
+        masks = masks[None] if masks.ndim == 2 else masks
+        if len(masks) not in (1, len(images)):
+            raise ImageError(f"{len(images)} images and {len(masks)} masks: expected one mask for all, or one per image")
+        filled = [_fill(picture, masks[index % len(masks)], grow_mask) for index, picture in enumerate(images)]
+        return (torch.from_numpy(np.stack(filled)).to(device=image.device, dtype=image.dtype),)
+
+
+def _fill(image: np.ndarray[Any, Any], mask: np.ndarray[Any, Any], grow: int) -> Any:
+    if not mask.any():  # ComfyUI's loader gives a picture without alpha an empty mask of 64 x 64
+        return image
+    return inpaint(image=image, mask=mask, options={"dilate": grow})
+
+
+NODE_CLASS_MAPPINGS = {"ContextualAttentionInpaint": ContextualAttentionInpaint}
+NODE_DISPLAY_NAME_MAPPINGS = {"ContextualAttentionInpaint": "Inpaint (contextual attention)"}

@@ -1,0 +1,57 @@
+"""The napari widget: fill what a labels or shapes layer covers of an image layer.
+
+napari finds it by the manifest beside this file, `napari.yaml`, and makes the widget from the function's signature.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gi_plugin.errors import ImageError
+from gi_plugin.hooks.plugin import inpaint
+from gi_plugin.hooks.spec import Array
+
+if TYPE_CHECKING:
+    import napari.layers
+    import napari.types
+
+
+def fill_holes(image: napari.layers.Image, holes: napari.layers.Layer, grow: int = 0) -> napari.types.LayerDataTuple:
+    """Fill the holes of an image with the contextual-attention network.
+
+    :param image: an image layer with two dimensions, grey or RGB(A).
+    :param holes: a labels layer of the same size (every label is missing), or a shapes layer.
+    :param grow: pixels by which the holes are grown first.
+    :return: data, look and kind of the new image layer.
+    :raises ImageError: if the layers cannot be used.
+    """
+    data = np.asarray(image.data[0] if image.multiscale else image.data)
+    if data.ndim != 2 + image.rgb:
+        raise ImageError(f"{image.name} has shape {data.shape}: expected one picture; choose one plane of a stack and save it as a layer")
+    mask = _mask(holes, data.shape[:2])
+    options = {"dilate": grow, "channel_axis": -1 if image.rgb else None, "data_range": _range(data, mask)}
+    filled = inpaint(image=data, mask=mask, options=options)
+    _, look, kind = image.as_layer_data_tuple()
+    return filled, {**look, "name": f"{image.name} filled", "multiscale": False}, kind
+
+
+def _mask(holes: Any, shape: tuple[int, ...]) -> Array:
+    """The pixels that a layer covers, as bool [H, W]."""
+    if hasattr(holes, "to_labels") and holes.ndim == 2:  # shapes
+        return np.asarray(holes.to_labels(shape)) > 0
+    data = np.asarray(holes.data[0] if holes.multiscale else holes.data) if hasattr(holes, "selected_label") else None
+    if data is None or data.shape != shape:
+        given = f"a layer of {type(holes).__name__}" if data is None else f"labels of shape {data.shape}"
+        raise ImageError(f"{holes.name} is {given}: expected labels of the image's shape {shape}, or two-dimensional shapes")
+    return np.asarray(data != 0)
+
+
+def _range(data: Array, mask: Array) -> tuple[float, float] | None:
+    """The range of a float picture that is not in [0, 1], as microscopes and simulations write them; None for the others."""
+    known = data[~mask]
+    if data.dtype.kind != "f" or known.size == 0 or not np.isfinite(known).all():
+        return None
+    low, high = float(known.min()), float(known.max())
+    return None if (low >= 0 and high <= 1) or low == high else (low, high)

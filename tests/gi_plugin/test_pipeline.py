@@ -1,0 +1,135 @@
+"""A folder run in this process: overlapped steps, bounded memory, and an end at any time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gi_plugin import files, folders, pipeline
+from gi_plugin.config import Config, EngineSettings, ModelSettings
+from gi_plugin.errors import EngineError, ModelError
+from gi_plugin.folders import Job
+from gi_plugin.inpainter import Inpainter, Options
+from tests.gi_plugin import mixed
+
+
+@pytest.fixture(scope="module")
+def inpainter(engine_cache: Path) -> Inpainter:
+    return Inpainter(Config(engine=EngineSettings(backend="openvino", cache=str(engine_cache))))
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> list[Job]:
+    """Ten pictures of ten kinds."""
+    mixed.make_good(tmp_path / "in", tmp_path / "masks", 10)
+    return folders.jobs_of(tmp_path / "in", tmp_path / "masks", tmp_path / "out")
+
+
+def _written(jobs: list[Job]) -> list[bool]:
+    return [job.output.exists() for job in jobs]
+
+
+def test_a_run_equals_its_pictures_one_by_one(jobs: list[Job], inpainter: Inpainter, tmp_path: Path) -> None:
+    """Outcomes come in the order of the jobs, and the files are those of the unhurried way, byte for byte."""
+    assert list(pipeline.run(jobs, inpainter, Options())) == [pipeline.Outcome(job) for job in jobs]
+    for job in jobs:
+        alone = tmp_path / "alone" / job.output.name
+        pipeline.fill_file(Job(job.image, job.mask, alone), inpainter, Options())
+        assert job.output.read_bytes() == alone.read_bytes()
+        assert mixed.is_filled(job.image, job.output)
+
+
+@pytest.mark.parametrize(("pixels", "least", "most"), [(1, 1, 1), (2**26, 2, 20)])
+def test_memory_is_bounded(
+    jobs: list[Job], inpainter: Inpainter, monkeypatch: pytest.MonkeyPatch, pixels: int, least: int, most: int
+) -> None:
+    """Pictures are read ahead, but none while those in memory hold as many pixels as allowed; all are written."""
+    held, peak, lock = [0], [0], threading.Lock()
+
+    def counted(change: int, step: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any) -> Any:
+            result = step(*arguments)
+            with lock:
+                held[0] += change
+                peak[0] = max(peak[0], held[0])
+            return result
+
+        return run
+
+    monkeypatch.setattr(pipeline, "PIXELS", pixels)
+    monkeypatch.setattr(pipeline, "LEAST", max(pixels // 16, 1))
+    monkeypatch.setattr(files, "read_picture", counted(1, files.read_picture))
+    monkeypatch.setattr(files, "write_picture", counted(-1, files.write_picture))
+    monkeypatch.setattr(files, "read_mask", lambda path, _: np.asarray(Image.open(path)))  # masks are read by read_picture, too
+    assert [outcome.error for outcome in pipeline.run(jobs, inpainter, Options())] == [""] * len(jobs)
+    assert (held[0], all(_written(jobs))) == (0, True)
+    assert least <= peak[0] <= most
+
+
+def test_a_failure_in_any_step_is_an_outcome(jobs: list[Job], inpainter: Inpainter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails in reading, in the network or in writing is named with its file, in its place; the rest goes on."""
+    jobs[1].image.write_bytes(b"")
+    jobs[2] = Job(jobs[2].image, None, jobs[2].output)
+    jobs[3].output.mkdir(parents=True)
+    calls, run = [0], Inpainter.run
+
+    def failing(self: Inpainter, *arguments: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == 3:
+            raise EngineError("the device is gone")
+        if calls[0] == 4:
+            raise MemoryError
+        return run(self, *arguments)
+
+    monkeypatch.setattr(Inpainter, "run", failing)
+    outcomes = list(pipeline.run(jobs, inpainter, Options()))
+    assert [outcome.job for outcome in outcomes] == jobs
+    failed = {jobs.index(outcome.job): outcome.error for outcome in outcomes if outcome.error}
+    reasons = {1: "format is not known", 2: "there is no mask", 3: "Is a directory", 4: "the device is gone", 5: "too large for the memory"}
+    assert failed.keys() == reasons.keys()
+    for number, reason in reasons.items():
+        assert reason in failed[number]
+        assert str(jobs[number].output if number == 3 else jobs[number].image) in failed[number]
+    assert [path.exists() for path in (job.output for job in jobs)] == [number not in (1, 2, 4, 5) for number in range(len(jobs))]
+
+
+def test_what_would_befall_every_picture_ends_the_run(jobs: list[Job], tmp_path: Path) -> None:
+    """A network that is not there is an error of the run, and no thread stays."""
+    with pytest.raises(ModelError):
+        list(pipeline.run(jobs, Inpainter(Config(model=ModelSettings(str(tmp_path / "missing.onnx")))), Options()))
+    assert not any(_written(jobs))
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("gi-plugin")]
+
+
+class _Flag:
+    def __init__(self) -> None:
+        self.up = False
+
+    def __bool__(self) -> bool:
+        return self.up
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_run_may_end_early(jobs: list[Job], inpainter: Inpainter, asked: bool) -> None:  # a table
+    """Asked to stop, or just not read on, a run writes what was filled, drops what was only read, and leaves no part of a file."""
+    stop, outcomes = _Flag(), []
+    run = pipeline.run(jobs, inpainter, Options(), stop)
+    for outcome in run:
+        outcomes.append(outcome)
+        stop.up = asked
+        if not asked:
+            run.close()
+    written = _written(jobs)
+    count = sum(written)
+    assert 1 <= count <= pipeline.WRITERS + 2
+    assert written == [number < count for number in range(len(jobs))]
+    assert len(outcomes) == (count if asked else 1)
+    assert all(mixed.is_filled(job.image, job.output) for job in jobs[:count])
+    assert not list(jobs[0].output.parents[1].rglob(f"{files.PARTIAL}*"))
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("gi-plugin")]

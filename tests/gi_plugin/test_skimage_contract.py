@@ -1,0 +1,196 @@
+"""`gi_plugin.inpaint` in the place of `skimage.restoration.inpaint_biharmonic`: the same calls made to both.
+
+Where ours must differ:
+
+- the result has the dtype and range of the image, theirs is float: a pipeline gets back what it put in, and known pixels stay exact;
+- channels stand last unless told otherwise (theirs: no channels), since pictures are what the network knows;
+- one and three or more dimensions, other than 1, 3 and 4 channels, and integers other than uint8 and uint16 are refused: the network was
+  trained on pictures, and a wrong guess of the range would be a wrong picture;
+- floats outside of [0, 1] need `data_range`, since the network reads a fixed range; known NaN is refused, theirs spreads it;
+- masks that are pictures (HxWx1, colours) are read, and a value counts above half of the mask's range, since masks come from lossy files;
+  a mask of which nothing counts (labels 0 and 2, all faint) is refused, theirs takes every non-zero value;
+- every error of ours about arrays is a ValueError, theirs can be an AttributeError for a list; a masked array is a TypeError to theirs,
+  ours takes its data: the hole is what `mask` says;
+- `split_into_regions` has no effect: holes that stand apart always get windows of their own;
+- the fill is not clipped to the range of the known pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from skimage import data, img_as_float
+from skimage.metrics import normalized_root_mse
+from skimage.restoration import inpaint_biharmonic
+
+import gi_plugin
+from gi_plugin.image import Array
+
+GREY = np.tile(np.linspace(0, 1, 40), (30, 1))  # [30, 40]
+COLOUR = np.stack([GREY, GREY[:, ::-1], GREY / 2], axis=2)
+MASK = np.zeros(GREY.shape, np.bool_)
+MASK[8:14, 10:20] = MASK[20, 25:33] = True
+FIVE = np.tile(np.square(np.linspace(0, 1, 5)), (5, 1))  # the picture of scikit-image's own example
+CORNER = np.triu(np.ones((5, 5), np.bool_), 2)
+
+Call = tuple[Array, Array, dict[str, Any]]
+ALIKE: dict[str, Call] = {  # calls that both take: image, mask, keywords
+    "grey": (GREY, MASK, {}),
+    "grey, no channels": (GREY, MASK, {"channel_axis": None}),
+    "the documentation's example": (FIVE, CORNER, {}),
+    "channels last": (COLOUR, MASK, {"channel_axis": -1}),
+    "channels at 2": (COLOUR, MASK, {"channel_axis": 2}),
+    "channels at -2": (np.moveaxis(COLOUR, -1, 1), MASK, {"channel_axis": -2}),
+    "channels at 1": (np.moveaxis(COLOUR, -1, 1), MASK, {"channel_axis": 1}),
+    "channels first": (np.moveaxis(COLOUR, -1, 0), MASK, {"channel_axis": 0}),
+    "one channel": (COLOUR[..., :1], MASK, {"channel_axis": -1}),
+    "four channels, all known": (np.dstack((COLOUR, GREY)), MASK & False, {"channel_axis": -1}),
+    "by regions": (COLOUR, MASK, {"channel_axis": -1, "split_into_regions": True}),
+    "as a whole": (COLOUR, MASK, {"channel_axis": -1, "split_into_regions": False}),
+    "Fortran order": (np.asfortranarray(COLOUR), np.asfortranarray(MASK), {"channel_axis": -1}),
+    "float32": (GREY.astype(np.float32), MASK, {}),
+    "mask of 0 and 1": (GREY, MASK.astype(np.uint8), {}),
+    "mask of 0 and 255": (GREY, MASK * np.uint8(255), {}),
+    "mask of floats": (GREY, MASK.astype(float), {}),
+    "mask of int64": (GREY, MASK.astype(np.int64), {}),
+    "no hole": (GREY, MASK & False, {}),
+    "NaN in the hole": (np.where(MASK, np.nan, GREY), MASK, {}),
+}
+DTYPES = [("uint8", "float64"), ("uint16", "float64"), ("float16", "float32"), ("float32", "float32"), ("float64", "float64")]
+
+Error = type[BaseException]
+REFUSED: dict[str, tuple[Call, Error, Error]] = {  # calls that neither takes: call, their error, ours
+    "no dimension": ((np.zeros(()), np.zeros(()), {}), ValueError, ValueError),
+    "shapes differ": ((np.zeros((2, 2)), np.zeros((4, 1)), {}), ValueError, ValueError),
+    "sides swapped": ((GREY, MASK.T, {}), ValueError, ValueError),
+    "channels without an axis": ((COLOUR, MASK, {"channel_axis": None}), ValueError, ValueError),
+    "an axis that is not there": ((COLOUR, MASK, {"channel_axis": 5}), ValueError, ValueError),
+    "nothing known": ((GREY, MASK | True, {}), ValueError, ValueError),
+    "no pixel": ((GREY[:0], MASK[:0], {}), ValueError, ValueError),
+    "complex": ((GREY + 0j, MASK, {}), ValueError, ValueError),
+    "objects": ((GREY.astype(object), MASK, {}), ValueError, ValueError),
+    "a list": ((GREY.tolist(), MASK, {}), AttributeError, ValueError),
+    "a list as mask": ((GREY, MASK.tolist(), {}), AttributeError, ValueError),
+    "no mask": ((GREY, None, {}), AttributeError, ValueError),  # type: ignore[arg-type]  # wrong on purpose
+    "an unknown keyword": ((GREY, MASK, {"multichannel": True}), TypeError, gi_plugin.ConfigError),
+}
+ONLY_THEIRS: dict[str, tuple[Call, str]] = {  # call, and what ours says to it
+    "one dimension": ((GREY[0], MASK[10], {}), "expected HxW"),
+    "a volume": ((np.stack([GREY] * 3), np.stack([MASK] * 3), {"channel_axis": None}), "expected HxW"),
+    "two channels": ((COLOUR[..., :2], MASK, {"channel_axis": -1}), "HxWx1, HxWx3 or HxWx4"),
+    "five channels": ((np.dstack((COLOUR, COLOUR[..., :2])), MASK, {"channel_axis": -1}), "HxWx1, HxWx3 or HxWx4"),
+    "int64": (((GREY * 255).astype(np.int64), MASK, {}), "convert it with astype"),
+    "bool": ((GREY > 0.5, MASK, {}), "convert it with astype"),
+    "0 to 255 in floats": ((GREY * 255, MASK, {}), "pass data_range"),
+    "-1 to 1": ((GREY * 2 - 1, MASK, {}), "pass data_range"),
+    "NaN outside of the hole": ((np.where(GREY > 0.9, np.nan, GREY), MASK, {}), "NaN or infinite"),
+    "labels 0 and 2": ((GREY, MASK * np.uint8(2), {}), "marks nothing as missing"),
+    "a faint mask": ((GREY, MASK * 0.2, {}), "marks nothing as missing"),
+    "a negative mask": ((GREY, MASK * -1, {}), "values from -1 to 0"),
+}
+ONLY_OURS: dict[str, tuple[Call, Error]] = {  # call, and their error
+    "channels last by default": ((COLOUR, MASK, {}), ValueError),
+    "a mask with a channel": ((GREY, MASK[..., None], {}), ValueError),
+    "a mask in colours": ((COLOUR, np.stack([MASK] * 3, axis=2), {"channel_axis": -1}), ValueError),
+    "a view with steps": ((COLOUR[:, ::2], MASK[:, ::2], {"channel_axis": -1}), ValueError),
+    "a masked array": ((np.ma.array(GREY, mask=MASK), MASK, {}), TypeError),
+}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Engines of these tests stay out of the user's cache."""
+    monkeypatch.setenv("GI_PLUGIN_CACHE", str(tmp_path_factory.getbasetemp() / "engines"))
+
+
+def _known(result: Array, mask: Array, axis: int | None) -> Array:
+    """The known pixels, channels last."""
+    known: Array = (result if axis is None or result.ndim == 2 else np.moveaxis(result, axis, -1))[mask == 0]
+    return known
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_both_take_the_call(name: str) -> None:
+    """Same shape, same dtype, the same known pixels, a fill in the picture's range, and the arguments stay as they were."""
+    image, mask, keywords = ALIKE[name]
+    before = image.copy(), mask.copy()
+    theirs, ours = inpaint_biharmonic(image, mask, **keywords), gi_plugin.inpaint(image, mask, **keywords)
+    assert (ours.shape, ours.dtype, type(ours)) == (theirs.shape, theirs.dtype, np.ndarray)
+    axis = keywords.get("channel_axis")
+    np.testing.assert_array_equal(_known(ours, mask, axis), _known(theirs, mask, axis))
+    assert ours.min() >= 0
+    assert ours.max() <= 1
+    np.testing.assert_array_equal(image, before[0])
+    np.testing.assert_array_equal(mask, before[1])
+    assert not np.shares_memory(ours, image)
+
+
+@pytest.mark.parametrize(("dtype", "theirs"), DTYPES)
+def test_the_result_has_the_images_dtype_where_theirs_is_float(dtype: str, theirs: str) -> None:
+    """Converted as scikit-image converts, ours has the known pixels of theirs."""
+    image = (COLOUR * (np.iinfo(dtype).max if dtype.startswith("u") else 1)).astype(dtype)
+    expected, result = inpaint_biharmonic(image, MASK, channel_axis=-1), gi_plugin.inpaint(image, MASK, channel_axis=-1)
+    assert (result.dtype, expected.dtype) == (np.dtype(dtype), np.dtype(theirs))
+    np.testing.assert_array_equal(img_as_float(result)[~MASK].astype(theirs), expected[~MASK])
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_neither_takes_the_call(name: str) -> None:
+    """Both raise; ours raises what theirs does, or the one class that it has for all arrays."""
+    (image, mask, keywords), theirs, ours = REFUSED[name]
+    with pytest.raises(theirs):
+        inpaint_biharmonic(image, mask, **keywords)
+    with pytest.raises(ours) as caught:
+        gi_plugin.inpaint(image, mask, **keywords)
+    assert isinstance(caught.value, gi_plugin.GiError)
+
+
+@pytest.mark.parametrize("name", ONLY_THEIRS)
+def test_theirs_takes_a_call_that_ours_refuses(name: str) -> None:
+    """The docstring of this file says why; our message says what to do."""
+    (image, mask, keywords), text = ONLY_THEIRS[name]
+    assert inpaint_biharmonic(image, mask, **keywords).shape == image.shape
+    with pytest.raises(gi_plugin.ImageError, match=text):
+        gi_plugin.inpaint(image, mask, **keywords)
+
+
+@pytest.mark.parametrize("name", ONLY_OURS)
+def test_ours_takes_a_call_that_theirs_refuses(name: str) -> None:
+    """Pictures and masks as files hold them; the result has the image's shape."""
+    (image, mask, keywords), theirs = ONLY_OURS[name]
+    with pytest.raises(theirs):
+        inpaint_biharmonic(image, mask, **keywords)
+    result = gi_plugin.inpaint(image, mask, **keywords)
+    assert (result.shape, type(result)) == (image.shape, np.ndarray)
+
+
+@pytest.mark.parametrize("low", [0, -1000])
+def test_another_range_is_told_by_data_range(low: float) -> None:
+    """What theirs takes without a word, ours takes with the range: the same known pixels, and a fill inside of it."""
+    image = GREY * 255 + low
+    ours = gi_plugin.inpaint(image, MASK, data_range=(low, low + 255))
+    np.testing.assert_array_equal(ours[~MASK], inpaint_biharmonic(image, MASK)[~MASK])
+    assert image.min() <= ours.min() <= ours.max() <= image.max()
+
+
+@pytest.mark.parametrize("split", [False, True])
+@pytest.mark.parametrize("axis", [0, 1, -1])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_damaged_photo_is_repaired_alike(dtype: type, order: Any, axis: int, split: bool) -> None:  # a table
+    """Scratches, a spot and specks: both functions remove nine tenths of the error, whatever the layout in memory."""
+    photo = img_as_float(data.astronaut())[60:188, 150:278].astype(dtype)
+    mask = np.zeros(photo.shape[:2], np.bool_)
+    mask[10:118:27, 8:120] = mask[60:72, 30:44] = True
+    mask[np.random.default_rng(0).integers(0, 128, 60), np.random.default_rng(1).integers(0, 128, 60)] = True
+    damaged = np.where(mask[..., None], dtype(0), photo)
+    given = np.asarray(np.moveaxis(damaged, -1, axis), order=order)
+    calls: list[Callable[..., Array]] = [inpaint_biharmonic, gi_plugin.inpaint]
+    for call in calls:
+        result = call(given, mask, channel_axis=axis, split_into_regions=split)
+        assert (result.shape, result.dtype) == (given.shape, np.dtype(dtype))
+        repaired = np.moveaxis(result, axis, -1)
+        assert normalized_root_mse(photo, repaired) < 0.1 * normalized_root_mse(photo, damaged)

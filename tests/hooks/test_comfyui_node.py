@@ -1,0 +1,137 @@
+"""The ComfyUI node, loaded and called as ComfyUI loads and calls nodes."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import gi_plugin
+from tests.hooks.pictures import picture
+from tests.product import ROOT
+
+KINDS = {"IMAGE": torch.Tensor, "MASK": torch.Tensor, "INT": int}
+
+
+class ComfyUi:
+    """The part of ComfyUI that a node meets: its loader, and the executor that calls what the node declares."""
+
+    def __init__(self, folder: Path) -> None:
+        self.nodes: dict[str, type[Any]] = {}
+        self.titles: dict[str, str] = {}
+        for file in folder.glob("*.py"):
+            spec = importlib.util.spec_from_file_location(str(file.with_suffix("")), file)
+            assert spec is not None
+            assert spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            self.nodes |= module.NODE_CLASS_MAPPINGS
+            self.titles |= module.NODE_DISPLAY_NAME_MAPPINGS
+
+    def run(self, name: str, **given: Any) -> tuple[Any, ...]:
+        """Validate inputs against the node's declaration, fill in defaults, call it."""
+        node = self.nodes[name]
+        inputs = {}
+        for key, (kind, *rest) in node.INPUT_TYPES()["required"].items():
+            options = rest[0] if rest else {}
+            inputs[key] = given.pop(key) if key in given else options["default"]
+            assert isinstance(inputs[key], KINDS[kind])
+            assert kind != "INT" or options["min"] <= inputs[key] <= options["max"]
+        assert given == {}
+        outputs = getattr(node(), node.FUNCTION)(**inputs)
+        assert [type(output) for output in outputs] == [KINDS[kind] for kind in node.RETURN_TYPES]
+        assert len(node.RETURN_NAMES) == len(node.RETURN_TYPES)
+        return tuple(outputs)
+
+
+@pytest.fixture(scope="module")
+def comfyui(tmp_path_factory: pytest.TempPathFactory) -> ComfyUi:
+    """ComfyUI with the file that the install line of the documentation writes."""
+    text = (ROOT / "docs" / "comfyui.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r'^echo "(.*)" > ComfyUI/custom_nodes/\w+\.py$', text, re.MULTILINE)
+    folder = tmp_path_factory.mktemp("custom_nodes")
+    (folder / "contextual_attention.py").write_text(line, encoding="utf-8")
+    return ComfyUi(folder)
+
+
+def _batch(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    pictures = [picture(seed) for seed in range(count)]
+    images = np.stack([image for image, _ in pictures]).astype(np.float32) / 255
+    return torch.from_numpy(images), torch.from_numpy(np.stack([mask for _, mask in pictures]).astype(np.float32))
+
+
+def _fill(comfyui: ComfyUi, image: torch.Tensor, mask: torch.Tensor, **given: Any) -> torch.Tensor:
+    (filled,) = comfyui.run("ContextualAttentionInpaint", image=image, mask=mask, **given)
+    assert isinstance(filled, torch.Tensor)
+    return filled
+
+
+def test_the_install_line_makes_the_node_known(comfyui: ComfyUi) -> None:
+    """One node with a title and a place in the menu."""
+    assert list(comfyui.nodes) == list(comfyui.titles) == ["ContextualAttentionInpaint"]
+    assert comfyui.nodes["ContextualAttentionInpaint"].CATEGORY
+
+
+def test_each_image_of_a_batch_is_filled_by_its_own_mask(comfyui: ComfyUi) -> None:
+    """The result is that of `gi_plugin.inpaint`, image by image, and the inputs stay as they were."""
+    images, masks = _batch(3)
+    before = images.clone()
+    filled = _fill(comfyui, images, masks)
+    assert torch.equal(images, before)
+    for index in range(3):
+        expected = gi_plugin.inpaint(images[index].numpy(), masks[index].numpy())
+        np.testing.assert_array_equal(filled[index].numpy(), expected)
+
+
+@pytest.mark.parametrize("single", [lambda mask: mask[:1], lambda mask: mask[0]], ids=["a batch of one", "without batch"])
+def test_one_mask_serves_all_images(comfyui: ComfyUi, single: Any) -> None:
+    """A single mask is the hole of every image."""
+    images, masks = _batch(2)
+    filled = _fill(comfyui, images, single(masks))
+    assert torch.equal(filled, _fill(comfyui, images, masks[:1].repeat(2, 1, 1)))
+    hole = masks[0] > 0
+    assert torch.equal(filled[1][~hole], images[1][~hole])
+    assert not torch.equal(filled[1][hole], images[1][hole])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_the_result_has_the_images_dtype(comfyui: ComfyUi, dtype: torch.dtype) -> None:
+    """Known pixels are bit-identical in every floating type."""
+    images, masks = _batch(1)
+    images = images.to(dtype)
+    filled = _fill(comfyui, images, masks)
+    assert (filled.dtype, filled.shape) == (dtype, images.shape)
+    assert torch.equal(filled[masks == 0], images[masks == 0])
+
+
+def test_growing_the_mask_is_dilation(comfyui: ComfyUi) -> None:
+    """The number in the node is the option `dilate`."""
+    images, masks = _batch(1)
+    grown = _fill(comfyui, images, masks, grow_mask=3)
+    np.testing.assert_array_equal(grown[0].numpy(), gi_plugin.inpaint(images[0].numpy(), masks[0].numpy(), dilate=3))
+    assert not torch.equal(grown, _fill(comfyui, images, masks))
+
+
+def test_an_empty_mask_of_the_loaders_size_changes_nothing(comfyui: ComfyUi) -> None:
+    """ComfyUI's loader gives a picture without alpha an empty mask of 64 x 64; in a batch the others are filled all the same."""
+    images, masks = _batch(2)
+    assert torch.equal(_fill(comfyui, images, torch.zeros(1, 64, 64)), images)
+    masks[0] = 0
+    filled = _fill(comfyui, images, masks)
+    assert torch.equal(filled[0], images[0])
+    assert not torch.equal(filled[1], images[1])
+
+
+@pytest.mark.parametrize(
+    ("mask", "text"),
+    [(torch.ones(3, 64, 80), "2 images and 3 masks"), (torch.ones(1, 32, 40), r"mask has shape \(32, 40\)")],
+)
+def test_a_mask_that_does_not_belong_is_an_error(comfyui: ComfyUi, mask: torch.Tensor, text: str) -> None:
+    """The message names the numbers or sizes."""
+    with pytest.raises(gi_plugin.ImageError, match=text):
+        _fill(comfyui, _batch(2)[0], mask)

@@ -1,0 +1,185 @@
+"""The napari widget: its manifest, and the function on layers; on napari's own layers where napari is installed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import warnings
+from dataclasses import dataclass
+from importlib.util import find_spec
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gi_plugin
+from gi_plugin.hooks.napari_widget import fill_holes
+from gi_plugin.hooks.spec import Array
+from tests.hooks.pictures import picture
+
+IMAGE, MASK = picture()
+BOX = np.array([[10, 12], [10, 30], [25, 30], [25, 12]])  # corners of a rectangle, rows and columns
+WIDGET = """
+import numpy as np
+from magicgui import magicgui
+from napari.layers import Image, Labels
+from npe2 import PluginManager
+
+manager = PluginManager()
+manager.discover()
+manager.activate("gi-plugin")
+widget = magicgui(manager.commands.get("gi-plugin.fill_holes"))
+image, holes = np.full((40, 50, 3), 90, np.uint8), np.zeros((40, 50), np.uint8)
+holes[10:20, 10:20] = 1
+print([field.name for field in widget])
+(filled, look, kind) = widget(Image(image, rgb=True, name="photo"), Labels(holes))
+print(filled.shape, look["name"], kind)
+"""
+
+
+@dataclass
+class StandIn:
+    """The part of napari's image and labels layers that the function uses."""
+
+    data: Any
+    name: str = "layer"
+    rgb: bool = False
+    multiscale: bool = False
+    scale: tuple[float, float] = (1.0, 1.0)
+
+    @property
+    def ndim(self) -> int:
+        """How many dimensions the layer has beside its colours."""
+        return int(self.data.ndim) - self.rgb
+
+    def as_layer_data_tuple(self) -> tuple[Any, dict[str, Any], str]:
+        """The data, how they are shown, and the kind of layer."""
+        return self.data, {"name": self.name, "multiscale": self.multiscale, "scale": self.scale}, "image"
+
+
+class StandInLabels(StandIn):
+    """A labels layer."""
+
+    selected_label = 1
+
+
+@dataclass
+class StandInShapes:
+    """A shapes layer with one rectangle."""
+
+    data: list[Array]
+    ndim: int = 2
+    name: str = "layer"
+
+    def to_labels(self, shape: tuple[int, int]) -> Array:
+        """The rectangle as napari draws it: its border counts."""
+        labels = np.zeros(shape, int)
+        (top, left), (bottom, right) = self.data[0].min(0), self.data[0].max(0)
+        labels[top : bottom + 1, left : right + 1] = 1
+        return labels
+
+
+@pytest.fixture(params=["stand-in", "napari"])
+def layers(request: pytest.FixtureRequest) -> Any:
+    """Makers of layers: ours, and napari's own."""
+    if request.param == "stand-in":
+        return SimpleNamespace(
+            Image=StandIn,
+            Labels=StandInLabels,
+            Shapes=lambda data: StandInShapes(data, data[0].shape[1]),
+        )
+    with warnings.catch_warnings(action="ignore"):  # of what napari imports
+        return pytest.importorskip("napari.layers", reason="napari is not installed: pip install 'gi-plugin[napari]'", exc_type=ImportError)
+
+
+def test_npe2_finds_the_manifest_valid() -> None:
+    """The installed package's manifest passes napari's own validation, imports included."""
+    command = [sys.executable, "-m", "npe2", "validate", "--imports", "gi-plugin"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "valid!" in done.stdout
+
+
+def test_the_manifest_offers_one_widget() -> None:
+    """What napari discovers is the command behind the widget, and it is our function."""
+    code = """
+from npe2 import PluginManager
+manager = PluginManager()
+manager.discover()
+manager.activate("gi-plugin")
+(widget,) = manager.get_manifest("gi-plugin").contributions.widgets
+print(widget.command, widget.autogenerate, manager.commands.get(widget.command).__qualname__)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["gi-plugin.fill_holes", "True", "fill_holes"]
+
+
+@pytest.mark.skipif(not (find_spec("napari") and find_spec("PySide6")), reason="napari and PySide6 are not installed")
+def test_napari_makes_the_widget_from_the_signature() -> None:
+    """Its annotations name layers that magicgui knows; run without a screen."""
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    done = subprocess.run([sys.executable, "-c", WIDGET], capture_output=True, text=True, check=False, timeout=120, env=environment)
+    assert done.stdout.splitlines() == ["['image', 'holes', 'grow', 'call_button']", "(40, 50, 3) photo filled image"], done.stderr
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("kind", ["grey", "RGB", "RGBA"])
+def test_every_label_is_filled(layers: Any, kind: str, dtype: type) -> None:
+    """The result is that of `gi_plugin.inpaint` with a mask of all labels, whatever their numbers; the new layer looks like the old."""
+    image = IMAGE.astype(dtype) / dtype(255 if dtype is np.float32 else 1)
+    image = {"grey": image[..., 0], "RGB": image, "RGBA": np.dstack((image, image[..., :1]))}[kind].astype(dtype)
+    labels = MASK.astype(np.uint8) * 3
+    labels[2, 2] = 7
+    layer = layers.Image(image, name="photo", rgb=kind != "grey", scale=(2.0, 2.0))
+    filled, look, what = fill_holes(layer, layers.Labels(labels))
+    np.testing.assert_array_equal(filled, gi_plugin.inpaint(image, labels > 0))
+    assert (filled.dtype, what) == (image.dtype, "image")
+    assert (look["name"], tuple(look["scale"])) == ("photo filled", (2.0, 2.0))
+
+
+def test_shapes_are_filled(layers: Any) -> None:
+    """What a rectangle covers is the hole."""
+    filled, _, _ = fill_holes(layers.Image(IMAGE, rgb=True), layers.Shapes([BOX]))
+    changed = (filled != IMAGE).any(axis=2)
+    rows, columns = np.nonzero(changed)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (10, 25, 12, 30)
+
+
+def test_growing_is_dilation(layers: Any) -> None:
+    """The number in the widget is the option `dilate`."""
+    filled, _, _ = fill_holes(layers.Image(IMAGE, rgb=True), layers.Labels(MASK.astype(np.uint8)), 3)
+    np.testing.assert_array_equal(filled, gi_plugin.inpaint(IMAGE, MASK, dilate=3))
+
+
+def test_pictures_of_any_float_range_are_taken(layers: Any) -> None:
+    """A microscope's counts: the range is that of the known pixels, and known pixels stay."""
+    image = IMAGE[..., 0] * np.float32(37) - 500
+    filled, _, _ = fill_holes(layers.Image(image), layers.Labels(MASK.astype(np.uint8)))
+    np.testing.assert_array_equal(filled[~MASK], image[~MASK])
+    assert image[~MASK].min() <= filled[MASK].min() <= filled[MASK].max() <= image[~MASK].max()
+
+
+def test_a_pyramid_is_filled_at_full_size(layers: Any) -> None:
+    """Of a multiscale image the first level is the picture, and the result is a plain layer."""
+    filled, look, _ = fill_holes(layers.Image([IMAGE, IMAGE[::2, ::2]], rgb=True, multiscale=True), layers.Labels(MASK.astype(np.uint8)))
+    np.testing.assert_array_equal(filled, gi_plugin.inpaint(IMAGE, MASK))
+    assert look["multiscale"] is False
+
+
+@pytest.mark.parametrize(
+    ("image", "holes", "text"),
+    [
+        (lambda make: make.Image(np.zeros((5, 64, 80))), lambda make: make.Labels(MASK.astype(np.uint8)), "expected one picture"),
+        (lambda make: make.Image(IMAGE, rgb=True), lambda make: make.Labels(np.zeros((5, 64, 80), int)), r"labels of shape \(5, 64, 80\)"),
+        (lambda make: make.Image(IMAGE, rgb=True), lambda make: make.Image(IMAGE[..., 0]), "expected labels of the image's shape"),
+        (lambda make: make.Image(IMAGE, rgb=True), lambda make: make.Shapes([np.pad(BOX, ((0, 0), (1, 0)))]), "two-dimensional shapes"),
+        (lambda make: make.Image(IMAGE, rgb=True), lambda make: make.Labels(np.ones((64, 80), int)), "every pixel"),
+    ],
+    ids=["a stack", "labels of a stack", "no labels", "shapes of a stack", "everything"],
+)
+def test_layers_that_cannot_be_used_are_named(layers: Any, image: Any, holes: Any, text: str) -> None:
+    """The message, which napari shows, tells what was given and what is expected."""
+    with pytest.raises(gi_plugin.ImageError, match=text):
+        fill_holes(image(layers), holes(layers))

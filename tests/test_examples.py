@@ -1,0 +1,141 @@
+"""The examples run as their first lines say, each in a process and a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import gi_plugin
+from gi_plugin.hooks.triton_server import export
+from gi_plugin.network_file import network_path
+from tests.hooks import triton_stand_in
+from tests.hooks.pictures import picture
+from tests.product import ROOT
+
+pytestmark = pytest.mark.slow
+EXAMPLES = ROOT / "examples"
+
+
+@pytest.fixture(scope="module")
+def engine_cache(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tmp_path_factory.mktemp("engines"))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, engine_cache: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with a photo and its mask, in which an example finds no settings and no engines of the user."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GI_PLUGIN_CACHE", engine_cache)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    image, mask = picture()
+    Image.fromarray(image).save("photo.png")
+    Image.fromarray(mask).save("mask.png")
+
+
+def _run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(EXAMPLES / f"{name}.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=dict(os.environ))
+
+
+def _check_filled(file: str) -> None:
+    image, mask = picture()
+    filled = np.asarray(Image.open(file))
+    np.testing.assert_array_equal(filled[~mask], image[~mask])
+    assert not (filled[mask] == image[mask]).all(axis=1).any()
+
+
+def test_every_example_is_run_here() -> None:
+    """A file that is added to the folder gets a test."""
+    assert {path.stem for path in EXAMPLES.glob("*")} == {"host", "batch_pipeline", "skimage_dropin", "triton_client"}
+
+
+def test_the_page_about_hosts_shows_what_runs() -> None:
+    """Its first example is the file, and all of them run; the test of a plugin passes; the blocked plugin is not there."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "hosts.md").read_text(encoding="utf-8"), re.DOTALL)
+    host, plugin, blocking = blocks
+    assert (EXAMPLES / "host.py").read_text(encoding="utf-8").partition("\n\n")[2] == host
+    names: dict[str, Any] = {}
+    exec(plugin, names)  # noqa: S102  # our own page
+    names["test_mean_fill_keeps_the_contract"]()
+    exec(blocking, names)  # noqa: S102  # as above
+    assert not names["manager"].has_plugin("contextual-attention")
+    with pytest.raises(LookupError, match="no plugin answered"):
+        names["host"].run(*picture())
+
+
+def test_the_host_has_twelve_lines_and_fills_a_photo() -> None:
+    """Without its docstring and empty lines it is as short as its docs say."""
+    done = _run("host", "photo.png", "mask.png", "out.png")
+    assert (done.returncode, done.stderr) == (0, "")
+    _check_filled("out.png")
+    lines = [line for line in (EXAMPLES / "host.py").read_text(encoding="utf-8").splitlines() if line]
+    assert len(lines[1:]) == 12
+
+
+def test_the_pipeline_finishes_a_folder_and_names_what_failed() -> None:
+    """Eight photos of which one has no mask, and one a mask of another size: six results, two names, exit code 1."""
+    for name in ("photos", "masks"):
+        Path(name).mkdir()
+    image, mask = picture()
+    for number in range(8):
+        Image.fromarray(image).save(f"photos/{number}.png")
+        Image.fromarray(mask[: 30 if number == 4 else None]).save(f"masks/{number}.png")
+    Path("masks/2.png").unlink()
+    done = _run("batch_pipeline", "photos", "masks", "out")
+    assert done.returncode == 1
+    assert sorted(path.name for path in Path("out").iterdir()) == ["0.png", "1.png", "3.png", "5.png", "6.png", "7.png"]
+    for path in Path("out").iterdir():
+        np.testing.assert_array_equal(np.asarray(Image.open(path)), gi_plugin.inpaint(image, mask, dilate=1))
+    without, wrong = done.stderr.splitlines()
+    assert without.startswith("2.png: ")
+    assert wrong.startswith("4.png: mask has shape (30, 80)")
+
+
+def test_both_functions_take_the_same_call() -> None:
+    """Shape and dtype are printed alike, and both repair most of the damage."""
+    done = _run("skimage_dropin")
+    assert (done.returncode, done.stderr) == (0, "")
+    damaged, theirs, ours = (line.split(": ")[1].split(", error ") for line in done.stdout.splitlines())
+    assert damaged[0] == theirs[0] == ours[0] == "(200, 200, 3) float64"
+    assert float(theirs[1]) < 0.3 * float(damaged[1])
+    assert float(ours[1]) < 0.3 * float(damaged[1])
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address at which an exported repository is served by the server's own protocol."""
+    monkeypatch.setitem(sys.modules, "triton_python_backend_utils", None)  # type: ignore[arg-type]  # restored afterwards
+    export(tmp_path / "models", network_path(""))
+    listener, address = triton_stand_in.listen(triton_stand_in.Server(tmp_path / "models"))
+    yield address
+    listener.stop(None).wait()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+def test_the_triton_client_fills_a_photo(server: str, mode: str) -> None:
+    """The real client talks gRPC to a stand-in for the server; grey and alpha come back as such."""
+    image, mask = picture()
+    Image.fromarray(image).convert(mode).save("photo.png")
+    done = _run("triton_client", "photo.png", "mask.png", "out.png", server)
+    assert (done.returncode, done.stderr) == (0, "")
+    known, filled = Image.open("photo.png"), Image.open("out.png")
+    assert filled.mode == mode
+    np.testing.assert_array_equal(np.asarray(filled)[~mask], np.asarray(known)[~mask])
+    assert (np.asarray(filled)[mask] != np.asarray(known)[mask]).any()
+
+
+def test_the_triton_client_shows_the_servers_reason(server: str) -> None:
+    """A mask of another size is refused by the served model, and the client ends with its words."""
+    Image.new("L", (5, 5)).save("mask.png")
+    done = _run("triton_client", "photo.png", "mask.png", "out.png", server)
+    assert done.returncode == 1
+    assert "mask has shape (5, 5), the image is 64 x 80" in done.stderr
