@@ -85,7 +85,7 @@ def inpaint(
         report = _fill_one(jobs[0], settings, options, attention_map)
     if any(is_lossy(job.output) for job in report.done):
         say(LOSSY)
-    _tell(report, folder=image.is_dir(), as_json=as_json)
+    _tell(report, folder=image.is_dir(), as_json=as_json, again="starts over" if overwrite else "continues")
 
 
 def _check_usage(image: Path, attention_map: Path | None, *, ray: bool, address: str | None) -> None:
@@ -117,7 +117,7 @@ def _fill_folder(jobs: list[Job], config: Config, options: Options, *, overwrite
     todo = [job for job in jobs if job not in kept]
     folders.remove_abandoned(todo)
     start = time.perf_counter()
-    with ray_folders.connected(address) if ray else nullcontext(), StopRequest("picture") as stop:
+    with ray_folders.connected(address) if ray and todo else nullcontext(), StopRequest("picture") as stop:
         if ray:
             outcomes = ray_folders.fill_files(todo, config, options, stop, overwrite=overwrite)
         else:
@@ -130,8 +130,8 @@ def _fill_folder(jobs: list[Job], config: Config, options: Options, *, overwrite
     return report
 
 
-def _tell(report: Report, *, folder: bool, as_json: bool) -> None:
-    """Print the report and end with the exit code that goes with it."""
+def _tell(report: Report, *, folder: bool, as_json: bool, again: str) -> None:
+    """Print the report and end with the exit code that goes with it; `again` is what the same command does after a stop."""
     done, skipped, failed = report.done, report.skipped, report.failed
     if as_json:
         found = {"done": [str(job.output) for job in done], "skipped": [str(job.output) for job in skipped]}
@@ -139,7 +139,7 @@ def _tell(report: Report, *, folder: bool, as_json: bool) -> None:
     for outcome in failed:
         say(f"failed: {outcome.error}", "red")
     if report.stopped:
-        say(f"stopped: {len(done) + len(skipped)} of {report.jobs} pictures are filled; the same command continues")
+        say(f"stopped: {len(done) + len(skipped)} of {report.jobs} pictures are filled; the same command {again}")
         raise typer.Exit(report.stopped)
     if folder and not as_json:
         rate = len(done) / max(report.seconds, 1e-9)

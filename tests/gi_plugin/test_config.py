@@ -32,7 +32,7 @@ MISTAKES = [  # text of the file, what the message says beside the file's name
     ("[engines]\nthreads = 4", ["engines = {'threads': 4}", "unknown", "plugin, hook, model, engine, train"]),
     ("engine = 3", ["engine = 3", "expected a table", "[engine]"]),
     ("[[engine]]\nthreads = 3", ["engine = [{'threads': 3}]", "expected a table", "[engine]"]),
-    ("[engine]\nbakend = 'torch'", ["[engine] bakend = 'torch'", "unknown key", "backend, precision, batch, threads, cache"]),
+    ("[engine]\nbakend = 'torch'", ["[engine] bakend = 'torch'", "unknown key", "backend, precision, layer, batch, threads, cache"]),
     ("[engine]\nbackend = 'cuda'", ["[engine] backend = 'cuda'", "'auto' or 'tensorrt' or 'tensorrt-rtx' or 'openvino' or 'torch'"]),
     ("[engine]\nprecision = 'int8'", ["[engine] precision = 'int8'", "'auto' or 'fp32' or 'bf16' or 'fp16'"]),
     ("[engine]\nthreads = '4'", ["[engine] threads = '4'", "expected int, got str"]),
