@@ -9,14 +9,17 @@ import platform
 import threading
 from importlib.metadata import version
 from pathlib import Path
-
-import openvino
+from typing import TYPE_CHECKING
 
 from gi_plugin import network_file
 from gi_plugin.config import EngineSettings, cache_directory
 from gi_plugin.engines.cache import EngineCache
 from gi_plugin.engines.protocol import Floats, Matches, full_batch
 from gi_plugin.errors import EngineError, EngineMismatch, EngineMissing
+from gi_plugin.openvino_core import CORE
+
+if TYPE_CHECKING:
+    import openvino
 
 DEVICE = "CPU"
 PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
@@ -31,8 +34,7 @@ class OpenVinoEngine:
         self.window = window
         self.batch = settings.batch
         _check_process()
-        core = openvino.Core()
-        precision = _precision(core, settings.precision)
+        precision = _precision(settings.precision)
         self.backend = f"openvino {precision}"
         options = {"INFERENCE_PRECISION_HINT": PRECISIONS[precision], "PERFORMANCE_HINT": "LATENCY"}
         if settings.threads:
@@ -40,16 +42,14 @@ class OpenVinoEngine:
         parts = {
             "network": network_file.fingerprint(network),
             "backend": self.backend,
-            "package": f"openvino {openvino.__version__}, gi-plugin {version('gi-plugin')}",
-            "device": f"{core.get_property(DEVICE, 'FULL_DEVICE_NAME')} {' '.join(sorted(_capabilities(core)))}",
+            "package": f"openvino {version('openvino')}, gi-plugin {version('gi-plugin')}",
+            "device": f"{CORE.get_property(DEVICE, 'FULL_DEVICE_NAME')} {' '.join(sorted(_capabilities()))}",
             "system": f"{platform.system()} {platform.machine()}",
             "window": str(window),
             "batch": str(settings.batch),
             "options": str(sorted(options.items())),
         }
-        self._request: openvino.InferRequest | None = _compiled(
-            core, network, parts, options, cache_directory(settings)
-        ).create_infer_request()
+        self._request: openvino.InferRequest | None = _compiled(network, parts, options, cache_directory(settings)).create_infer_request()
         self._lock = threading.Lock()
 
     def __call__(self, image: Floats, mask: Floats) -> tuple[Floats, Matches]:
@@ -82,13 +82,13 @@ def _check_process() -> None:
         )
 
 
-def _capabilities(core: openvino.Core) -> list[str]:
-    return [str(name) for name in core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")]
+def _capabilities() -> list[str]:
+    return [str(name) for name in CORE.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")]
 
 
-def _precision(core: openvino.Core, wanted: str) -> str:
+def _precision(wanted: str) -> str:
     """The precision to run in: bf16 where the CPU has instructions for it, fp32 elsewhere."""
-    offered = ["bf16", "fp32"] if "BF16" in _capabilities(core) else ["fp32"]
+    offered = ["bf16", "fp32"] if "BF16" in _capabilities() else ["fp32"]
     if wanted == "auto":
         return offered[0]
     if wanted not in offered:
@@ -96,35 +96,33 @@ def _precision(core: openvino.Core, wanted: str) -> str:
     return wanted
 
 
-def _compiled(
-    core: openvino.Core, network: Path, parts: dict[str, str], options: dict[str, str], directory: Path
-) -> openvino.CompiledModel:
+def _compiled(network: Path, parts: dict[str, str], options: dict[str, str], directory: Path) -> openvino.CompiledModel:
     """Take the compiled network from the cache, or compile and keep it; a cache that cannot be used costs time, never the result."""
     cache = EngineCache(directory)
     try:
         with cache.locked(parts):
-            return _cached(core, cache, parts, options) or _keep(cache, parts, _build(core, network, parts, options))
+            return _cached(cache, parts, options) or _keep(cache, parts, _build(network, parts, options))
     except OSError as error:
         log.warning("engine cache %s cannot be used (%s): compiling without it", directory, error)
-        return _build(core, network, parts, options)
+        return _build(network, parts, options)
 
 
-def _cached(core: openvino.Core, cache: EngineCache, parts: dict[str, str], options: dict[str, str]) -> openvino.CompiledModel | None:
+def _cached(cache: EngineCache, parts: dict[str, str], options: dict[str, str]) -> openvino.CompiledModel | None:
     try:
         payload = cache.load(parts)
-        return None if payload is None else core.import_model(io.BytesIO(payload), DEVICE, options)
+        return None if payload is None else CORE.import_model(io.BytesIO(payload), DEVICE, options)
     except (EngineMismatch, RuntimeError, OSError) as error:
         log.warning("cached engine not used, it is built again: %s", str(error).splitlines()[0])
         return None
 
 
-def _build(core: openvino.Core, network: Path, parts: dict[str, str], options: dict[str, str]) -> openvino.CompiledModel:
+def _build(network: Path, parts: dict[str, str], options: dict[str, str]) -> openvino.CompiledModel:
     batch, window = int(parts["batch"]), int(parts["window"])
     expanded = network_file.expanded(network_file.load(network)).SerializeToString()
     try:
-        model = core.read_model(expanded)
+        model = CORE.read_model(expanded)
         model.reshape({"image": [batch, 3, window, window], "mask": [batch, 1, window, window]})
-        return core.compile_model(model, DEVICE, options)
+        return CORE.compile_model(model, DEVICE, options)
     except RuntimeError as error:
         raise EngineError(f"openvino cannot compile {network} for windows of {window} px: {error}") from error
 

@@ -106,7 +106,7 @@ def _error(text: str) -> gr.Error:
 
 
 def _editor() -> gr.ImageEditor:
-    brush = gr.Brush(default_size="auto", colors=["#ff2d55"], color_mode="fixed")
+    brush = gr.Brush(default_size=24, colors=["#ff2d55"], color_mode="fixed")
     return gr.ImageEditor(
         label="Paint what is to be filled",
         type="pil",

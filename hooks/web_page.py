@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -59,8 +58,7 @@ def served(config: Config, host: str, port: int) -> Iterator[str]:
 
 
 def _prepare(folder: Path, host: str) -> None:
-    """Settings that Gradio takes from the environment, and nobody to report to."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # OpenVINO would tell Google that it was imported
+    """Settings that Gradio takes from the environment."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     for variable in ("no_proxy", "NO_PROXY"):  # Gradio calls its own page at the start, which must not go through a proxy

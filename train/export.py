@@ -12,13 +12,13 @@ from typing import cast
 
 import numpy as np
 import onnx
-import openvino
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from gi_plugin import network_file
 from gi_plugin.errors import ModelError
+from gi_plugin.openvino_core import CORE
 from gi_plugin.train.attention_function import ContextualAttentionWeights, DiagonalBoxSum
 from gi_plugin.train.network import InpaintingNetwork, NetworkSettings
 
@@ -141,9 +141,8 @@ def _with_functions(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _difference(network: InpaintingNetwork, model: onnx.ModelProto) -> float:
     """Largest difference between PyTorch and the file run in fp32, at two sizes, none of them the exporter's example."""
-    core = openvino.Core()
-    compiled = core.compile_model(
-        core.read_model(network_file.expanded(model).SerializeToString()), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = CORE.compile_model(
+        CORE.read_model(network_file.expanded(model).SerializeToString()), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
     )
     largest = 0.0
     for seed, (count, height, width) in enumerate([(1, 144, 136), (3, 96, 192)]):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -166,3 +168,26 @@ def test_every_backend_has_a_status_with_a_reason() -> None:
     assert [status.name for status in statuses] == list(BACKENDS)
     assert all(status.reason for status in statuses)
     assert next(status for status in statuses if status.name == "openvino").available
+
+
+SIGNALLED = """
+import os, signal, sys, time
+from gi_plugin.config import Config, EngineSettings
+from gi_plugin.engines import open_engine
+
+config = Config(engine=EngineSettings(backend="openvino", cache=sys.argv[1]))
+engines = [open_engine(config, 72) for _ in range(3)]
+while engines:
+    engines.pop(0).close()
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(10)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_a_signal_after_engines_were_closed(cache: Path) -> None:
+    """Ctrl-C is an exception of Python's as ever, in whatever order engines were opened and closed."""
+    done = subprocess.run([sys.executable, "-c", SIGNALLED, str(cache)], capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout == "interrupted\n", done.stderr

@@ -12,7 +12,6 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import onnx
-import openvino
 import pytest
 import torch
 from onnx.reference import ReferenceEvaluator
@@ -21,6 +20,7 @@ from skimage import data
 
 from gi_plugin import network_file
 from gi_plugin.engines.network_precision import typed
+from gi_plugin.openvino_core import CORE
 
 Array = npt.NDArray[Any]
 LOW = ("fp16", "bf16")
@@ -203,7 +203,7 @@ def test_another_runtime_reads_it(networks: dict[str, onnx.ModelProto]) -> None:
 
     Measured: 0 and 0.41 of 255 on average.
     """
-    window, core = _window(256), openvino.Core()
+    window, core = _window(256), CORE
     pictures = {}
     for precision, model in networks.items():
         read = core.read_model(network_file.expanded(model).SerializeToString())

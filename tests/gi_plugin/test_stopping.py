@@ -14,7 +14,7 @@ from gi_plugin.stopping import SIGNALS, StopRequest
 def test_the_first_signal_is_noted_and_the_second_acts(capfd: pytest.CaptureFixture[str], number: signal.Signals, code: int) -> None:
     """One signal raises the flag and tells so; the next Ctrl-C interrupts; afterwards everything is as before."""
     former = [signal.getsignal(each) for each in SIGNALS]
-    with pytest.raises(KeyboardInterrupt), StopRequest("picture") as stop:
+    with pytest.raises(KeyboardInterrupt), StopRequest("picture") as stop:  # noqa: PT012  # the handlers live inside
         assert not stop
         os.kill(os.getpid(), number)
         assert stop

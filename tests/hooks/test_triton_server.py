@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import openvino
 import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
@@ -19,6 +18,7 @@ from gi_plugin.errors import ConfigError
 from gi_plugin.hooks import triton_config
 from gi_plugin.hooks.triton_server import Plan, export
 from gi_plugin.network_file import network_path
+from gi_plugin.openvino_core import CORE
 from tests.hooks.pictures import picture
 from tests.hooks.triton_stand_in import Server, TritonError, read_config
 
@@ -91,7 +91,7 @@ def test_openvino_reads_the_network_with_the_configured_shapes(tmp_path: Path) -
     """The OpenVINO backend compares shapes dimension by dimension with what OpenVINO infers; it runs on the CPU, without batches."""
     export(tmp_path, NETWORK, "openvino")
     config = read_config(tmp_path / "gi_network" / "config.pbtxt")
-    model = openvino.Core().read_model(tmp_path / "gi_network" / "1" / "model.onnx")
+    model = CORE.read_model(tmp_path / "gi_network" / "1" / "model.onnx")
     for tensors, ports in ((config.input, model.inputs), (config.output, model.outputs)):
         shapes = {port.any_name: [-1 if length.is_dynamic else length.get_length() for length in port.partial_shape] for port in ports}
         assert {tensor.name: list(tensor.dims) for tensor in tensors} == shapes
