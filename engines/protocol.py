@@ -35,7 +35,8 @@ class Engine(Protocol):
 
         :param image: [N, 3, W, W] float32 in [-1, 1]; values in the hole are ignored. N is at most `batch`.
         :param mask: [N, 1, W, W] float32, 1 = hole.
-        :return: completed [N, 3, W, W] in [-1, 1] and matches [N, W/8 * W/8], the best background cell of every cell.
+        :return: completed [N, 3, W, W] in [-1, 1] and matches [N, W/8 * W/8], the best background cell of every cell that
+            touches the hole (of the others it is the engine's choice whether they have one).
         :raises EngineError: if the run fails.
         """
 

@@ -93,11 +93,11 @@ def connected(address: str | None) -> Iterator[None]:
         ray.init(address=address or "local", logging_level=logging.ERROR, log_to_driver=False, **own)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise EngineError(f"Ray cannot be used{f' at {address}' if address else ''}: {_brief(error)}") from error
-    try:
-        with redirect_stdout(sys.stderr):  # Ray tells of dead workers there, and a command's stdout is its answer
+    with redirect_stdout(sys.stderr):  # Ray tells of dead workers there, at the end too, and a command's stdout is its answer
+        try:
             yield
-    finally:
-        ray.shutdown()
+        finally:
+            ray.shutdown()
 
 
 def fill_files(

@@ -32,6 +32,7 @@ ALLOWED = {  # file: what it imports at its start, beside torch in train/
     "train/attention_function.py": {"onnxscript"},
     "train/checkpoint.py": {"safetensors"},
     "train/export.py": {"onnx"},
+    "train/region_functions.py": {"onnxscript"},
 }
 
 

@@ -14,7 +14,7 @@ gi = onnxscript.values.Opset(network_file.DOMAIN, 1)
 
 @onnxscript.script(gi, default_opset=op)
 def DiagonalBoxSum(grid: FLOAT) -> FLOAT:
-    """[N, h, w, h, w]: sum over the joint 3x3 neighbours of query and key cell, rows first, then columns."""
+    """[N, R, K, h, w]: sum over the joint 3x3 neighbours of query and key cell, rows first, then columns."""
     start = op.Constant(value_ints=[0, 0])
     before_last = op.Constant(value_ints=[-2, -2])
     second = op.Constant(value_ints=[2, 2])
@@ -25,6 +25,25 @@ def DiagonalBoxSum(grid: FLOAT) -> FLOAT:
     summed = grid + op.Slice(tall, start, before_last, rows) + op.Slice(tall, second, end, rows)
     wide = op.Pad(summed, op.Constant(value_ints=[0, 0, 1, 0, 1, 0, 0, 1, 0, 1]))
     return summed + op.Slice(wide, start, before_last, columns) + op.Slice(wide, second, end, columns)
+
+
+@onnxscript.script(gi, default_opset=op)
+def WeightsOfScores(score: FLOAT, mask: FLOAT, scale: float = 10.0) -> tuple[FLOAT, INT64]:
+    """Scores [N, Q, L] of queries and keys, and cell mask [N, 1, h, w], to weights [N, Q, L] and matches [N, Q]."""
+    outside = op.Pad(op.Cast(mask, to=1), op.Constant(value_ints=[0, 0, 1, 1, 0, 0, 1, 1]), op.Constant(value_float=1.0))
+    touched = op.MaxPool(outside, kernel_shape=[3, 3])
+    valid = op.Constant(value_float=1.0) - op.Unsqueeze(op.Flatten(touched), op.Constant(value_ints=[1]))  # [N, 1, L]
+    logits = op.Where(
+        op.Greater(valid, op.Constant(value_float=0.0)), op.Constant(value_float=scale) * score, op.Constant(value_float=-1e4)
+    )
+    weights = op.Softmax(logits, axis=-1) * valid
+    # the first key of the highest logit: two reductions are several times faster than the backends' ArgMax, a partial sort
+    last = op.Constant(value_ints=[-1])
+    count = op.Squeeze(op.Shape(score, start=2, end=3), op.Constant(value_ints=[0]))
+    keys = op.Range(op.Constant(value_float=0.0), op.Cast(count, to=1), op.Constant(value_float=1.0))
+    best = op.Equal(logits, op.ReduceMax(logits, last))
+    matches = op.Cast(op.ReduceMin(op.Where(best, keys, op.Constant(value_float=3e38)), last, keepdims=0), to=7)
+    return weights, matches
 
 
 @onnxscript.script(gi, default_opset=op)
@@ -43,16 +62,8 @@ def ContextualAttentionWeights(gram: FLOAT, mask: FLOAT, scale: float = 10.0) ->
     norm = op.Sqrt(op.Max(squares, op.Constant(value_float=1e-8)))
     cosine = similarity / (op.Unsqueeze(norm, op.Constant(value_ints=[2])) * op.Unsqueeze(norm, one))
     score = op.Reshape(DiagonalBoxSum(op.Reshape(cosine, grid)), flat)
-    outside = op.Pad(op.Cast(mask, to=1), op.Constant(value_ints=[0, 0, 1, 1, 0, 0, 1, 1]), op.Constant(value_float=1.0))
-    touched = op.Reshape(op.MaxPool(outside, kernel_shape=[3, 3]), op.Concat(count, one, cells, axis=0))
-    valid = op.Constant(value_float=1.0) - touched  # [N, 1, L]
-    logits = op.Where(
-        op.Greater(valid, op.Constant(value_float=0.0)), op.Constant(value_float=scale) * score, op.Constant(value_float=-1e4)
-    )
-    weights = op.Softmax(logits, axis=-1) * valid
-    # the first key of the highest logit: two reductions are several times faster than the backends' ArgMax, a partial sort
-    last = op.Constant(value_ints=[-1])
-    keys = op.Range(op.Constant(value_float=0.0), op.Cast(op.Squeeze(cells), to=1), op.Constant(value_float=1.0))
-    best = op.Equal(logits, op.ReduceMax(logits, last))
-    matches = op.Cast(op.ReduceMin(op.Where(best, keys, op.Constant(value_float=3e38)), last, keepdims=0), to=7)
+    weights, matches = WeightsOfScores(score, mask, scale=scale)
     return weights, matches
+
+
+FUNCTIONS = (DiagonalBoxSum, WeightsOfScores, ContextualAttentionWeights)

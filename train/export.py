@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from gi_plugin import network_file
 from gi_plugin.errors import ModelError
 from gi_plugin.openvino_core import CORE
-from gi_plugin.train.attention_function import ContextualAttentionWeights, DiagonalBoxSum
+from gi_plugin.train import attention_function, region_functions
 from gi_plugin.train.network import InpaintingNetwork, NetworkSettings
 
 OPSET = 18
@@ -130,7 +130,8 @@ def _half_parameters(model: onnx.ModelProto, state: Mapping[str, Tensor]) -> onn
 
 
 def _with_functions(model: onnx.ModelProto) -> onnx.ModelProto:
-    model.functions.extend(function.to_function_proto() for function in (DiagonalBoxSum, ContextualAttentionWeights))
+    functions = (*attention_function.FUNCTIONS, *region_functions.FUNCTIONS)
+    model.functions.extend(function.to_function_proto() for function in functions)
     for value, names in zip((*model.graph.input, *model.graph.output), (*(["n", "h", "w"],) * 3, ["n", "cells"]), strict=True):
         dynamic = [dimension for dimension in value.type.tensor_type.shape.dim if not dimension.dim_value]
         for dimension, name in zip(dynamic, names, strict=True):

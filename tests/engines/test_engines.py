@@ -172,6 +172,8 @@ def test_every_backend_has_a_status_with_a_reason() -> None:
 
 SIGNALLED = """
 import os, signal, sys, time
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests were started in the background
 from gi_plugin.config import Config, EngineSettings
 from gi_plugin.engines import open_engine
 
