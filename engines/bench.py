@@ -25,7 +25,7 @@ from gi_plugin.engines.timing import Fresh, in_fresh_process, in_turns
 from gi_plugin.errors import EngineMissing
 
 REFERENCE = ("torch", "fp32")
-CANDIDATES = (REFERENCE, ("openvino", "fp32"), ("openvino", "bf16"))
+CANDIDATES = (REFERENCE, ("openvino", "fp32"), ("openvino", "bf16"), ("openvino", "int8"))
 WARM = 2  # calls before the timed ones
 CALLERS = 2  # threads that call at once when throughput is measured
 FRESH = 3  # fresh processes per engine at most
@@ -70,12 +70,14 @@ def machine() -> dict[str, Any]:
     }
 
 
-def window_input(window: int, batch: int = 1) -> tuple[Floats, Floats]:
-    """A seeded window with a hole of half its side in the middle."""
+def window_input(window: int, batch: int = 1, hole: int | None = None) -> tuple[Floats, Floats]:
+    """A seeded window with a square hole in the middle, of half its side if not told otherwise."""
     random = np.random.default_rng(0)
     image = random.uniform(-1, 1, (batch, 3, window, window)).astype(np.float32)
     mask = np.zeros((batch, 1, window, window), np.float32)
-    mask[..., window // 4 : -window // 4, window // 4 : -window // 4] = 1
+    side = window // 2 if hole is None else hole
+    start = (window - side) // 2
+    mask[..., start : start + side, start : start + side] = 1
     return image, mask
 
 
@@ -87,17 +89,17 @@ def candidates(config: Config) -> Iterator[Config]:
             yield replace(config, engine=replace(config.engine, backend=backend, precision=precision, batch=1))
 
 
-def from_cold(config: Config, window: int) -> Fresh:
+def from_cold(config: Config, window: int, hole: int | None = None) -> Fresh:
     """Open an engine and call it once, in a fresh process; `result` holds the seconds of both as "opened" and "first"."""
-    return in_fresh_process(first_call, asdict(config.engine), config.model.path, window)
+    return in_fresh_process(first_call, asdict(config.engine), config.model.path, window, hole)
 
 
-def first_call(engine: dict[str, Any], network: str, window: int) -> dict[str, float]:
+def first_call(engine: dict[str, Any], network: str, window: int, hole: int | None) -> dict[str, float]:
     """What the fresh process of `from_cold` runs."""
     start = time.perf_counter()
     opened = open_engine(Config(engine=EngineSettings(**engine), model=ModelSettings(network)), window)
     between = time.perf_counter()
-    opened(*window_input(window))
+    opened(*window_input(window, hole=hole))
     return {"opened": between - start, "first": time.perf_counter() - between}
 
 

@@ -8,7 +8,7 @@ whose scores take those of their neighbours' neighbours, twice.
 from __future__ import annotations
 
 from graphlib import TopologicalSorter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,12 +32,11 @@ Indices = npt.NDArray[np.int64]
 
 def region(mask: Floats) -> tuple[Indices, Indices]:
     """The cells of the rows and columns around the holes of windows [N, 1, W, W]."""
-    hole = mask.any(axis=(0, 1))
-    return _span(hole.any(axis=1)), _span(hole.any(axis=0))
+    return _span(mask.any(axis=(0, 1, 3))), _span(mask.any(axis=(0, 1, 2)))
 
 
-def _span(line: npt.NDArray[np.bool_]) -> Indices:
-    """The cells within the halo of what is set in a line of pixels; the first few if nothing is."""
+def _span(line: Any) -> Indices:
+    """The cells within the halo of what is set in a line of pixels (bool [W]); the first few if nothing is."""
     cells = len(line) // CELL
     found = np.flatnonzero(line) // CELL if line.any() else np.zeros(1, int)
     start, end = max(0, found[0] - HALO), min(cells, found[-1] + 1 + HALO)
@@ -83,7 +82,7 @@ class _Wiring:
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self._graph = model.graph
-        self._makers = {name: node for node in model.graph.node for name in node.output}
+        self._makers: dict[str, onnx.NodeProto] = {name: node for node in model.graph.node for name in node.output}
 
     def maker(self, name: str) -> onnx.NodeProto:
         """The node that makes a tensor."""
@@ -92,6 +91,7 @@ class _Wiring:
     def convolution(self, layer: str) -> onnx.NodeProto:
         """The convolution with the parameters of a layer, named as in training."""
         (weight,) = [node.output[0] for node in self._graph.node if node.input and node.input[0] == f"{layer}.weight"]  # a cast
+        found: onnx.NodeProto
         (found,) = [node for node in self._graph.node if node.op_type == "Conv" and node.input[1] == weight]
         return found
 

@@ -17,6 +17,8 @@ from gi_plugin import network_file
 from gi_plugin.config import EngineSettings, cache_directory
 from gi_plugin.engines.cache import EngineCache
 from gi_plugin.engines.hole_region import CELL, around_hole, region
+from gi_plugin.engines.int8_file import files
+from gi_plugin.engines.int8_file import load as load_int8
 from gi_plugin.engines.protocol import Floats, Matches, full_batch
 from gi_plugin.errors import EngineError, EngineMismatch, EngineMissing
 from gi_plugin.openvino_core import CORE
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 DEVICE = "CPU"
 KEPT = "1000"  # prepared layers for sizes of regions; of OpenVINO's own 5,000 some hundred MiB more would be used
-PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
+PRECISIONS = {"fp32": "f32", "bf16": "bf16"}  # and int8, whose layers that are not quantised run in the best of these
 log = logging.getLogger(__name__)
 _process: int | None = None  # that first used OpenVINO
 
@@ -40,11 +42,12 @@ class OpenVinoEngine:
         _check_process()
         precision = _precision(settings.precision)
         self.backend = f"openvino {precision}"
-        options = {"INFERENCE_PRECISION_HINT": PRECISIONS[precision], "PERFORMANCE_HINT": "LATENCY", "CPU_RUNTIME_CACHE_CAPACITY": KEPT}
+        hint = PRECISIONS[_precision("auto") if precision == "int8" else precision]
+        options = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY", "CPU_RUNTIME_CACHE_CAPACITY": KEPT}
         if settings.threads:
             options["INFERENCE_NUM_THREADS"] = str(settings.threads)
         parts = {
-            "network": network_file.fingerprint(network),
+            "network": " ".join(network_file.fingerprint(path) for path in (network, *(files(network) if precision == "int8" else ()))),
             "backend": self.backend,
             "package": f"openvino {version('openvino')}, gi-plugin {version('gi-plugin')}",
             "device": f"{CORE.get_property(DEVICE, 'FULL_DEVICE_NAME')} {' '.join(sorted(_capabilities()))}",
@@ -98,8 +101,8 @@ def _precision(wanted: str) -> str:
     offered = ["bf16", "fp32"] if "BF16" in _capabilities() else ["fp32"]
     if wanted == "auto":
         return offered[0]
-    if wanted not in offered:
-        raise EngineMissing(f"openvino on this CPU runs in {' or '.join(offered)}, not in {wanted}; set [engine] precision = 'auto'")
+    if wanted not in (*offered, "int8"):
+        raise EngineMissing(f"openvino on this CPU runs in {', '.join(offered)} or int8, not in {wanted}; set [engine] precision = 'auto'")
     return wanted
 
 
@@ -125,13 +128,18 @@ def _cached(cache: EngineCache, parts: dict[str, str], options: dict[str, str]) 
 
 def _build(network: Path, parts: dict[str, str], options: dict[str, str]) -> openvino.CompiledModel:
     batch, window = int(parts["batch"]), int(parts["window"])
-    expanded = network_file.expanded(around_hole(network_file.load(network))).SerializeToString()
     try:
-        model = CORE.read_model(expanded)
+        model = _model(network, parts["backend"])
         model.reshape({"image": [batch, 3, window, window], "mask": [batch, 1, window, window], "rows": [-1], "columns": [-1]})
         return CORE.compile_model(model, DEVICE, options)
     except RuntimeError as error:
         raise EngineError(f"openvino cannot compile {network} for windows of {window} px: {error}") from error
+
+
+def _model(network: Path, backend: str) -> openvino.Model:
+    if backend.endswith("int8"):
+        return load_int8(network)
+    return CORE.read_model(network_file.expanded(around_hole(network_file.load(network))).SerializeToString())
 
 
 def _keep(cache: EngineCache, parts: dict[str, str], compiled: openvino.CompiledModel) -> openvino.CompiledModel:

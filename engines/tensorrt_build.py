@@ -54,6 +54,8 @@ def request_of(network: Path, window: int, settings: EngineSettings, flavour: Fl
     if targets and not flavour.portable:
         raise EngineMissing(f"{flavour.backend} builds for the GPU of this machine only; targets can be named for tensorrt-rtx")
     precision = "fp16" if settings.precision == "auto" else settings.precision
+    if precision == "int8":
+        raise EngineMissing(f"{flavour.backend} engines are built in fp32, fp16 or bf16; int8 is for openvino: set [engine] precision")
     return Request(flavour.backend, str(network), window, settings.batch, precision, layer, list(targets), OPTIMIZATION)
 
 

@@ -27,6 +27,8 @@ class TorchEngine:
         precision = "fp32" if settings.precision == "auto" else settings.precision
         if precision == "fp16" and self._device.type == "cpu":
             raise EngineMissing("torch on a CPU runs in fp32 or bf16, not in fp16; set [engine] precision to one of them or 'auto'")
+        if precision not in DTYPES:
+            raise EngineMissing(f"torch does not run in {precision}; set [engine] precision = 'auto'")
         self._dtype = DTYPES[precision]
         self.backend = f"torch {self._device.type} {precision}"
         if settings.threads:

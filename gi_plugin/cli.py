@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column, Table
 
-from gi_plugin import cli_engines, cli_hosts, cli_inpaint, cli_training
+from gi_plugin import cli_bench, cli_engines, cli_hosts, cli_inpaint, cli_training
 from gi_plugin.config import config_source, load_config
 from gi_plugin.errors import GiError
 from gi_plugin.terminal import AsJson, Backend, ConfigFile, Spinner, print_json, say, show
@@ -25,7 +25,7 @@ app = typer.Typer(
     help="Fill the holes of pictures with a contextual-attention network.",
 )
 app.add_typer(cli_engines.engines_app, name="engines")
-for command in (*cli_inpaint.COMMANDS, *cli_engines.COMMANDS, *cli_training.COMMANDS, *cli_hosts.COMMANDS):
+for command in (*cli_inpaint.COMMANDS, *cli_engines.COMMANDS, *cli_bench.COMMANDS, *cli_training.COMMANDS, *cli_hosts.COMMANDS):
     app.command()(command)
 UsageError: Any = typer.BadParameter.__base__  # typer has carried this class of click's under several module names
 
@@ -65,29 +65,6 @@ def plugins() -> None:
     from gi_plugin.hooks.listing import list_plugins  # noqa: PLC0415
 
     print_json(list_plugins())
-
-
-@app.command()
-def bench(
-    runs: Annotated[int, typer.Option("--runs", min=1, help="Timed calls per engine and window.")] = 10,
-    window: Annotated[list[int] | None, typer.Option("--window", help="Side of a window in pixels; may be repeated.")] = None,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Time one window on every engine that runs here, against PyTorch in the same run."""
-    from gi_plugin.engines import bench as timing  # noqa: PLC0415  # heavy
-    from gi_plugin.planning import LARGE, SMALL  # noqa: PLC0415  # heavy
-
-    with Spinner("measuring") as tell:
-        rows = timing.measure(load_config(config), window or [SMALL, LARGE], runs, tell)
-    if as_json:
-        print_json(timing.report(rows))
-        return
-    table = Table("window", "engine", "median ms", "least ms", "times as fast as torch fp32")
-    for row in rows:
-        ratio = "torch is not installed" if row.speedup is None else f"{row.speedup:.2f}"
-        table.add_row(str(row.window), row.backend, f"{1e3 * row.median:.1f}", f"{1e3 * row.least:.1f}", ratio)
-    show(table)
 
 
 def main() -> None:

@@ -152,6 +152,22 @@ def throughput(
     show(table)
 
 
+def quantize(
+    network: Annotated[Path, typer.Argument(help="Network file (.onnx); its int8 form is written beside it.")],
+    data: Annotated[Path, typer.Option("--data", help="Pictures as for training, not those of an evaluation.")],
+    pictures: Annotated[int, typer.Option("--pictures", min=1, help="Crops to take the ranges from.")] = 300,
+    largest_drop: Annotated[float, typer.Option("--largest-drop", min=0, help="Loss of PSNR in the hole that is allowed, in dB.")] = 0.1,
+) -> None:
+    """Make the int8 form of a network, for [engine] precision = "int8" on CPUs."""
+    require("torch", "train")
+    from gi_plugin.engines import quantization  # noqa: PLC0415  # heavy
+
+    require("nncf", "quantize")  # after OpenVINO, whose usage reports it would share
+    with Spinner("reading the data") as tell:
+        made = quantization.quantize(network, data, pictures, largest_drop, tell)
+    say(f"wrote {made.path}; PSNR in the hole {made.before:.2f} dB before, {made.after:.2f} dB after")
+
+
 def _budget(minutes: float | None, steps: int | None) -> Budget:
     from gi_plugin.train.loop import ENDLESS, Budget  # noqa: PLC0415  # heavy
 
@@ -210,4 +226,4 @@ def _pair(text: str) -> tuple[str, str]:
     return key.strip(), value.strip()
 
 
-COMMANDS: tuple[Callable[..., None], ...] = (train, export, evaluate, ablate, throughput)
+COMMANDS: tuple[Callable[..., None], ...] = (train, export, evaluate, ablate, throughput, quantize)

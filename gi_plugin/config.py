@@ -66,7 +66,7 @@ class EngineSettings:
     """[engine]: which engine runs the network, and how."""
 
     backend: str = _one_of("auto", "auto", *BACKENDS)
-    precision: str = _one_of("auto", "auto", "fp32", "bf16", "fp16")
+    precision: str = _one_of("auto", "auto", "fp32", "bf16", "fp16", "int8")
     layer: str = _one_of("auto", "auto", "plugin", "aot", "native")
     batch: int = _between(1, 1, 64)
     threads: int = _between(0, 0, 1024)

@@ -71,7 +71,8 @@ def plan(hole: Bools) -> list[Window]:
 def _boxes(hole: Bools) -> list[Box]:
     """Bounding boxes of the connected holes, in raster order, found on a grid of blocks: no image-sized temporaries."""
     height, width = hole.shape
-    blocks = np.logical_or.reduceat(np.logical_or.reduceat(hole, range(0, height, BLOCK), axis=0), range(0, width, BLOCK), axis=1)
+    rows = (hole[top : top + BLOCK].any(axis=0) for top in range(0, height, BLOCK))
+    blocks = np.stack([np.logical_or.reduceat(row, range(0, width, BLOCK)) for row in rows])
     coarse = [Box(*(BLOCK * edge for edge in region.bbox)) for region in regionprops(label(blocks, connectivity=2))]
     return sorted(_tightened(box, hole) for box in coarse)
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gi_plugin.bench_tables import filled
 from tests.product import ROOT
 
 DOCUMENTS = sorted(path for pattern in ("*.md", "docs/*.md", "gi_plugin/models/*.md") for path in ROOT.glob(pattern))
@@ -40,17 +41,17 @@ def test_the_readmes_python_examples_run(tmp_path: Path, monkeypatch: pytest.Mon
     np.testing.assert_array_equal(filled, names["filled"])
 
 
-def test_the_readmes_latencies_are_those_of_the_committed_run() -> None:
-    """Every row of docs/results/bench-cpu.json stands in the README's table, and no other."""
-    rows = json.loads((RESULTS / "bench-cpu.json").read_text(encoding="utf-8"))["rows"]
-    expected = [f"| {row['window']} | {row['backend']} | {1e3 * row['median']:.0f} ms | {row['speedup']:.2f} |" for row in rows]
-    table = (ROOT / "README.md").read_text(encoding="utf-8").split("<!-- bench:start -->")[1].split("<!-- bench:end -->")[0]
-    assert table.strip().splitlines()[2:] == expected
+@pytest.mark.parametrize("document", ["README.md", "docs/performance.md"])
+def test_speeds_are_those_of_the_committed_run(document: str) -> None:
+    """The tables are what `gi-plugin bench --table docs/results/bench-cpu.json --into DOCUMENT` writes."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    assert filled(text, json.loads((RESULTS / "bench-cpu.json").read_text(encoding="utf-8"))) == text
 
 
-def test_the_model_cards_figures_are_those_of_the_committed_run() -> None:
-    """Every row of docs/results/evaluation.json stands in the model card."""
+@pytest.mark.parametrize("results", ["evaluation.json", "evaluation-int8.json"])
+def test_the_model_cards_figures_are_those_of_the_committed_run(results: str) -> None:
+    """Every row of the evaluations stands in the model card."""
     card = (ROOT / "gi_plugin" / "models" / "README.md").read_text(encoding="utf-8")
-    for row in json.loads((RESULTS / "evaluation.json").read_text(encoding="utf-8")):
+    for row in json.loads((RESULTS / results).read_text(encoding="utf-8")):
         figures = " | ".join(f"{row[key]:.2f}" for key in ("l1", "l2", "psnr", "tv", "hole_psnr", "texture"))
         assert f"| {row['masks']} | {row['method']} | {figures} | {row['ssim']:.3f} |" in card

@@ -15,6 +15,7 @@ import gi_plugin
 from tests import product
 
 MODULES = product.files()
+BENCH = ("bench_pictures", "bench_command", "bench_tables", "bench_plot")
 LADDER = (  # low to high; a module imports what stands on lower rungs, modules of a rung marked * also each other
     ("errors", "models"),
     ("config", "network_file", "openvino_core"),
@@ -24,18 +25,20 @@ LADDER = (  # low to high; a module imports what stands on lower rungs, modules 
     ("*", "engines"),
     ("inpainter",),
     ("gi_plugin",),  # the face: it hands out what inpainter and errors define
-    ("*", "attention_map", "files", "deep_files", "modes", "folders", "pipeline", "demo", "doctor"),
+    ("*", "attention_map", "files", "deep_files", "modes", "folders", "pipeline", "demo", "doctor", *BENCH),
     ("*", "hooks"),
     ("terminal", "stopping"),
-    ("cli_engines", "cli_hosts", "cli_inpaint", "cli_training"),
+    ("cli_bench", "cli_engines", "cli_hosts", "cli_inpaint", "cli_training"),
     ("cli",),
     ("__main__",),
 )
 DOORS = {  # package: who may import it from outside
     "gi_plugin.train": {
+        "gi_plugin.bench_pictures",
         "gi_plugin.cli",
         "gi_plugin.cli_training",
         "gi_plugin.engines.gpu_check",
+        "gi_plugin.engines.quantization",
         "gi_plugin.engines.torch_attention",
         "gi_plugin.engines.torch_engine",
     },

@@ -129,18 +129,6 @@ def test_plugins_are_listed(cli: Cli) -> None:
     assert ours["hooks"] == ["inpaint", "inpaint_backends"]
 
 
-def test_bench_reports_ratios(cli: Cli) -> None:
-    """The JSON names the machine and, for every engine, its times and the ratio to PyTorch."""
-    report = json.loads(cli("bench", "--runs", "1", "--window", "72", "--json").out)
-    assert report["machine"].keys() == {"system", "processor", "cpus", "python"}
-    rows = {row["backend"]: row for row in report["rows"]}
-    assert "openvino fp32" in rows
-    for row in rows.values():
-        assert row.keys() == {"backend", "window", "median", "least", "runs", "speedup"}
-        assert (row["window"], row["runs"]) == (72, 1)
-        assert row["median"] >= row["least"] > 0
-
-
 @pytest.mark.parametrize("command", ["", "engines"])
 def test_no_command_prints_the_help(cli: Cli, command: str) -> None:
     """Without a command the help stands on stdout, and the code says that nothing was done."""

@@ -34,7 +34,7 @@ MISTAKES = [  # text of the file, what the message says beside the file's name
     ("[[engine]]\nthreads = 3", ["engine = [{'threads': 3}]", "expected a table", "[engine]"]),
     ("[engine]\nbakend = 'torch'", ["[engine] bakend = 'torch'", "unknown key", "backend, precision, layer, batch, threads, cache"]),
     ("[engine]\nbackend = 'cuda'", ["[engine] backend = 'cuda'", "'auto' or 'tensorrt' or 'tensorrt-rtx' or 'openvino' or 'torch'"]),
-    ("[engine]\nprecision = 'int8'", ["[engine] precision = 'int8'", "'auto' or 'fp32' or 'bf16' or 'fp16'"]),
+    ("[engine]\nprecision = 'int4'", ["[engine] precision = 'int4'", "'auto' or 'fp32' or 'bf16' or 'fp16' or 'int8'"]),
     ("[engine]\nthreads = '4'", ["[engine] threads = '4'", "expected int, got str"]),
     ("[engine]\nbatch = true", ["[engine] batch = True", "expected int, got bool"]),
     ("[engine]\nbatch = 0", ["[engine] batch = 0", "expected 1 to 64"]),
