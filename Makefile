@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check format bench gpu clean
+.PHONY: demo test check format bench gpu fuzz clean
 
 demo: $(VENV)/.base  ## fill a packaged photo: writes out/demo.png
 	$(BIN)/gi-plugin demo --output out/demo.png
@@ -31,6 +31,9 @@ gpu: $(VENV)/.dev  ## check and time everything on this machine's CUDA GPU: writ
 	$(BIN)/python -m pytest tests/engines
 	$(BIN)/gi-plugin gpu --output docs/results
 
+fuzz: $(VENV)/.fuzz  ## a million inputs for everything that reads files, arrays and settings: about a quarter of an hour
+	for target in picture arrays settings sidecar; do $(BIN)/python tests/fuzz/fuzz.py $$target || exit 1; done
+
 clean:  ## remove everything that was made
 	rm -rf $(VENV) build dist out *.egg-info
 
@@ -45,3 +48,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(INSTALL) torch
 	$(INSTALL) --editable '.[dev]'
 	touch $@ $(VENV)/.base
+
+$(VENV)/.fuzz: $(VENV)/.dev
+	$(INSTALL) --editable '.[fuzz]'
+	touch $@

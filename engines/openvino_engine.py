@@ -72,6 +72,8 @@ class OpenVinoEngine:
                 completed, found = self._request.infer([image, mask, rows, columns]).values()
             except RuntimeError as error:
                 raise EngineError(f"{self.backend} failed on a {self.window} px window: {error}") from error
+        if completed.shape != image.shape or found.size != self.batch * len(rows) * len(columns):  # seen under a limit of memory
+            raise EngineError(f"{self.backend} gave no result for a {self.window} px window, for lack of memory: run fewer workers at once")
         matches = np.zeros((self.batch, self.window // CELL, self.window // CELL), np.int64)
         matches[:, rows[:, None], columns] = found.reshape(self.batch, len(rows), len(columns))
         return completed[:count], matches[:count].reshape(count, -1)

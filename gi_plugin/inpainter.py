@@ -78,6 +78,15 @@ class Inpainter:
 
     def run(self, image: Array, mask: Array, options: Options) -> Inpainting:
         """Fill the hole of an image and keep what the attention matched; arguments and errors as for `inpaint`."""
+        try:
+            return self._run(image, mask, options)
+        except MemoryError as error:
+            raise EngineError(
+                f"not enough memory to fill an image of shape {np.shape(image)}: "
+                "cut it into parts, lower [engine] batch, or run fewer workers at once"
+            ) from error
+
+    def _run(self, image: Array, mask: Array, options: Options) -> Inpainting:
         source, low, high = check_image(image, options.channel_axis, options.data_range)
         rows, columns = source.shape[:2]
         if rows * columns > self.config.hook.max_pixels:

@@ -2,8 +2,8 @@
 
 Inputs `image` [N, 3, H, W] in [-1, 1] and `mask` [N, 1, H, W], 1 = hole; outputs `completed` [N, 3, H, W] (known pixels = input) and
 `matches` int64 [N, H/8 * W/8]. N, H, W are dynamic, H and W multiples of 8. Parameters are fp16 and bear the names they have in training.
-The attention step is one node, `gi::ContextualAttentionWeights`, whose body of standard operators the file itself defines. So it does the functions
-with which an engine can run what stands behind the encoders around the hole only.
+The attention step is one node, `gi::ContextualAttentionWeights`, whose body of standard operators the file itself defines.
+So it does the functions with which an engine can run what stands behind the encoders around the hole only.
 """
 
 from __future__ import annotations

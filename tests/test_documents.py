@@ -55,3 +55,14 @@ def test_the_model_cards_figures_are_those_of_the_committed_run(results: str) ->
     for row in json.loads((RESULTS / results).read_text(encoding="utf-8")):
         figures = " | ".join(f"{row[key]:.2f}" for key in ("l1", "l2", "psnr", "tv", "hole_psnr", "texture"))
         assert f"| {row['masks']} | {row['method']} | {figures} | {row['ssim']:.3f} |" in card
+
+
+def test_every_fault_has_its_test() -> None:
+    """Each test that docs/reliability.md names exists, and every row of its table names one."""
+    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    rows = [row for row in text.splitlines() if row.startswith("| ") and not row.startswith(("| fault", "| **"))]
+    for row in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row)
+        assert named, row
+        for file, test in named:
+            assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), test

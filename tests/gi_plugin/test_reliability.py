@@ -1,0 +1,174 @@
+"""What goes wrong around the program: many callers, signals, full disks, little memory, clocks that jump."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from PIL import Image
+
+from gi_plugin.config import Config, EngineSettings, ModelSettings
+from gi_plugin.engines.cache import EngineCache
+from gi_plugin.inpainter import Inpainter
+from gi_plugin.train.export import export_network
+from gi_plugin.train.network import InpaintingNetwork, NetworkSettings
+
+pytestmark = pytest.mark.slow
+THREADS, CALLS = 16, 2000
+GROWTH = 64 * 2**20  # bytes by which memory may grow from the first fifth of the calls to the last
+Bytes = npt.NDArray[np.uint8]
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """A small network, so that thousands of calls take seconds."""
+    folder = tmp_path_factory.mktemp("small")
+    torch.manual_seed(1)
+    export_network(InpaintingNetwork(NetworkSettings(width=8)), folder / "network.onnx", {})
+    engine = EngineSettings(backend="openvino", precision="fp32", cache=str(folder / "cache"))
+    return Config(model=ModelSettings(path=str(folder / "network.onnx")), engine=engine)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """Of a process that knows no user's settings or engines."""
+    (tmp_path / "plugin.toml").touch()
+    return {**os.environ, "GI_PLUGIN_CACHE": str(tmp_path / "cache"), "GI_PLUGIN_CONFIG": str(tmp_path / "plugin.toml")}
+
+
+def _picture(seed: int) -> tuple[Bytes, npt.NDArray[np.bool_]]:
+    random = np.random.default_rng(seed)
+    mask = np.zeros((256, 256), bool)
+    top, left = random.integers(0, (240, 200))
+    mask[top : top + 12, left : left + 10 + seed] = True
+    return random.integers(0, 256, (256, 256, 3)).astype(np.uint8), mask
+
+
+def _memory() -> int:
+    return int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * resource.getpagesize()
+
+
+def test_sixteen_threads_call_one_plugin_two_thousand_times(config: Config) -> None:
+    """Every answer is the one that its picture gets alone, and memory stops growing."""
+    inpainter = Inpainter(config)
+    pictures = [_picture(seed) for seed in range(8)]
+    expected = [inpainter(*each) for each in pictures]
+
+    def call(number: int) -> int:
+        np.testing.assert_array_equal(inpainter(*pictures[number % 8]), expected[number % 8])
+        return _memory()
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        memory = list(pool.map(call, range(CALLS)))
+    inpainter.close()
+    assert max(memory[CALLS // 5 :]) - max(memory[: CALLS // 5]) < GROWTH
+
+
+ENDLESS = """
+import sys
+import numpy as np
+import gi_plugin
+
+image, mask = np.zeros((400, 400, 3), np.uint8), np.zeros((400, 400), bool)
+mask[100:300, 100:300] = True
+gi_plugin.inpaint(image, mask)
+print("ready", flush=True)
+while True:
+    gi_plugin.inpaint(image, mask)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_process_that_is_filling(environment: dict[str, str], number: signal.Signals) -> None:
+    """It ends after the call of the engine that runs, by the signal, and without a crash."""
+    code = f"import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n{ENDLESS}"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == -number
+    assert ("KeyboardInterrupt" in said) == (number == signal.SIGINT)
+
+
+def _limited(limit: int, size: int) -> None:
+    resource.setrlimit(limit, (size, size))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[list[str]]:
+    """A picture of noise and its mask, as arguments."""
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (400, 500, 3)).astype(np.uint8)).save(tmp_path / "photo.png")
+    mask = np.zeros((400, 500), np.uint8)
+    mask[100:300, 100:300] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    return [str(tmp_path / "photo.png"), str(tmp_path / "mask.png"), "-o", str(tmp_path / "filled.png")]
+
+
+def _command(arguments: list[str], environment: dict[str, str], limit: int, size: int) -> subprocess.CompletedProcess[str]:
+    """`gi-plugin inpaint` under a limit of the operating system."""
+    code = "import gi_plugin.cli; gi_plugin.cli.main()"
+    command = [sys.executable, "-c", code, "inpaint", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=120, env=environment, preexec_fn=lambda: _limited(limit, size)
+    )  # the child sets its own limit, before anything of ours runs
+
+
+def test_a_disk_without_room_for_the_result(tmp_path: Path, environment: dict[str, str], files: list[str]) -> None:
+    """One line that names the file, exit code 1 or 2, and no part of a file."""
+    done = _command(files, environment, resource.RLIMIT_FSIZE, 100_000)
+    assert done.returncode in {1, 2}
+    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert "filled.png" in done.stderr.splitlines()[-1]
+    assert sorted(path.name for path in tmp_path.glob("*.png*")) == ["mask.png", "photo.png"]
+
+
+def test_a_disk_without_room_for_the_engine(tmp_path: Path, environment: dict[str, str], files: list[str]) -> None:
+    """The picture is filled all the same; the cache holds nothing, and the user is told."""
+    done = _command(files, environment, resource.RLIMIT_FSIZE, 2_000_000)
+    assert done.returncode == 0
+    assert "cannot be written" in done.stderr
+    assert (tmp_path / "filled.png").is_file()
+    assert not list((tmp_path / "cache").rglob("engine.bin"))
+
+
+@pytest.mark.parametrize("megabytes", [500, 700, 900, 1100])
+def test_too_little_memory(tmp_path: Path, environment: dict[str, str], files: list[str], megabytes: int) -> None:
+    """Either the result is right, or there is none and a line says what is lacking; never a crash, and no part of a file."""
+    done = _command(files, environment, resource.RLIMIT_AS, megabytes * 2**20)
+    filled = tmp_path / "filled.png"
+    assert done.returncode in {0, 1, 2}, done.stderr[-2000:]
+    assert filled.exists() == (done.returncode == 0)
+    assert done.returncode == 0 or "memory" in done.stderr.splitlines()[-1]
+    if filled.exists():
+        limited = filled.read_bytes()
+        _command(files, environment, resource.RLIMIT_AS, resource.RLIM_INFINITY)
+        assert filled.read_bytes() == limited
+    assert not list(tmp_path.glob("*.part*"))
+
+
+@pytest.mark.parametrize("seconds", [0, 4e9], ids=["1970", "2096"])
+def test_a_clock_that_jumped(config: Config, seconds: float) -> None:
+    """Engines dated long ago or in the future are used like others."""
+    first = Inpainter(config)
+    expected = first(*_picture(0))
+    first.close()
+    cache = EngineCache(Path(config.engine.cache))
+    (entry,) = [entry for entry in cache.entries() if entry.parts["window"] == "256"]
+    for path in (*entry.folder.iterdir(), entry.folder):
+        os.utime(path, (seconds, seconds))
+    again = Inpainter(replace(config))
+    np.testing.assert_array_equal(again(*_picture(0)), expected)
+    again.close()
+    assert [each.folder.stat().st_mtime for each in cache.entries() if each.key == entry.key] == [seconds]
