@@ -159,7 +159,7 @@ def quantize(
     largest_drop: Annotated[float, typer.Option("--largest-drop", min=0, help="Loss of PSNR in the hole that is allowed, in dB.")] = 0.1,
 ) -> None:
     """Make the int8 form of a network, for [engine] precision = "int8" on CPUs."""
-    require("torch", "train")
+    require("torch", "quantize")
     from gi_plugin.engines import quantization  # noqa: PLC0415  # heavy
 
     require("nncf", "quantize")  # after OpenVINO, whose usage reports it would share

@@ -38,4 +38,4 @@ class Cli:
 
 def process(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `gi-plugin` in a process of its own."""
-    return subprocess.run([sys.executable, "-m", "gi_plugin", *arguments], capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run([sys.executable, "-m", "gi_plugin", *arguments], capture_output=True, text=True, check=False, timeout=300)

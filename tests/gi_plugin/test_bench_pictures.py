@@ -65,7 +65,7 @@ def test_every_method_has_a_row(config: Config, monkeypatch: pytest.MonkeyPatch)
     methods = {case: [row.method for row in rows if (row.megapixels, row.holes, row.side) == case] for case in _keys(SMALL, TWO, alone)}
     one, several, growing = methods.values()
     assert ours.startswith("openvino")
-    assert {ours, "torch cpu fp32", "openvino fp32", *OTHERS} == set(one)
+    assert {ours, "torch cpu fp32", "openvino fp32", "openvino int8", *OTHERS} == set(one)
     assert several == [ours, "OpenCV Telea", "OpenCV Navier-Stokes"]
     assert growing == [ours]
     assert told == ["0.2 megapixels, 1 holes of 40 px", "0.5 megapixels, 2 holes of 40 px", "0.2 megapixels, 1 holes of 48 px"]
