@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from skimage.color import hsv2rgb
 
 from gi_plugin.image import Array, Picture, check_image
 from gi_plugin.inpainter import Inpainting
@@ -35,6 +34,8 @@ def _grey(picture: Picture) -> Array:
 
 
 def _draw_window(canvas: Array, inpainting: Inpainting, window: Window, matches: Array) -> None:
+    from skimage.color import hsv2rgb  # noqa: PLC0415  # heavy
+
     cells = window.size // CELL
     own_row, own_column = np.divmod(np.arange(cells * cells), cells)
     row, column = np.divmod(matches, cells)

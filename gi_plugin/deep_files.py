@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +11,10 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from gi_plugin import png_files
 from gi_plugin.errors import ImageError
 from gi_plugin.image import Array
 
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 TIFF_SUFFIXES = (".tif", ".tiff")
 ORIENTATION = 0x0112  # EXIF and TIFF tag
@@ -48,7 +46,7 @@ def check_size(width: int, height: int, frames: int, max_pixels: int) -> None:
 
 def is_deep_png(header: bytes) -> bool:
     """Whether a file that begins with `header` (26 bytes) is a PNG of 16 bits."""
-    return header.startswith(PNG_SIGNATURE) and header[24:25] == b"\x10"
+    return header.startswith(png_files.SIGNATURE) and header[24:25] == b"\x10"
 
 
 def is_tiff(header: bytes) -> bool:
@@ -103,7 +101,7 @@ def write(source: DeepPicture, filled: Array, file: Path) -> None:
             layout["extrasamples"] = [source.alpha]
         tifffile.imwrite(file, filled, compression="zlib", iccprofile=source.profile, metadata=None, **layout)
     elif suffix == ".png" and fits_png:
-        file.write_bytes(_with_chunks(bytes(imagecodecs.png_encode(np.ascontiguousarray(filled))), source))
+        file.write_bytes(png_files.encode(filled, source.profile, source.exif))
     else:
         raise ImageError(f"cannot hold {filled.dtype} pixels without loss; use .tif{' or .png' if fits_png else ''}")
 
@@ -112,21 +110,6 @@ def _checked(pixels: Array) -> Array:
     if pixels.ndim == 3 and pixels.shape[2] == 2:
         raise ImageError("is grey with alpha, in more than 8 bits: drop the alpha channel, or use 8 bits")
     return pixels
-
-
-def _with_chunks(png: bytes, source: DeepPicture) -> bytes:
-    """Put the colour profile and EXIF data behind the header of an encoded PNG."""
-    chunks = b""
-    if source.profile:
-        chunks += _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(source.profile))
-    if source.exif:
-        chunks += _chunk(b"eXIf", source.exif.removeprefix(b"Exif\0\0"))
-    end_of_header = len(PNG_SIGNATURE) + 25
-    return png[:end_of_header] + chunks + png[end_of_header:]
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def _upright(pixels: Array, orientation: int) -> Array:

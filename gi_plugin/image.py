@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from scipy import ndimage
 
 from gi_plugin.errors import ImageError
 
@@ -45,9 +44,10 @@ class Picture:
         return pixels, hole
 
     def _strip(self, rows: Indices, columns: Indices, scale: int) -> tuple[Floats, Bools]:
-        hole = self.hole[np.ix_(rows, columns)]
+        area = _area(rows, columns)
+        hole = self.hole[area]
         with np.errstate(over="ignore", invalid="ignore"):  # what stands in a hole may be anything, even NaN
-            pixels = self.pixels[..., :3][np.ix_(rows, columns)].astype(np.float32)
+            pixels = self.pixels[..., :3][area].astype(np.float32)
             pixels = (pixels - np.float32(self.low)) * np.float32(2 / (self.high - self.low)) - 1
         pixels = np.where(hole[..., None], np.float32(0), pixels.clip(-1, 1))
         pixels, hole = shrink(pixels, hole, scale)
@@ -127,6 +127,8 @@ def dilated(hole: Bools, radius: int) -> Bools:
     radius = min(radius, max(hole.shape))
     if radius == 0:
         return hole
+    from scipy import ndimage  # noqa: PLC0415  # heavy
+
     grown = ndimage.maximum_filter1d(hole.view(np.uint8), 2 * radius + 1, axis=0, mode="constant")
     return np.asarray(ndimage.maximum_filter1d(grown, 2 * radius + 1, axis=1, mode="constant").view(np.bool_))
 
@@ -193,7 +195,10 @@ def _plane(mask: Array, alpha: bool) -> Array:
         return mask
     if alpha:
         return mask[..., 3]
-    return mask[..., 0] if mask.shape[2] == 1 else mask[..., :3].mean(axis=2)
+    if mask.shape[2] == 1:
+        return mask[..., 0]
+    red, green, blue = (mask[..., channel].astype(np.result_type(mask.dtype, np.float32), copy=False) for channel in range(3))
+    return np.asarray((red + green + blue) / 3)  # many times as fast as `mean` over so short an axis
 
 
 def _mask_range(mask: Array) -> tuple[float, float]:
@@ -209,6 +214,13 @@ def _mask_range(mask: Array) -> tuple[float, float]:
 
 def _alpha_varies(mask: Array, alpha: bool) -> bool:
     return not alpha and mask.ndim == 3 and mask.shape[2] == 4 and bool(mask[..., 3].min() < mask[..., 3].max())
+
+
+def _area(rows: Indices, columns: Indices) -> tuple[Any, ...]:
+    """The index of a rectangle: slices, which are many times as fast, where no line is mirrored."""
+    if all(line[-1] - line[0] == line.size - 1 for line in (rows, columns)):
+        return tuple(slice(line[0], line[-1] + 1) for line in (rows, columns))
+    return np.ix_(rows, columns)
 
 
 def _mirrored(start: int, length: int, limit: int) -> Indices:

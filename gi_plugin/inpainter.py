@@ -92,14 +92,18 @@ class Inpainter:
         if rows * columns > self.config.hook.max_pixels:
             limit = self.config.hook.max_pixels
             raise ImageError(f"image has {rows * columns} pixels, the limit is {limit}: raise [hook] max_pixels to allow it")
-        radius = self.config.hook.dilate if options.dilate is None else options.dilate
-        hole = dilated(check_mask(mask, (rows, columns), alpha=options.mask_alpha), radius)
+        hole = self._hole(mask, (rows, columns), options)
         if hole.all():
             raise ImageError("the hole covers the whole image once it is dilated: lower `dilate`")
         check_values(Picture(source, hole, low, high))
         result = np.array(image)
         filled = Picture(check_image(result, options.channel_axis)[0], hole, low, high)
         return Inpainting(result, hole, list(self._fill(filled)))
+
+    def prepare(self, mask: Array, options: Options) -> None:
+        """Open the engines that a mask will need; errors as for `inpaint`."""
+        for size in {window.size for window in plan(self._hole(mask, mask.shape[:2], options))}:
+            self.engine(size)
 
     def close(self) -> None:
         """Release the engines; a later call opens them again."""
@@ -114,6 +118,10 @@ class Inpainter:
             if window not in self._engines:
                 self._engines[window] = open_engine(self.config, window)
             return self._engines[window]
+
+    def _hole(self, mask: Array, shape: tuple[int, int], options: Options) -> Bools:
+        radius = self.config.hook.dilate if options.dilate is None else options.dilate
+        return dilated(check_mask(mask, shape, alpha=options.mask_alpha), radius)
 
     def _fill(self, picture: Picture) -> Iterator[tuple[Window, Matches]]:
         windows = plan(picture.hole)

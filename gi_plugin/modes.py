@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from PIL import Image
-from scipy.spatial import KDTree
 
 from gi_plugin.errors import ImageError
 from gi_plugin.image import Array, Bools
@@ -31,9 +30,9 @@ def kept(image: Image.Image) -> Image.Image:
 
 
 def to_array(image: Image.Image) -> Array:
-    """The pixels [H, W], [H, W, 3] or [H, W, 4] of a picture in a mode that is kept; grey with alpha gives its grey."""
-    if image.mode == "LA":
-        return np.asarray(image.getchannel("L"))
+    """The pixels [H, W], [H, W, 3] or [H, W, 4] of a picture in a mode that is kept; black and white and grey with alpha give grey."""
+    if image.mode in ("1", "LA"):
+        return np.asarray(image.convert("L"))
     return np.asarray(image if image.mode in DIRECT else image.convert("RGB"))
 
 
@@ -53,6 +52,8 @@ def restored(original: Image.Image, filled: Array, hole: Bools) -> Image.Image:
 
 def _indexed(original: Image.Image, filled: Array, hole: Bools) -> Image.Image:
     """Fill with the nearest colours of the palette, among those as opaque as the pixel was."""
+    from scipy.spatial import KDTree  # noqa: PLC0415  # heavy
+
     opaque = original.copy()
     opaque.apply_transparency()
     colours = np.reshape(opaque.getpalette("RGBA") or [], (-1, 4))

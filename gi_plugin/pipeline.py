@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
@@ -63,7 +63,9 @@ def fill_file(job: Job, inpainter: Inpainter, options: Options, map_path: Path |
     if map_path is not None:
         files.check_output(map_path)
     limit = inpainter.config.hook.max_pixels
-    loaded = _load(job, options, limit, lambda path: files.read_mask(path, limit))
+    with ThreadPoolExecutor(1, "gi-plugin engine") as beside:  # the picture's decoder leaves time to open the engine
+        mask = beside.submit(_read_and_prepare, job, options, inpainter)
+        loaded = _load(job, options, limit, lambda _: mask.result())
     filled = Filled(loaded, _fill(loaded, inpainter))
     _store(filled)
     if map_path is not None:
@@ -156,12 +158,25 @@ class _Line:
             self._changed.notify_all()
 
 
-def _load(job: Job, options: Options, limit: int, read_mask: Callable[[Path], Array]) -> Loaded:
+def _read_and_prepare(job: Job, options: Options, inpainter: Inpainter) -> Array:
+    """Read the mask of a job and open the engines for it."""
+    mask = files.read_mask(_mask_of(job), inpainter.config.hook.max_pixels)
+    with suppress(GiError, MemoryError):  # told when the picture is filled
+        inpainter.prepare(mask, options)
+    return mask
+
+
+def _mask_of(job: Job) -> Path:
     if job.mask is None:
         raise ImageError(f"{job.image}: there is no mask named {job.image.stem}.*")
+    return job.mask
+
+
+def _load(job: Job, options: Options, limit: int, read_mask: Callable[[Path], Array]) -> Loaded:
+    mask_path = _mask_of(job)
     files.check_output(job.output)
     picture = files.read_picture(job.image, limit)
-    mask = read_mask(job.mask)
+    mask = read_mask(mask_path)
     with _naming(job):
         hole = check_mask(mask, picture.pixels.shape[:2], alpha=options.mask_alpha)
     known = replace(options, channel_axis=-1, data_range=files.value_range(picture.pixels, hole), mask_alpha=False)

@@ -8,11 +8,11 @@ read at 1/2, 1/3, … of the size, and the fill is enlarged.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from skimage.measure import label, regionprops
 
 from gi_plugin.image import Bools
 
@@ -73,8 +73,24 @@ def _boxes(hole: Bools) -> list[Box]:
     height, width = hole.shape
     rows = (hole[top : top + BLOCK].any(axis=0) for top in range(0, height, BLOCK))
     blocks = np.stack([np.logical_or.reduceat(row, range(0, width, BLOCK)) for row in rows])
-    coarse = [Box(*(BLOCK * edge for edge in region.bbox)) for region in regionprops(label(blocks, connectivity=2))]
+    coarse = [Box(BLOCK * top, BLOCK * left, BLOCK * bottom, BLOCK * right) for top, left, bottom, right in connected(blocks)]
     return sorted(_tightened(box, hole) for box in coarse)
+
+
+def connected(blocks: Bools) -> Iterator[Box]:
+    """Bounding boxes of the blocks that touch each other, by sides or corners.
+
+    scikit-image's `label` does the same; importing it (and scipy) takes longer than all the rest of a plan.
+    """
+    rest = set(zip(*(axis.tolist() for axis in blocks.nonzero()), strict=True))
+    while rest:
+        group = [rest.pop()]
+        for row, column in group:  # which grows
+            touching = {(row + down, column + right) for down in (-1, 0, 1) for right in (-1, 0, 1)} & rest
+            rest -= touching
+            group += touching
+        rows, columns = zip(*group, strict=True)
+        yield Box(min(rows), min(columns), max(rows) + 1, max(columns) + 1)
 
 
 def _tightened(box: Box, hole: Bools) -> Box:

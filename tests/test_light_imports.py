@@ -12,12 +12,13 @@ import pytest
 from tests import product
 
 GPU = {"tensorrt", "tensorrt_rtx", "pycuda", "cuda", "triton"}
-HEAVY = GPU | {"torch", "openvino", "onnx", "onnxscript", "safetensors", "tensorboard", "ray", "gradio"}
+HEAVY = GPU | {"torch", "openvino", "onnx", "onnxscript", "safetensors", "tensorboard", "ray", "gradio", "scipy", "skimage"}
 SLOWEST = 0.2  # seconds; typical is a tenth of it
 STARTS = {
     "the library": "import gi_plugin",
     "a host that loads the plugin": "import gi_plugin.hooks.plugin",
     "a host that lists its plugins": "from gi_plugin.hooks.listing import list_plugins; list_plugins()",
+    "a run over picture files": "import gi_plugin.pipeline",
     "gi-plugin --help": "import gi_plugin.cli; gi_plugin.cli.main()",
     "gi-plugin inpaint --help": "import gi_plugin.cli; gi_plugin.cli.main()",
     "gi-plugin export --help": "import gi_plugin.cli; gi_plugin.cli.main()",
@@ -27,11 +28,15 @@ ALLOWED = {  # file: what it imports at its start, beside torch in train/
     "engines/gpu_check.py": {"torch"},
     "engines/torch_attention.py": {"torch"},
     "engines/torch_engine.py": {"torch"},
+    "gi_plugin/bench_pictures.py": {"skimage"},
+    "gi_plugin/demo.py": {"skimage"},
     "gi_plugin/openvino_core.py": {"openvino"},
     "hooks/web_layout.py": {"gradio"},
     "train/attention_function.py": {"onnxscript"},
     "train/checkpoint.py": {"safetensors"},
     "train/export.py": {"onnx"},
+    "train/masks.py": {"scipy"},
+    "train/metrics.py": {"skimage"},
     "train/region_functions.py": {"onnxscript"},
 }
 

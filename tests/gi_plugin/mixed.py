@@ -57,7 +57,7 @@ KINDS = {
 }
 MASKS: dict[str, tuple[Bools | None, str]] = {  # name of a picture whose mask is what is wrong: the mask, and the reason
     "no mask.png": (None, "there is no mask named no mask"),
-    "other size.png": (np.eye(30, 20) > 0, r"mask has shape \(30, 20, 3\), the image is 90 x 100"),
+    "other size.png": (np.eye(30, 20) > 0, r"mask has shape \(30, 20\), the image is 90 x 100"),
     "nothing known.png": (np.ones((90, 100), bool), "marks every pixel as missing"),
 }
 FILES = [name for name in BROKEN if name not in ("bomb.png", "deep bomb.tif", "folder.png", "missing.png")]  # a folder run's own failures

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 import tifffile
 from PIL import ExifTags, Image
 
-from gi_plugin import deep_files, files
+from gi_plugin import deep_files, files, modes
 from gi_plugin.errors import ImageError
 from gi_plugin.image import Array
 from tests.gi_plugin.pictures import HEIGHT, HOLE, LIMIT, PROFILE, WIDTH, Deep, fill, noise, picture
@@ -68,6 +69,19 @@ def test_a_deep_picture_comes_back(tmp_path: Path, deep: Deep) -> None:
     assert read.dtype == deep.dtype
     np.testing.assert_array_equal(read, filled)
     np.testing.assert_array_equal(read[~HOLE], deep.read(source)[~HOLE])
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+@pytest.mark.parametrize(("dpi", "expected"), [((300.0, 72.0), (300, 72)), ((math.nan, 72.0), None), ((1e12, 1e12), None), (None, None)])
+def test_the_resolution_of_a_png(tmp_path: Path, mode: str, dpi: tuple[float, float] | None, expected: tuple[int, int] | None) -> None:
+    """Pixels per inch come back; what is no resolution is left out and stops nothing."""
+    source = picture(mode)
+    source.info["dpi"] = dpi
+    target = tmp_path / "target.png"
+    files.write_picture(files.PictureFile(modes.to_array(source), source), modes.to_array(source), HOLE, target)
+    with Image.open(target) as after:
+        found = after.info.get("dpi")
+        assert (found and tuple(round(value) for value in found)) == expected
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.draw import line
+from skimage.measure import label, regionprops
 
 from gi_plugin.image import Bools
-from gi_plugin.planning import Box, Window, plan
+from gi_plugin.planning import Box, Window, connected, plan
 
 SETTINGS = settings(max_examples=300, deadline=None)
 
@@ -56,6 +57,15 @@ def test_every_missing_pixel_is_owned(hole: Bools) -> None:
 def test_nothing_missing_needs_no_window(shape: tuple[int, int]) -> None:
     """A hole without missing pixels is planned as nothing to do."""
     assert plan(np.zeros(shape, np.bool_)) == []
+
+
+@SETTINGS
+@given(seed=st.integers(0, 2**32 - 1), height=st.integers(1, 30), width=st.integers(1, 30), share=st.floats(0, 1))
+def test_touching_blocks_are_those_of_scikit_image(seed: int, height: int, width: int, share: float) -> None:
+    """The boxes of groups of blocks are those that `label` and `regionprops` find."""
+    blocks = np.random.default_rng(seed).random((height, width)) < share
+    expected = [region.bbox for region in regionprops(label(blocks, connectivity=2))]
+    assert sorted(tuple(box) for box in connected(blocks)) == sorted(expected)
 
 
 @SETTINGS
