@@ -1,6 +1,6 @@
 """The napari widget: fill what a labels or shapes layer covers of an image layer.
 
-napari finds it by the manifest beside this file, `napari.yaml`, and makes the widget from the function's signature.
+napari finds it by the manifest beside this file, `napari.yaml`; magicgui makes the widget from the signature of `fill_holes`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,26 @@ from gi_plugin.hooks.plugin import inpaint
 from gi_plugin.hooks.spec import Array
 
 if TYPE_CHECKING:
+    import napari
     import napari.layers
     import napari.types
+    from magicgui.widgets import FunctionGui
 
 
-def fill_holes(image: napari.layers.Image, holes: napari.layers.Layer, grow: int = 0) -> napari.types.LayerDataTuple:
+def make_widget() -> FunctionGui[..., napari.types.LayerDataTuple]:
+    """The widget: as holes it offers the labels and shapes layers of the viewer."""
+    import napari  # noqa: PLC0415  # only where napari is
+    from magicgui import magicgui  # noqa: PLC0415  # comes with napari
+    from napari.layers import Labels, Shapes  # noqa: PLC0415
+
+    def hole_layers(_: object) -> list[napari.layers.Layer]:
+        viewer = napari.current_viewer()
+        return [layer for layer in viewer.layers if isinstance(layer, (Labels, Shapes))] if viewer else []
+
+    return magicgui(fill_holes, holes={"widget_type": "ComboBox", "choices": hole_layers})
+
+
+def fill_holes(image: napari.layers.Image, holes: Any, grow: int = 0) -> napari.types.LayerDataTuple:
     """Fill the holes of an image with the contextual-attention network.
 
     :param image: an image layer with two dimensions, grey or RGB(A).

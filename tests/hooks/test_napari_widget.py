@@ -22,19 +22,25 @@ from tests.hooks.pictures import picture
 IMAGE, MASK = picture()
 BOX = np.array([[10, 12], [10, 30], [25, 30], [25, 12]])  # corners of a rectangle, rows and columns
 WIDGET = """
+import napari
 import numpy as np
-from magicgui import magicgui
-from napari.layers import Image, Labels
+from napari.components import ViewerModel
 from npe2 import PluginManager
 
 manager = PluginManager()
 manager.discover()
 manager.activate("gi-plugin")
-widget = magicgui(manager.commands.get("gi-plugin.fill_holes"))
-image, holes = np.full((40, 50, 3), 90, np.uint8), np.zeros((40, 50), np.uint8)
-holes[10:20, 10:20] = 1
-print([field.name for field in widget])
-(filled, look, kind) = widget(Image(image, rgb=True, name="photo"), Labels(holes))
+viewer = ViewerModel()
+napari.current_viewer = lambda: viewer  # a viewer with a window would need OpenGL
+photo = viewer.add_image(np.full((40, 50, 3), 90, np.uint8), rgb=True, name="photo")
+widget = manager.commands.get("gi-plugin.fill_holes")()
+print([field.name for field in widget], widget.holes.choices)
+holes = viewer.add_labels(np.zeros((40, 50), np.uint8), name="holes")
+viewer.add_shapes(name="boxes")
+holes.data[10:20, 10:20] = 1
+widget.reset_choices()
+print([layer.name for layer in widget.holes.choices], widget.holes.value.name)
+(filled, look, kind) = widget(photo)
 print(filled.shape, look["name"], kind)
 """
 
@@ -103,25 +109,26 @@ def test_npe2_finds_the_manifest_valid() -> None:
 
 
 def test_the_manifest_offers_one_widget() -> None:
-    """What napari discovers is the command behind the widget, and it is our function."""
+    """What napari discovers is the command behind the widget, and it is our function that makes it."""
     code = """
 from npe2 import PluginManager
 manager = PluginManager()
 manager.discover()
 manager.activate("gi-plugin")
 (widget,) = manager.get_manifest("gi-plugin").contributions.widgets
-print(widget.command, widget.autogenerate, manager.commands.get(widget.command).__qualname__)
+print(widget.command, manager.commands.get(widget.command).__qualname__)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.split() == ["gi-plugin.fill_holes", "True", "fill_holes"]
+    assert done.stdout.split() == ["gi-plugin.fill_holes", "make_widget"]
 
 
 @pytest.mark.skipif(not (find_spec("napari") and find_spec("PySide6")), reason="napari and PySide6 are not installed")
-def test_napari_makes_the_widget_from_the_signature() -> None:
-    """Its annotations name layers that magicgui knows; run without a screen."""
+def test_the_widget_offers_labels_and_shapes_as_holes() -> None:
+    """Never the photo; the first of them is chosen. Run without a screen."""
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
     done = subprocess.run([sys.executable, "-c", WIDGET], capture_output=True, text=True, check=False, timeout=120, env=environment)
-    assert done.stdout.splitlines() == ["['image', 'holes', 'grow', 'call_button']", "(40, 50, 3) photo filled image"], done.stderr
+    fields = "['image', 'holes', 'grow', 'call_button'] ()"
+    assert done.stdout.splitlines() == [fields, "['holes', 'boxes'] holes", "(40, 50, 3) photo filled image"], done.stderr
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
