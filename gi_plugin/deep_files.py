@@ -97,6 +97,7 @@ def write(source: DeepPicture, filled: Array, file: Path) -> None:
     suffix, fits_png = file.suffix.lower(), filled.dtype == np.uint16 and source.alpha == "unassalpha"
     if suffix in TIFF_SUFFIXES:
         layout: dict[str, Any] = {"photometric": "rgb" if filled.ndim == 3 else "minisblack", "extratags": source.tags, "software": False}
+        layout["predictor"] = filled.dtype.kind == "u"  # floats stay readable everywhere
         if filled.ndim == 3 and filled.shape[2] == 4:
             layout["extrasamples"] = [source.alpha]
         tifffile.imwrite(file, filled, compression="zlib", iccprofile=source.profile, metadata=None, **layout)

@@ -37,10 +37,12 @@ SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "PNG": {"compress_level": 3},  # what png_files does not write
     "TIFF": {"compression": "tiff_adobe_deflate"},
-    "WEBP": {"lossless": True, "quality": 100, "exact": True},
+    "WEBP": {"lossless": True, "quality": 0, "exact": True},  # quality is effort here: a sixth of 100's time, files 0.4 % larger
 }
 FAST_PNG = ("L", "LA", "RGB", "RGBA")
+SMOOTH_TIFF = (*FAST_PNG, "CMYK")  # modes in which a TIFF holds differences of neighbours: half the time, a quarter less than without
 PARTIAL = ".part-"  # what files begin with while they are written
+PREDICTOR = 317  # TIFF tag
 FAILURES = (OSError, ValueError, KeyError, RuntimeError, MemoryError, struct.error)  # of encoders
 
 
@@ -210,6 +212,8 @@ def _save(image: Image.Image, file: Path) -> None:
     options = {**SAVE_OPTIONS.get(kind, {}), **kept}
     if kind == "TIFF" and "exif" in kept:
         del options["compression"]  # libtiff's encoder fails on EXIF folders
+    elif kind == "TIFF" and image.mode in SMOOTH_TIFF:
+        options |= {"compression": "tiff_lzw", "tiffinfo": {PREDICTOR: 2}}
     image.save(file, format=kind, **options)
 
 
