@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import platform
+import queue
 import threading
 from importlib.metadata import version
 from pathlib import Path
@@ -34,7 +35,7 @@ _process: int | None = None  # that first used OpenVINO
 
 
 class OpenVinoEngine:
-    """One compiled window; a lock serialises calls, since each uses all the threads it is given."""
+    """One compiled window; as many calls run at once as there are streams, each on its share of the threads."""
 
     def __init__(self, network: Path, window: int, settings: EngineSettings) -> None:
         self.window = window
@@ -46,6 +47,8 @@ class OpenVinoEngine:
         options = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY", "CPU_RUNTIME_CACHE_CAPACITY": KEPT}
         if settings.threads:
             options["INFERENCE_NUM_THREADS"] = str(settings.threads)
+        if settings.streams > 1:
+            options["NUM_STREAMS"] = str(settings.streams)
         parts = {
             "network": " ".join(network_file.fingerprint(path) for path in (network, *(files(network) if precision == "int8" else ()))),
             "backend": self.backend,
@@ -56,8 +59,11 @@ class OpenVinoEngine:
             "batch": str(settings.batch),
             "options": str(sorted(options.items())),
         }
-        self._request: openvino.InferRequest | None = _compiled(network, parts, options, cache_directory(settings)).create_infer_request()
-        self._lock = threading.Lock()
+        compiled = _compiled(network, parts, options, cache_directory(settings))
+        self._idle: queue.LifoQueue[openvino.InferRequest | None] = queue.LifoQueue()  # None once the engine is closed
+        self._streams, self._closing = max(settings.streams, 1), threading.Lock()
+        for _ in range(self._streams):
+            self._idle.put(compiled.create_infer_request())
 
     def __call__(self, image: Floats, mask: Floats) -> tuple[Floats, Matches]:
         """Complete windows: see `Engine`."""
@@ -65,13 +71,15 @@ class OpenVinoEngine:
         image, mask = full_batch(image, self.batch), full_batch(mask, self.batch)
         rows, columns = region(mask)
         _check_process()
-        with self._lock:
-            if self._request is None:
+        request = self._idle.get()
+        try:
+            if request is None:
                 raise EngineError("the engine was closed")
-            try:
-                completed, found = self._request.infer([image, mask, rows, columns]).values()
-            except RuntimeError as error:
-                raise EngineError(f"{self.backend} failed on a {self.window} px window: {error}") from error
+            completed, found = request.infer([image, mask, rows, columns]).values()
+        except RuntimeError as error:
+            raise EngineError(f"{self.backend} failed on a {self.window} px window: {error}") from error
+        finally:
+            self._idle.put(request)
         if completed.shape != image.shape or found.size != self.batch * len(rows) * len(columns):  # seen under a limit of memory
             raise EngineError(f"{self.backend} gave no result for a {self.window} px window, for lack of memory: run fewer workers at once")
         matches = np.zeros((self.batch, self.window // CELL, self.window // CELL), np.int64)
@@ -79,9 +87,12 @@ class OpenVinoEngine:
         return completed[:count], matches[:count].reshape(count, -1)
 
     def close(self) -> None:
-        """Release the compiled network."""
-        with self._lock:
-            self._request = None
+        """Wait for running calls and release the compiled network."""
+        with self._closing:
+            for _ in range(self._streams):
+                self._idle.get()
+            for _ in range(self._streams):
+                self._idle.put(None)
 
 
 def _check_process() -> None:

@@ -121,7 +121,7 @@ def _fill_folder(jobs: list[Job], config: Config, options: Options, *, overwrite
         if ray:
             outcomes = ray_folders.fill_files(todo, config, options, stop, overwrite=overwrite)
         else:
-            outcomes = pipeline.run(todo, Inpainter(config), options, stop)
+            outcomes = pipeline.run(todo, Inpainter(pipeline.for_many(config)), options, stop)
         with closing(outcomes):
             report.outcomes.extend(tracked(outcomes, len(todo)))
     report.outcomes.sort(key=lambda outcome: outcome.job.image)  # Ray's come as they are ready

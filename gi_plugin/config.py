@@ -70,6 +70,7 @@ class EngineSettings:
     layer: str = _one_of("auto", "auto", "plugin", "aot", "native")
     batch: int = _between(1, 1, 64)
     threads: int = _between(0, 0, 1024)
+    streams: int = _between(0, 0, 64)
     cache: str = ""
 
 

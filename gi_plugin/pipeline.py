@@ -1,10 +1,11 @@
 """Picture files, filled: one in three steps, or many with the steps overlapped.
 
-One thread reads ahead, the caller's runs the engine, others write behind; decoders and encoders release Python's lock.
+One thread reads ahead, as many as the engine has streams fill, others write behind; decoders, engine and encoders release Python's lock.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -16,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 from gi_plugin import attention_map, files
+from gi_plugin.config import Config
 from gi_plugin.errors import ConfigError, EngineError, EngineMissing, GiError, ImageError, ModelError
 from gi_plugin.files import PictureFile
 from gi_plugin.folders import Job
@@ -23,7 +25,8 @@ from gi_plugin.image import Array, Bools, check_mask
 from gi_plugin.inpainter import Inpainter, Inpainting, Options
 
 FATAL = (ConfigError, ModelError, EngineMissing)  # would befall every picture
-AHEAD = 4  # pictures that wait for the engine, at most
+STREAMS = 4  # pictures that are filled at once at most, unless the settings ask for more: each takes memory in the engine
+AHEAD = 12  # pictures on their way, at most
 WRITERS = 4  # threads: beside a fast engine, encoding takes longest
 PIXELS = 2**26  # once the pictures in memory hold as many, the next one is not read yet
 LEAST = PIXELS // 16  # what a picture counts at least, which bounds their number
@@ -72,48 +75,68 @@ def fill_file(job: Job, inpainter: Inpainter, options: Options, map_path: Path |
         files.write_array(attention_map.draw(filled.result, data_range=loaded.options.data_range), map_path)
 
 
+def for_many(config: Config) -> Config:
+    """Settings for many pictures: as many streams as cores, `STREAMS` at most, where the settings leave it open."""
+    cores = config.engine.threads or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return replace(config, engine=replace(config.engine, streams=config.engine.streams or min(cores, STREAMS)))
+
+
 def run(jobs: Iterable[Job], inpainter: Inpainter, options: Options, stop: object = False) -> Generator[Outcome]:
     """Fill pictures; their outcomes come in the order of the jobs, a failure is an outcome, and the rest goes on.
 
+    :param inpainter: as many pictures are filled at once as its engines have streams.
     :param stop: once it is true, the run ends: what has been filled is written, what has only been read is dropped. Closing the iterator
         does the same.
     :raises GiError: if it would befall every picture: a wrong setting, no network, no engine.
     """
-    line, todo = _Line(inpainter, options), iter(jobs)
-    reading: deque[Future[Loaded | Outcome]] = deque()
-    writing: deque[Future[Outcome]] = deque()
-    reader, writer = ThreadPoolExecutor(1, "gi-plugin reader"), ThreadPoolExecutor(WRITERS, "gi-plugin writer")
+    todo, flying = iter(jobs), deque[Future[Future[Outcome | None]]]()
+    line = _Line(inpainter, options, stop)
     try:
         while True:
-            reading.extend(reader.submit(line.read, job) for job in islice(todo, AHEAD - len(reading)))
-            if stop or not reading:
+            if not stop:
+                flying.extend(line.start(job) for job in islice(todo, AHEAD - len(flying)))
+            if not flying:
                 break
-            writing.append(writer.submit(line.write, line.fill(reading.popleft().result())))
-            while writing and writing[0].done():
-                yield writing.popleft().result()
-        while writing:
-            yield writing.popleft().result()
+            if outcome := flying.popleft().result().result():
+                yield outcome
+    except KeyboardInterrupt:
+        inpainter.close()  # a picture of many windows is left at the next of them
+        raise
     finally:
         line.close()
-        reader.shutdown(cancel_futures=True)
-        writer.shutdown()
 
 
 class _Line:
-    """The steps of a run as its threads take them: what fails in one of them passes the others as an outcome."""
+    """The steps of a run, each with its threads: what fails in one of them passes the others as an outcome, what is dropped as None."""
 
-    def __init__(self, inpainter: Inpainter, options: Options) -> None:
-        self._inpainter, self._options = inpainter, options
+    def __init__(self, inpainter: Inpainter, options: Options, stop: object) -> None:
+        self._inpainter, self._options, self._stop = inpainter, options, stop
         self._limit = inpainter.config.hook.max_pixels
         self._read_mask = lru_cache(maxsize=1)(lambda path: files.read_mask(path, self._limit))  # often one for all
         self._pixels, self._changed, self._closed = 0, threading.Condition(), False
+        self._reader = ThreadPoolExecutor(1, "gi-plugin reader")
+        self._filler = ThreadPoolExecutor(inpainter.config.engine.streams or 1, "gi-plugin engine")
+        self._writer = ThreadPoolExecutor(WRITERS, "gi-plugin writer")
 
-    def read(self, job: Job) -> Loaded | Outcome:
+    def start(self, job: Job) -> Future[Future[Outcome | None]]:
+        """Send a job through the three steps; the outer result is there once its picture is filled, the inner one once it is written."""
+        reading = self._reader.submit(self._read, job)
+        return self._filler.submit(lambda: self._writer.submit(self._write, self._fill(reading.result())))
+
+    def close(self) -> None:
+        """Drop what has only been read, and wait until what is filled is written."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()  # a reader that waits for room
+        for step in (self._reader, self._filler, self._writer):
+            step.shutdown()
+
+    def _read(self, job: Job) -> Loaded | Outcome | None:
         """Wait for room in memory, then read a picture and its mask."""
         with self._changed:
             self._changed.wait_for(lambda: self._pixels < PIXELS or self._closed)
-            if self._closed:
-                return Outcome(job, "dropped")  # seen by nobody
+        if self._dropping():
+            return None
         try:
             loaded = _load(job, self._options, self._limit, self._read_mask)
         except GiError as error:
@@ -121,10 +144,12 @@ class _Line:
         self._count(loaded, 1)
         return loaded
 
-    def fill(self, loaded: Loaded | Outcome) -> Filled | Outcome:
+    def _fill(self, loaded: Loaded | Outcome | None) -> Filled | Outcome | None:
         """Run the network."""
-        if isinstance(loaded, Outcome):
+        if not isinstance(loaded, Loaded):
             return loaded
+        if self._dropping():
+            return None
         try:
             return Filled(loaded, _fill(loaded, self._inpainter))
         except FATAL:
@@ -133,9 +158,9 @@ class _Line:
             self._count(loaded, -1)
             return Outcome(loaded.job, str(error))
 
-    def write(self, filled: Filled | Outcome) -> Outcome:
+    def _write(self, filled: Filled | Outcome | None) -> Outcome | None:
         """Write a result; its picture leaves the memory."""
-        if isinstance(filled, Outcome):
+        if not isinstance(filled, Filled):
             return filled
         job = filled.loaded.job
         try:
@@ -146,11 +171,8 @@ class _Line:
             self._count(filled.loaded, -1)
         return Outcome(job)
 
-    def close(self) -> None:
-        """Let go a reader that waits for room."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+    def _dropping(self) -> bool:
+        return self._closed or bool(self._stop)
 
     def _count(self, loaded: Loaded, sign: int) -> None:
         with self._changed:

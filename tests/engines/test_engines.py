@@ -70,9 +70,10 @@ def test_a_batch_equals_its_windows_one_by_one(cache: Path, backend: str) -> Non
         np.testing.assert_allclose(together[index], alone[0], atol=1e-4)
 
 
-def test_threads_share_one_engine(cache: Path) -> None:
+@pytest.mark.parametrize("streams", [0, 3])
+def test_threads_share_one_engine(cache: Path, streams: int) -> None:
     """Calls from several threads at once get the results of their own windows."""
-    engine = _open(cache)
+    engine = _open(cache, streams=streams)
     image, mask = _windows(4)
     expected = [engine(image[index : index + 1], mask[index : index + 1])[0] for index in range(4)]
     results: dict[int, Floats] = {}
@@ -85,6 +86,7 @@ def test_threads_share_one_engine(cache: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+    engine.close()
     for index in range(4):
         np.testing.assert_array_equal(results[index], expected[index])
 
@@ -193,3 +195,31 @@ def test_a_signal_after_engines_were_closed(cache: Path) -> None:
     """Ctrl-C is an exception of Python's as ever, in whatever order engines were opened and closed."""
     done = subprocess.run([sys.executable, "-c", SIGNALLED, str(cache)], capture_output=True, text=True, check=False, timeout=120)
     assert done.stdout == "interrupted\n", done.stderr
+
+
+AT_ONCE = """
+import sys, threading
+import numpy as np
+from gi_plugin.openvino_core import CORE
+import openvino
+from openvino import opset8
+
+sys.setswitchinterval(1e-5)
+picture = opset8.parameter([1, 3, -1, -1], np.float32)
+compiled = CORE.compile_model(openvino.Model([opset8.relu(picture)], [picture]), "CPU", {"NUM_STREAMS": "2"})
+requests, start = [compiled.create_infer_request() for _ in range(16)], threading.Barrier(16)
+
+def call(request):
+    start.wait()
+    request.infer([np.zeros((1, 3, 64, 64), np.float32)])
+
+threads = [threading.Thread(target=call, args=(request,)) for request in requests]
+for thread in threads:
+    thread.start()
+"""
+
+
+def test_first_calls_may_come_together() -> None:
+    """Threads that call OpenVINO for the first time, all at once, do not wait for each other for ever: three of four such processes did."""
+    for _ in range(5):
+        subprocess.run([sys.executable, "-c", AT_ONCE], check=True, timeout=60)

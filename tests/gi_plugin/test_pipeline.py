@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,12 +17,13 @@ from gi_plugin.config import Config, EngineSettings, ModelSettings
 from gi_plugin.errors import EngineError, ModelError
 from gi_plugin.folders import Job
 from gi_plugin.inpainter import Inpainter, Options
+from gi_plugin.planning import plan
 from tests.gi_plugin import mixed
 
 
-@pytest.fixture(scope="module")
-def inpainter(engine_cache: Path) -> Inpainter:
-    return Inpainter(Config(engine=EngineSettings(backend="openvino", cache=str(engine_cache))))
+@pytest.fixture(scope="module", params=[1, 3], ids=["one stream", "three streams"])
+def inpainter(engine_cache: Path, request: pytest.FixtureRequest) -> Inpainter:
+    return Inpainter(Config(engine=EngineSettings(backend="openvino", cache=str(engine_cache), streams=request.param)))
 
 
 @pytest.fixture
@@ -107,6 +109,51 @@ def test_what_would_befall_every_picture_ends_the_run(jobs: list[Job], tmp_path:
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("gi-plugin")]
 
 
+def test_an_interrupt_leaves_a_picture_at_its_next_window(inpainter: Inpainter, tmp_path: Path) -> None:
+    """Ctrl-C does not wait for a picture of many windows: what is not filled is not written, and the inpainter can be used again."""
+    pixels, hole = np.full((600, 9000, 3), 90, np.uint8), np.zeros((600, 9000), np.uint8)
+    for left in range(250, 9000, 600):
+        hole[250:350, left : left + 100] = 255
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    Image.fromarray(hole).save(tmp_path / "mask.png")
+    begun, windows = threading.Event(), [0]
+    engine = inpainter.engine(256)
+
+    class Counted:
+        batch, window, backend = engine.batch, engine.window, engine.backend
+
+        def __call__(self, *arguments: Any) -> Any:
+            windows[0] += 1
+            begun.set()
+            return engine(*arguments)
+
+        def close(self) -> None:
+            engine.close()
+
+    inpainter._engines[256] = Counted()  # noqa: SLF001  # to see the windows
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    main = threading.get_ident()
+    interrupt = threading.Thread(target=lambda: begun.wait(60) and signal.pthread_kill(main, signal.SIGINT))
+    try:
+        interrupt.start()
+        with pytest.raises(KeyboardInterrupt):
+            list(pipeline.run([Job(tmp_path / "in.png", tmp_path / "mask.png", tmp_path / "out.png")], inpainter, Options()))
+    finally:
+        interrupt.join()
+        signal.signal(signal.SIGINT, former)
+    assert 1 <= windows[0] < len(plan(hole > 0))
+    assert not (tmp_path / "out.png").exists()
+    assert inpainter(pixels[:, :600], hole[:, :600]).shape == (600, 600, 3)
+
+
+def test_settings_for_many_pictures() -> None:
+    """Streams are as many as threads, within a limit; who says how many is obeyed."""
+    given = [(1, 0), (3, 0), (64, 0), (64, 7), (0, 1)]
+    engines = [pipeline.for_many(Config(engine=EngineSettings(threads=threads, streams=streams))).engine for threads, streams in given]
+    assert [engine.streams for engine in engines] == [1, 3, pipeline.STREAMS, 7, 1]
+    assert 1 <= pipeline.for_many(Config()).engine.streams <= pipeline.STREAMS
+
+
 class _Flag:
     def __init__(self) -> None:
         self.up = False
@@ -127,7 +174,7 @@ def test_a_run_may_end_early(jobs: list[Job], inpainter: Inpainter, asked: bool)
             run.close()
     written = _written(jobs)
     count = sum(written)
-    assert 1 <= count <= pipeline.WRITERS + 2
+    assert 1 <= count <= pipeline.AHEAD
     assert written == [number < count for number in range(len(jobs))]
     assert len(outcomes) == (count if asked else 1)
     assert all(mixed.is_filled(job.image, job.output) for job in jobs[:count])
