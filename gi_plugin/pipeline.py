@@ -100,6 +100,7 @@ def run(jobs: Iterable[Job], inpainter: Inpainter, options: Options, stop: objec
             if outcome := flying.popleft().result().result():
                 yield outcome
     except KeyboardInterrupt:
+        line.drop()
         inpainter.close()  # a picture of many windows is left at the next of them
         raise
     finally:
@@ -123,11 +124,15 @@ class _Line:
         reading = self._reader.submit(self._read, job)
         return self._filler.submit(lambda: self._writer.submit(self._write, self._fill(reading.result())))
 
-    def close(self) -> None:
-        """Drop what has only been read, and wait until what is filled is written."""
+    def drop(self) -> None:
+        """Fill nothing more."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()  # a reader that waits for room
+
+    def close(self) -> None:
+        """Drop what has only been read, and wait until what is filled is written."""
+        self.drop()
         for step in (self._reader, self._filler, self._writer):
             step.shutdown()
 
@@ -149,6 +154,7 @@ class _Line:
         if not isinstance(loaded, Loaded):
             return loaded
         if self._dropping():
+            self._count(loaded, -1)  # for which the reader may wait
             return None
         try:
             return Filled(loaded, _fill(loaded, self._inpainter))

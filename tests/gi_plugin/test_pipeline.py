@@ -110,12 +110,13 @@ def test_what_would_befall_every_picture_ends_the_run(jobs: list[Job], tmp_path:
 
 
 def test_an_interrupt_leaves_a_picture_at_its_next_window(inpainter: Inpainter, tmp_path: Path) -> None:
-    """Ctrl-C does not wait for a picture of many windows: what is not filled is not written, and the inpainter can be used again."""
+    """Ctrl-C does not wait for pictures of many windows: what is not filled is not written, and the inpainter can be used again."""
     pixels, hole = np.full((600, 9000, 3), 90, np.uint8), np.zeros((600, 9000), np.uint8)
     for left in range(250, 9000, 600):
         hole[250:350, left : left + 100] = 255
     Image.fromarray(pixels).save(tmp_path / "in.png")
     Image.fromarray(hole).save(tmp_path / "mask.png")
+    outputs = [tmp_path / f"out{number}.png" for number in range(5)]
     begun, windows = threading.Event(), [0]
     engine = inpainter.engine(256)
 
@@ -137,12 +138,12 @@ def test_an_interrupt_leaves_a_picture_at_its_next_window(inpainter: Inpainter, 
     try:
         interrupt.start()
         with pytest.raises(KeyboardInterrupt):
-            list(pipeline.run([Job(tmp_path / "in.png", tmp_path / "mask.png", tmp_path / "out.png")], inpainter, Options()))
+            list(pipeline.run([Job(tmp_path / "in.png", tmp_path / "mask.png", output) for output in outputs], inpainter, Options()))
     finally:
         interrupt.join()
         signal.signal(signal.SIGINT, former)
     assert 1 <= windows[0] < len(plan(hole > 0))
-    assert not (tmp_path / "out.png").exists()
+    assert not any(output.exists() for output in outputs)
     assert inpainter(pixels[:, :600], hole[:, :600]).shape == (600, 600, 3)
 
 
@@ -162,9 +163,16 @@ class _Flag:
         return self.up
 
 
+@pytest.mark.parametrize("pixels", [1, 2**26])
 @pytest.mark.parametrize("asked", [True, False])
-def test_a_run_may_end_early(jobs: list[Job], inpainter: Inpainter, asked: bool) -> None:  # a table
-    """Asked to stop, or just not read on, a run writes what was filled, drops what was only read, and leaves no part of a file."""
+def test_a_run_may_end_early(
+    jobs: list[Job], inpainter: Inpainter, monkeypatch: pytest.MonkeyPatch, asked: bool, pixels: int
+) -> None:  # a table
+    """Asked to stop, or just not read on, a run writes what was filled, drops what was only read, and leaves no part of a file.
+
+    Also while its reader waits for room in memory.
+    """
+    monkeypatch.setattr(pipeline, "PIXELS", pixels)
     stop, outcomes = _Flag(), []
     run = pipeline.run(jobs, inpainter, Options(), stop)
     for outcome in run:
