@@ -41,6 +41,7 @@ class WindowRow:
     median: float  # of one warm call
     least: float
     speedup: float | None  # median of torch fp32 / this median; None where torch is not installed
+    least_speedup: float | None  # the same of the fastest calls
     per_second: float  # windows, when CALLERS threads call at once
     cold: float  # a fresh process: Python and imports, engine from the cache, first call
     opened: float  # its part for the backend's import and the engine
@@ -108,7 +109,7 @@ def _measure_window(config: Config, window: int, runs: int, progress: Callable[[
     image, mask = window_input(window)
     progress(f"{window} px, warm calls")
     seconds = in_turns({name: partial(engine, image, mask) for name, engine in engines.items()}, runs, WARM)
-    reference = next((median(times) for name, times in seconds.items() if name.startswith(REFERENCE[0])), None)
+    reference = next((times for name, times in seconds.items() if name.startswith(REFERENCE[0])), None)
     progress(f"{window} px, throughput")
     loads = {name: partial(_load, engine, image, mask) for name, engine in engines.items()}
     busy = {name: CALLERS / median(times) for name, times in in_turns(loads, min(runs, FRESH)).items()}
@@ -122,7 +123,8 @@ def _measure_window(config: Config, window: int, runs: int, progress: Callable[[
             runs=runs,
             median=median(times),
             least=min(times),
-            speedup=None if reference is None else reference / median(times),
+            speedup=None if reference is None else median(reference) / median(times),
+            least_speedup=None if reference is None else min(reference) / min(times),
             per_second=busy[name],
             **fresh[name],
         )

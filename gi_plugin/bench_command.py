@@ -21,7 +21,7 @@ from gi_plugin.engines.timing import Fresh, in_turns
 from gi_plugin.errors import EngineError
 from gi_plugin.planning import LARGE
 
-RUNS = 3  # turns at most
+RUNS = 5  # turns at most
 FORMATS = ("png", "jpg")  # of results; pictures come as JPEG
 
 
@@ -38,6 +38,8 @@ class CommandRow:
     least: float
     engine: float  # engine from the cache + first call on one window, in a fresh process that takes turns with the commands
     ratio: float  # median / engine
+    process: float  # the whole of that fresh process: with the start and the end of Python, and the imports
+    process_ratio: float  # median / process
 
 
 def measure(case: Case, config: Config, config_file: Path | None, runs: int, progress: Callable[[str], None]) -> list[CommandRow]:
@@ -56,6 +58,7 @@ def measure(case: Case, config: Config, config_file: Path | None, runs: int, pro
         calls = {kind: partial(_run, arguments) for kind, arguments in commands.items()}
         seconds = in_turns({"engine": lambda: alone.append(from_cold(config, LARGE, case.side)), **calls}, runs)
     engine = median(fresh.result["opened"] + fresh.result["first"] for fresh in alone)
+    process = median(fresh.seconds for fresh in alone)
     return [
         CommandRow(
             **asdict(case),
@@ -65,6 +68,8 @@ def measure(case: Case, config: Config, config_file: Path | None, runs: int, pro
             least=min(seconds[kind]),
             engine=engine,
             ratio=median(seconds[kind]) / engine,
+            process=process,
+            process_ratio=median(seconds[kind]) / process,
         )
         for kind in FORMATS
     ]

@@ -27,7 +27,7 @@ from gi_plugin.planning import LARGE, SMALL, plan
 from gi_plugin.train.baselines import Fill, baseline
 
 QUICK = "OpenCV"  # the only other methods that do not take minutes for many holes
-RUNS = 3  # turns at most: pictures take long
+RUNS = 5  # turns at most: pictures take long
 NOISE = 8  # grey levels of grain, so that no file format profits from the repetition
 
 

@@ -63,13 +63,14 @@ def growth(report: Report, axis: str) -> list[Row]:
 
 
 def _windows(report: Report) -> Grid:
-    heading = ("window", "engine", "median", "times as fast as PyTorch fp32", "windows/s", "cold start", "its first call", "memory")
+    faster = ("times as fast as PyTorch fp32", "by the fastest calls")
+    heading = ("window", "engine", "median", *faster, "windows/s", "cold start", "its first call", "memory")
     rows = [
         (
             str(row["window"]),
             row["backend"],
             _time(row["median"]),
-            "-" if row["speedup"] is None else f"{row['speedup']:.2f}",
+            *("-" if row[key] is None else f"{row[key]:.2f}" for key in ("speedup", "least_speedup")),
             f"{row['per_second']:.2f}",
             _time(row["cold"]),
             _time(row["first"]),
@@ -91,7 +92,7 @@ def _pictures(report: Report) -> Grid:
 
 
 def _command(report: Report) -> Grid:
-    heading = ("megapixels", "holes", "files", "whole command", "engine and one window alone", "ratio")
+    heading = ("megapixels", "holes", "files", "whole command", "engine and one window", "ratio", "their whole process", "ratio")
     rows = [
         (
             f"{row['megapixels']:g}",
@@ -100,6 +101,8 @@ def _command(report: Report) -> Grid:
             _time(row["median"]),
             _time(row["engine"]),
             f"{row['ratio']:.2f}",
+            _time(row["process"]),
+            f"{row['process_ratio']:.2f}",
         )
         for row in report["command"]
     ]

@@ -122,8 +122,10 @@ def check_output(path: Path) -> None:
 
     :raises ImageError: naming the formats to use.
     """
+    if not path.suffix:
+        raise ImageError(f"{path}: nothing at its end names a format; add .png, .tif or .webp (or, if it is to be a folder, make it first)")
     if _format(path) not in MODES:
-        raise ImageError(f"{path}: cannot write files ending in {path.suffix or 'nothing'!r}; use .png, .tif or .webp")
+        raise ImageError(f"{path}: cannot write files ending in {path.suffix!r}; use .png, .tif or .webp")
 
 
 def output_name(path: Path) -> str:

@@ -108,9 +108,9 @@ def check_mask(mask: Array, shape: tuple[int, int], *, alpha: bool = False) -> B
     if alpha and (mask.ndim != 3 or mask.shape[2] != 4):
         raise ImageError(f"mask has shape {mask.shape}, and its alpha channel was asked for: expected a mask with 4 channels")
     largest, limit = _mask_range(mask)
-    middle, hole = limit / 2, np.empty(shape, np.bool_)
+    hole = np.empty(shape, np.bool_)
     for start in range(0, shape[0], SCAN_ROWS):
-        hole[start : start + SCAN_ROWS] = _plane(mask[start : start + SCAN_ROWS], alpha) > middle
+        hole[start : start + SCAN_ROWS] = _in_upper_half(_plane(mask[start : start + SCAN_ROWS], alpha), limit)
     if largest > 0 and not hole.any() and not alpha:
         raise ImageError(
             f"mask marks nothing as missing: its largest value is {largest:g}, and what counts lies above half of 0 to {limit:g}; "
@@ -199,6 +199,13 @@ def _plane(mask: Array, alpha: bool) -> Array:
         return mask[..., 0]
     red, green, blue = (mask[..., channel].astype(np.result_type(mask.dtype, np.float32), copy=False) for channel in range(3))
     return np.asarray((red + green + blue) / 3)  # many times as fast as `mean` over so short an axis
+
+
+def _in_upper_half(plane: Array, limit: float) -> Bools:
+    """Which values lie above half of the range from 0 to `limit`, an odd number."""
+    if plane.dtype.kind == "b":
+        return plane
+    return plane > (limit / 2 if plane.dtype.kind == "f" else int(limit) // 2)  # numpy would turn integers into floats for a half
 
 
 def _mask_range(mask: Array) -> tuple[float, float]:

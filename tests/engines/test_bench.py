@@ -38,6 +38,7 @@ def test_every_engine_has_a_row(config: Config, told: list[str]) -> None:
         assert 0 < row.first < row.cold
         assert row.per_second > 0
         assert row.speedup == rows["torch cpu fp32"].median / row.median
+        assert row.least_speedup == rows["torch cpu fp32"].least / row.least
         assert row.memory is not None
         assert 20e6 < row.memory < 20e9
     assert {text.split(",")[0] for text in told} == {f"{WINDOW} px"}
@@ -58,7 +59,7 @@ def test_without_torch_there_is_no_ratio(config: Config, monkeypatch: pytest.Mon
     """Where PyTorch is not installed the other engines are measured all the same."""
     monkeypatch.setattr(bench, "CANDIDATES", (("openvino", "fp32"),))
     (row,) = bench.measure(config, [WINDOW], 1, told.append)
-    assert (row.backend, row.speedup) == ("openvino fp32", None)
+    assert (row.backend, row.speedup, row.least_speedup) == ("openvino fp32", None, None)
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, name: str) -> None:
     ("mode", "name", "reason"),
     [
         ("RGB", "target.xyz", "cannot write files ending in '.xyz'"),
-        ("RGB", "target", "cannot write files ending in 'nothing'"),
+        ("RGB", "target", "nothing at its end names a format"),
         ("RGB", "target.pdf", "cannot write files ending in '.pdf'"),
         ("RGBA", "target.jpg", "cannot hold RGBA pixels without loss; use .png or .tif"),
         ("RGBA", "target.bmp", "cannot hold RGBA pixels"),

@@ -97,7 +97,7 @@ def test_every_other_method_fills_the_hole_and_nothing_else(config: Config) -> N
 
 @pytest.mark.slow
 def test_the_command_is_timed_beside_the_engine(config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One row per format of the result: the command's whole time, and as a ratio to the engine and one window alone."""
+    """One row per format of the result: the whole command, and its ratio to the engine with one window, and to their process."""
     monkeypatch.setattr(bench_command, "LARGE", 256)
     settings = tmp_path / "plugin.toml"
     settings.write_text(f"[engine]\ncache = '{config.engine.cache}'\n", encoding="utf-8")
@@ -107,7 +107,8 @@ def test_the_command_is_timed_beside_the_engine(config: Config, tmp_path: Path, 
         assert (row.megapixels, row.holes, row.side, row.runs) == (0.2, 1, 40, 1)
         assert row.median == row.least > 0
         assert row.ratio == row.median / row.engine
-        assert row.engine > 0
+        assert row.process_ratio == row.median / row.process
+        assert 0 < row.engine < row.process
 
 
 def test_a_failing_command_is_told(config: Config, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ BAD = {
     "an output nobody can write": ("inpaint picture.png mask.png -o /proc/out.png", "/proc/out.png: cannot be written: "),
     "an unknown output format": ("inpaint picture.png mask.png -o out.xyz", "out.xyz: cannot write files ending in '.xyz'; use .png"),
     "a format without alpha": ("inpaint alpha.png mask.png -o out.jpg", "out.jpg: cannot hold RGBA pixels without loss; use .png or .tif"),
-    "an unknown map format": ("inpaint picture.png mask.png -o out.png --attention-map map", "map: cannot write files ending in 'nothing'"),
+    "an unknown map format": ("inpaint picture.png mask.png -o out.png --attention-map map", "map: nothing at its end names a format"),
     "an unknown backend": ("inpaint picture.png mask.png -o out.png --backend abacus", "backend = 'abacus': expected 'auto' or 'tensorrt'"),
     "a backend that is not there": ("inpaint picture.png mask.png -o out.png --backend tensorrt", "no engine can be used: tensorrt: "),
     "broken settings": ("inpaint picture.png mask.png -o out.png --config broken.toml", "broken.toml: not valid TOML"),

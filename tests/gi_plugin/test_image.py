@@ -76,6 +76,8 @@ OPAQUE = np.full(SHAPE, 255, np.uint8)
         *((65535 * HALF.astype(np.int64)).astype(dtype) for dtype in ("uint16", "int64", "float64")),
         np.where(HALF, 0.51, 0.49),
         np.where(HALF, 128, 127).astype(np.uint8),
+        np.where(HALF, 32768, 32767).astype(np.uint16),
+        np.where(HALF[..., None], [128, 128, 127], [128, 127, 127]).astype(np.uint8),
         np.where(HALF, 255 - NOISE, NOISE).astype(np.uint8),  # went through JPEG
         np.where(HALF, 65535 - 256 * NOISE, 256 * NOISE).astype(np.uint16),
         np.repeat(HALF[..., None], 3, axis=2),
