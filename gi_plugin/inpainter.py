@@ -144,10 +144,16 @@ def _fill_batch(picture: Picture, groups: list[list[Window]], engine: Engine) ->
     completed, matches = engine(image, mask)
     if not np.isfinite(completed).all():
         raise EngineError(f"{engine.backend} returned values that are not numbers; try [engine] precision = 'fp32'")
-    for group, pixels, found in zip(groups, completed, matches, strict=True):
+    for group, pixels, found in zip(groups, _grey_where(image, completed), matches, strict=True):
         for window in group:
             _write(picture, window, pixels.transpose(1, 2, 0))
             yield window, found
+
+
+def _grey_where(image: Floats, completed: Floats) -> Floats:
+    """Take the colour out of what is filled in grey views, [N, 3, S, S] each: the network leaves a tint."""
+    grey = (image == image[:, :1]).all(axis=(1, 2, 3), keepdims=True)
+    return np.where(grey, completed.mean(axis=1, keepdims=True), completed)
 
 
 def _write(picture: Picture, window: Window, pixels: Floats) -> None:

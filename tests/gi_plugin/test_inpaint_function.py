@@ -49,6 +49,15 @@ def test_it_is_called_like_scikit_image() -> None:
     np.testing.assert_allclose(filled, image, atol=6)
 
 
+def test_a_grey_picture_stays_grey() -> None:
+    """A black-and-white photo kept as RGB gets no tint: it is filled as the same photo with one channel; colours are kept."""
+    grey = np.random.default_rng(0).integers(0, 256, SHAPE, dtype=np.uint8)
+    filled = gi_plugin.inpaint(np.repeat(grey[..., None], 3, axis=2), HOLE)
+    np.testing.assert_array_equal(filled, np.repeat(gi_plugin.inpaint(grey, HOLE)[..., None], 3, axis=2))
+    brown = gi_plugin.inpaint(np.full((*SHAPE, 3), [150, 90, 40], np.uint8), HOLE)[HOLE]
+    assert (brown[:, 0] > brown[:, 2] + 50).all()
+
+
 def test_holes_that_share_a_view_are_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sixteen specks of a small image cost one run of the engine, and each is filled."""
     image, hole = np.full((240, 240), 90, np.uint8), np.zeros((240, 240), np.bool_)
