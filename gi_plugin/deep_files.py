@@ -8,7 +8,6 @@ from typing import Any
 
 import imagecodecs
 import numpy as np
-import tifffile
 from PIL import Image
 
 from gi_plugin import png_files
@@ -19,7 +18,7 @@ TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 TIFF_SUFFIXES = (".tif", ".tiff")
 ORIENTATION = 0x0112  # EXIF and TIFF tag
 DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)  # TIFF tags: description, make, model, software, date, artist, copyright
-PHOTOMETRIC = (tifffile.PHOTOMETRIC.MINISWHITE, tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB)
+PHOTOMETRIC = ("MINISWHITE", "MINISBLACK", "RGB")  # as tifffile calls them
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,8 @@ def read_tiff(path: Path, max_pixels: int) -> DeepPicture | None:
 
     :raises ImageError: if it is too large, has several pages, or its colours are neither grey nor RGB.
     """
+    import tifffile  # noqa: PLC0415  # heavy
+
     with tifffile.TiffFile(path) as tiff:
         if not len(tiff.pages):
             raise ImageError("is a TIFF file without a picture in it")
@@ -76,12 +77,13 @@ def read_tiff(path: Path, max_pixels: int) -> DeepPicture | None:
         if page.dtype is None or page.dtype.kind not in "uf" or page.dtype.itemsize == 1:
             return None
         check_size(page.imagewidth, page.imagelength, len(tiff.pages), max_pixels)
-        if page.photometric not in PHOTOMETRIC:
-            raise ImageError(f"has {tifffile.PHOTOMETRIC(page.photometric).name} pixels of more than 8 bits: expected grey or RGB")
+        photometric = tifffile.PHOTOMETRIC(page.photometric).name
+        if photometric not in PHOTOMETRIC:
+            raise ImageError(f"has {photometric} pixels of more than 8 bits: expected grey or RGB")
         pixels = page.asarray()
         if pixels.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
             pixels = np.moveaxis(pixels, 0, 2)
-        if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+        if photometric == "MINISWHITE":
             pixels = (np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1) - pixels
         alpha = tifffile.EXTRASAMPLE(page.extrasamples[0]).name.lower() if page.extrasamples else "unassalpha"
         tags = tuple((tag.code, tag.dtype, tag.count, tag.value, True) for tag in page.tags if tag.code in DESCRIPTIVE)
@@ -96,6 +98,8 @@ def write(source: DeepPicture, filled: Array, file: Path) -> None:
     """
     suffix, fits_png = file.suffix.lower(), filled.dtype == np.uint16 and source.alpha == "unassalpha"
     if suffix in TIFF_SUFFIXES:
+        import tifffile  # noqa: PLC0415  # heavy
+
         layout: dict[str, Any] = {"photometric": "rgb" if filled.ndim == 3 else "minisblack", "extratags": source.tags, "software": False}
         layout["predictor"] = filled.dtype.kind == "u"  # floats stay readable everywhere
         if filled.ndim == 3 and filled.shape[2] == 4:

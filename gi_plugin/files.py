@@ -95,7 +95,7 @@ def value_range(pixels: Array, hole: Bools) -> tuple[float, float] | None:
 
 
 def write_picture(picture: PictureFile, filled: Array, hole: Bools, path: Path) -> None:
-    """Write a filled picture in the mode and with the profile of its source; the file appears whole or not at all.
+    """Write a filled picture in the mode and with the profile of its source, which takes the fill; the file appears whole or not at all.
 
     :param filled: the array that the inpainter made of `picture.pixels`.
     :param hole: [H, W] True where it was filled.
@@ -105,7 +105,8 @@ def write_picture(picture: PictureFile, filled: Array, hole: Bools, path: Path) 
         if isinstance(picture.source, DeepPicture):
             deep_files.write(picture.source, filled, partial)
         else:
-            _save(modes.restored(picture.source, filled, hole), partial)
+            modes.fill(picture.source, filled, hole)
+            _save(picture.source, filled, partial)
 
 
 def write_array(pixels: Array, path: Path) -> None:
@@ -114,7 +115,7 @@ def write_array(pixels: Array, path: Path) -> None:
     :raises ImageError: if the folder or the format does not allow it.
     """
     with _replacing(path) as partial:
-        _save(Image.fromarray(pixels), partial)
+        _save(Image.fromarray(pixels), pixels, partial)
 
 
 def check_output(path: Path) -> None:
@@ -148,7 +149,9 @@ def is_lossy(path: Path) -> bool:
 
 def _format(path: Path) -> str:
     """The format that Pillow writes to files of this suffix, or an empty string."""
-    kind = Image.registered_extensions().get(path.suffix.lower(), "")
+    Image.preinit()  # the common ones; the others take time to load
+    suffix = path.suffix.lower()
+    kind = Image.EXTENSION.get(suffix) or Image.registered_extensions().get(suffix, "")
     return kind if kind in Image.SAVE else ""
 
 
@@ -186,9 +189,12 @@ def _open(path: Path) -> Image.Image:
 
 def _shallow(opened: Image.Image) -> PictureFile:
     opened.load()
-    image = ImageOps.exif_transpose(opened)
+    image = opened
     if opened.format == "TIFF":
+        image = ImageOps.exif_transpose(opened)  # a picture without the tags of the file's layout, which Pillow would write again
         image.info["exif"] = _tiff_exif(opened)
+    else:
+        ImageOps.exif_transpose(opened, in_place=True)  # no copy
     image = modes.kept(image)
     return PictureFile(modes.to_array(image), image)
 
@@ -203,13 +209,15 @@ def _tiff_exif(opened: Image.Image) -> bytes:
     return kept.tobytes() if kept else b""
 
 
-def _save(image: Image.Image, file: Path) -> None:
+def _save(image: Image.Image, pixels: Array, file: Path) -> None:
+    """Write a picture; `pixels` are its own if its mode is one of `modes.DIRECT`."""
     kind = _format(file)
     if image.mode not in MODES[kind]:
         raise ImageError(f"cannot hold {image.mode} pixels without loss; use {'.png or ' if image.mode in MODES['PNG'] else ''}.tif")
     kept = {key: image.info[key] for key in ("icc_profile", "exif", "dpi", "transparency") if image.info.get(key)}
     if kind == "PNG" and image.mode in FAST_PNG and max(image.size) <= png_files.LONGEST and "transparency" not in kept:
-        file.write_bytes(png_files.encode(np.asarray(image), kept.get("icc_profile"), kept.get("exif"), kept.get("dpi")))
+        direct = pixels if image.mode in modes.DIRECT else np.asarray(image)
+        file.write_bytes(png_files.encode(direct, kept.get("icc_profile"), kept.get("exif"), kept.get("dpi")))
         return
     options = {**SAVE_OPTIONS.get(kind, {}), **kept}
     if kind == "TIFF" and "exif" in kept:

@@ -1,4 +1,4 @@
-"""Pillow's pixel modes: the array that the inpainter takes from a picture, and the filled array back in the picture's mode."""
+"""Pillow's pixel modes: the array that the inpainter takes from a picture, and the hole of the filled array back into the picture."""
 
 from __future__ import annotations
 
@@ -36,22 +36,21 @@ def to_array(image: Image.Image) -> Array:
     return np.asarray(image if image.mode in DIRECT else image.convert("RGB"))
 
 
-def restored(original: Image.Image, filled: Array, hole: Bools) -> Image.Image:
-    """The filled array [H, W(, C)] in the original's mode; known pixels are the original's own."""
-    if original.mode == "P":
-        return _indexed(original, filled, hole)
-    image = Image.fromarray(filled)
-    if original.mode in DIRECT:
-        image.info = dict(original.info)
-        return image
-    image = Image.merge("LA", (image, original.getchannel("A"))) if original.mode == "LA" else image.convert(original.mode)
-    result = original.copy()
-    result.paste(image, mask=Image.fromarray(hole))
-    return result
+def fill(image: Image.Image, filled: Array, hole: Bools) -> None:
+    """Write the hole's pixels of a filled array [H, W(, C)] into the picture that the array was made of; the others stay its own."""
+    rows = np.flatnonzero(hole.any(axis=1))
+    if image.mode == "P":
+        image.paste(Image.fromarray(_indices(image, filled, hole)))
+    elif image.mode in DIRECT and rows.size:
+        image.paste(Image.fromarray(filled[rows[0] : rows[-1] + 1]), (0, int(rows[0])))  # known pixels are the same in both
+    elif image.mode not in DIRECT:
+        new = Image.fromarray(filled)
+        new = Image.merge("LA", (new, image.getchannel("A"))) if image.mode == "LA" else new.convert(image.mode)
+        image.paste(new, mask=Image.fromarray(hole))
 
 
-def _indexed(original: Image.Image, filled: Array, hole: Bools) -> Image.Image:
-    """Fill with the nearest colours of the palette, among those as opaque as the pixel was."""
+def _indices(original: Image.Image, filled: Array, hole: Bools) -> Array:
+    """What a picture with a palette becomes: the nearest colours of the palette, among those as opaque as the pixel was."""
     from scipy.spatial import KDTree  # noqa: PLC0415  # heavy
 
     opaque = original.copy()
@@ -64,6 +63,4 @@ def _indexed(original: Image.Image, filled: Array, hole: Bools) -> Image.Image:
     for level in np.unique(alpha[hole]):
         choices, missing = np.flatnonzero(palette[:, 3] == level), hole & (alpha == level)
         indices[missing] = choices[KDTree(palette[choices, :3]).query(filled[missing])[1]]
-    result = original.copy()
-    result.paste(Image.fromarray(indices))
-    return result
+    return indices
