@@ -74,10 +74,7 @@ def read_picture(path: Path, max_pixels: int) -> PictureFile:
 
 
 def read_mask(path: Path, max_pixels: int) -> Array:
-    """Read a mask file as an array HxW, HxWx3 or HxWx4.
-
-    :raises ImageError: as `read_picture`.
-    """
+    """Read a mask file as an array HxW, HxWx3 or HxWx4; errors as for `read_picture`."""
     return read_picture(path, max_pixels).pixels
 
 
@@ -123,10 +120,9 @@ def check_output(path: Path) -> None:
 
     :raises ImageError: naming the formats to use.
     """
-    if not path.suffix:
-        raise ImageError(f"{path}: nothing at its end names a format; add .png, .tif or .webp (or, if it is to be a folder, make it first)")
     if _format(path) not in MODES:
-        raise ImageError(f"{path}: cannot write files ending in {path.suffix!r}; use .png, .tif or .webp")
+        unnamed = "nothing at its end names a format; add .png, .tif or .webp (or, if it is to be a folder, make it first)"
+        raise ImageError(f"{path}: {f'cannot write files ending in {path.suffix!r}; use .png, .tif or .webp' if path.suffix else unnamed}")
 
 
 def output_name(path: Path) -> str:
@@ -191,10 +187,9 @@ def _shallow(opened: Image.Image) -> PictureFile:
     opened.load()
     image = opened
     if opened.format == "TIFF":
-        image = ImageOps.exif_transpose(opened)  # a picture without the tags of the file's layout, which Pillow would write again
+        image = opened.copy()  # without the tags of the file's layout, which Pillow would write again
         image.info["exif"] = _tiff_exif(opened)
-    else:
-        ImageOps.exif_transpose(opened, in_place=True)  # no copy
+    ImageOps.exif_transpose(image, in_place=True)
     image = modes.kept(image)
     return PictureFile(modes.to_array(image), image)
 
