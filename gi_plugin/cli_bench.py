@@ -80,13 +80,15 @@ def _pictures(config: Config, file: Path | None, runs: int, tell: Callable[[str]
 
 
 def _read(file: Path) -> dict[str, Any]:
+    from gi_plugin import bench_tables  # noqa: PLC0415  # heavy
+
     try:
         report = json.loads(file.read_text(encoding="utf-8"))
-        if report["windows"]:
+        if report["windows"] and bench_tables.grids(report):
             return dict(report)
     except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError):
         pass
-    raise ConfigError(f"{file}: expected figures that `gi-plugin bench --output` has written")
+    raise ConfigError(f"{file}: expected figures that this version's `gi-plugin bench --output` has written")
 
 
 def _write(file: Path, text: str) -> None:

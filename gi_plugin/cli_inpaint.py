@@ -72,7 +72,7 @@ def inpaint(
     than its picture and its mask is kept. A result made with other options counts, too: --overwrite makes it again.
     """
     from gi_plugin import folders  # noqa: PLC0415  # heavy
-    from gi_plugin.files import is_lossy  # noqa: PLC0415  # heavy
+    from gi_plugin.formats import is_lossy  # noqa: PLC0415  # heavy
     from gi_plugin.inpainter import Options  # noqa: PLC0415  # heavy
 
     _check_usage(image, attention_map, ray=ray, address=address)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import struct
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,20 +19,9 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from gi_plugin import deep_files, modes, png_files
 from gi_plugin.deep_files import DeepPicture, check_size
 from gi_plugin.errors import ImageError
+from gi_plugin.formats import LOSSY, MODES, check_output, format_of
 from gi_plugin.image import SCAN_ROWS, Array, Bools
 
-MODES: dict[str, tuple[str, ...]] = {  # what a file of each format gives back as it was; formats that are not here are not written
-    "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
-    "TIFF": modes.KEPT,
-    "WEBP": ("1", "L", "LA", "P", "RGB", "RGBA"),  # as RGB or RGBA
-    "BMP": ("1", "L", "P", "RGB"),
-    "GIF": ("L", "P"),
-    "PPM": ("1", "L", "RGB", "I;16"),
-    "TGA": ("L", "LA", "P", "RGB", "RGBA"),
-    "AVIF": ("RGB", "RGBA"),
-    "JPEG": ("L", "RGB", "CMYK"),
-}
-LOSSY = ("AVIF", "JPEG")
 SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "AVIF": {"quality": 95, "subsampling": "4:4:4"},
     "JPEG": {"quality": 95, "subsampling": 0},
@@ -44,6 +34,7 @@ SMOOTH_TIFF = (*FAST_PNG, "CMYK")  # modes in which a TIFF holds differences of 
 PARTIAL = ".part-"  # what files begin with while they are written
 PREDICTOR = 317  # TIFF tag
 FAILURES = (OSError, ValueError, KeyError, RuntimeError, MemoryError, struct.error)  # of encoders
+_limit_lock = threading.Lock()  # Pillow has one limit for all threads
 
 
 @dataclass(frozen=True)
@@ -92,7 +83,9 @@ def value_range(pixels: Array, hole: Bools) -> tuple[float, float] | None:
 
 
 def write_picture(picture: PictureFile, filled: Array, hole: Bools, path: Path) -> None:
-    """Write a filled picture in the mode and with the profile of its source, which takes the fill; the file appears whole or not at all.
+    """Write a filled picture in the mode and with the profile of its source; the file appears whole or not at all.
+
+    A source of Pillow's takes the fill: it is the result afterwards.
 
     :param filled: the array that the inpainter made of `picture.pixels`.
     :param hole: [H, W] True where it was filled.
@@ -115,16 +108,6 @@ def write_array(pixels: Array, path: Path) -> None:
         _save(Image.fromarray(pixels), pixels, partial)
 
 
-def check_output(path: Path) -> None:
-    """Refuse a file name whose format is not written.
-
-    :raises ImageError: naming the formats to use.
-    """
-    if _format(path) not in MODES:
-        unnamed = "nothing at its end names a format; add .png, .tif or .webp (or, if it is to be a folder, make it first)"
-        raise ImageError(f"{path}: {f'cannot write files ending in {path.suffix!r}; use .png, .tif or .webp' if path.suffix else unnamed}")
-
-
 def output_name(path: Path) -> str:
     """The name of a result in an output folder: the source's, as PNG or TIFF where its own format would lose pixels."""
     try:
@@ -132,23 +115,10 @@ def output_name(path: Path) -> str:
             mode = opened.mode
     except Exception:  # noqa: BLE001  # Pillow does not know it: TIFF of float colours, or damaged, which is told when it is read
         return path.name
-    kind = _format(path)
+    kind = format_of(path)
     if kind not in LOSSY and mode in MODES.get(kind, ()):
         return path.name
     return f"{path.stem}{'.png' if mode in MODES['PNG'] else '.tif'}"
-
-
-def is_lossy(path: Path) -> bool:
-    """Whether writing to this file changes known pixels."""
-    return _format(path) in LOSSY
-
-
-def _format(path: Path) -> str:
-    """The format that Pillow writes to files of this suffix, or an empty string."""
-    Image.preinit()  # the common ones; the others take time to load
-    suffix = path.suffix.lower()
-    kind = Image.EXTENSION.get(suffix) or Image.registered_extensions().get(suffix, "")
-    return kind if kind in Image.SAVE else ""
 
 
 @contextmanager
@@ -176,18 +146,19 @@ def _reason(error: Exception) -> str:
 
 
 def _open(path: Path) -> Image.Image:
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the setting takes the place of Pillow's own limit
-    try:
-        return Image.open(path)
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+    with _limit_lock:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the setting takes the place of Pillow's own limit
+        try:
+            return Image.open(path)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 def _shallow(opened: Image.Image) -> PictureFile:
     opened.load()
-    image = opened
-    if opened.format == "TIFF":
-        image = opened.copy()  # without the tags of the file's layout, which Pillow would write again
+    is_tiff = opened.format == "TIFF"  # a copy goes without the tags of the file's layout, which Pillow would write again
+    image = opened.copy() if is_tiff or opened.readonly else opened  # read-only: a map of the file, which may change
+    if is_tiff:
         image.info["exif"] = _tiff_exif(opened)
     ImageOps.exif_transpose(image, in_place=True)
     image = modes.kept(image)
@@ -206,11 +177,11 @@ def _tiff_exif(opened: Image.Image) -> bytes:
 
 def _save(image: Image.Image, pixels: Array, file: Path) -> None:
     """Write a picture; `pixels` are its own if its mode is one of `modes.DIRECT`."""
-    kind = _format(file)
+    kind = format_of(file)
     if image.mode not in MODES[kind]:
         raise ImageError(f"cannot hold {image.mode} pixels without loss; use {'.png or ' if image.mode in MODES['PNG'] else ''}.tif")
     kept = {key: image.info[key] for key in ("icc_profile", "exif", "dpi", "transparency") if image.info.get(key)}
-    if kind == "PNG" and image.mode in FAST_PNG and max(image.size) <= png_files.LONGEST and "transparency" not in kept:
+    if kind == "PNG" and image.mode in FAST_PNG and max(image.size) <= png_files.LONGEST and "transparency" not in image.info:
         direct = pixels if image.mode in modes.DIRECT else np.asarray(image)
         file.write_bytes(png_files.encode(direct, kept.get("icc_profile"), kept.get("exif"), kept.get("dpi")))
         return

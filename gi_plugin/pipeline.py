@@ -21,6 +21,7 @@ from gi_plugin.config import Config
 from gi_plugin.errors import ConfigError, EngineError, EngineMissing, GiError, ImageError, ModelError
 from gi_plugin.files import PictureFile
 from gi_plugin.folders import Job
+from gi_plugin.formats import check_output
 from gi_plugin.image import Array, Bools, check_mask
 from gi_plugin.inpainter import Inpainter, Inpainting, Options
 
@@ -64,7 +65,7 @@ def fill_file(job: Job, inpainter: Inpainter, options: Options, map_path: Path |
     :raises GiError: if a file cannot be read, used or written.
     """
     if map_path is not None:
-        files.check_output(map_path)
+        check_output(map_path)
     limit = inpainter.config.hook.max_pixels
     with ThreadPoolExecutor(1, "gi-plugin engine") as beside:  # the picture's decoder leaves time to open the engine
         mask = beside.submit(_read_and_prepare, job, options, inpainter)
@@ -202,7 +203,7 @@ def _mask_of(job: Job) -> Path:
 
 def _load(job: Job, options: Options, limit: int, read_mask: Callable[[Path], Array]) -> Loaded:
     mask_path = _mask_of(job)
-    files.check_output(job.output)
+    check_output(job.output)
     picture = files.read_picture(job.image, limit)
     mask = read_mask(mask_path)
     with _naming(job):

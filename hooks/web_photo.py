@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gi_plugin import attention_map, files
+from gi_plugin import attention_map, files, formats
 from gi_plugin.errors import ImageError
 from gi_plugin.files import PictureFile
 from gi_plugin.image import Array, Bools
@@ -69,7 +69,7 @@ def fill(photo: Photo, layers: Iterable[Image.Image], inpainter: Inpainter, fold
         mask_path = result.with_name(f"{Path(photo.name).stem}-mask.png")
         files.write_array(mask * np.uint8(255), mask_path)
     report = f"Filled {np.count_nonzero(inpainting.hole):,} pixels in {seconds:.2f} s."
-    if files.is_lossy(download):
+    if formats.is_lossy(download):
         report += f" {download.suffix} is a lossy format: known pixels change a little in the download, not in the next round."
     where = _shown(attention_map.draw(inpainting, data_range=data_range))
     return Round(Photo(result, photo.name), download, mask_path, _shown(inpainting.image, picture), where, report)
@@ -97,7 +97,7 @@ def _write(photo: Photo, picture: PictureFile, filled: Array, hole: Bools, folde
     name = Path(photo.name)
     result = folder / f"{name.stem}-filled{Path(files.output_name(photo.path)).suffix}"
     files.write_picture(picture, filled, hole, result)
-    if not files.is_lossy(name):
+    if not formats.is_lossy(name):
         return result, result
     download = result.with_suffix(name.suffix)
     try:

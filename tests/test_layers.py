@@ -25,7 +25,7 @@ LADDER = (  # low to high; a module imports what stands on lower rungs, modules 
     ("*", "engines"),
     ("inpainter",),
     ("gi_plugin",),  # the face: it hands out what inpainter and errors define
-    ("*", "attention_map", "files", "deep_files", "png_files", "modes", "folders", "pipeline", "demo", "doctor", *BENCH),
+    ("*", "attention_map", "files", "formats", "deep_files", "png_files", "modes", "folders", "pipeline", "demo", "doctor", *BENCH),
     ("*", "hooks"),
     ("terminal", "stopping"),
     ("cli_bench", "cli_engines", "cli_hosts", "cli_inpaint", "cli_training"),

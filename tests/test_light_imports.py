@@ -12,7 +12,7 @@ import pytest
 from tests import product
 
 GPU = {"tensorrt", "tensorrt_rtx", "pycuda", "cuda", "triton"}
-HEAVY = GPU | {"torch", "openvino", "onnx", "onnxscript", "safetensors", "tensorboard", "ray", "gradio", "scipy", "skimage"}
+HEAVY = GPU | {"torch", "openvino", "onnx", "onnxscript", "safetensors", "tensorboard", "ray", "gradio", "scipy", "skimage", "tifffile"}
 SLOWEST = 0.2  # seconds; typical is a tenth of it
 STARTS = {
     "the library": "import gi_plugin",

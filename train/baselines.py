@@ -25,7 +25,7 @@ def baseline(name: str) -> Fill:
     if name == "biharmonic":
         return _biharmonic
     if name in ("telea", "ns"):
-        cv2: Any = require("cv2", "dev")
+        cv2: Any = require("cv2", "train")
         flag = {"telea": cv2.INPAINT_TELEA, "ns": cv2.INPAINT_NS}[name]
         return lambda image, hole: np.asarray(cv2.inpaint(image, hole.astype(np.uint8), RADIUS, flag), dtype=np.uint8)
     raise ConfigError(f"unknown baseline {name!r}: expected telea, ns or biharmonic")

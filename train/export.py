@@ -6,7 +6,9 @@ import json
 import logging
 import warnings
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -46,7 +48,7 @@ def export_network(network: InpaintingNetwork, path: Path, notes: Mapping[str, s
     :raises ModelError: if the difference exceeds 1e-3; nothing is written then.
     """
     rounded = _rounded(network)
-    model = _with_functions(_half_parameters(_graph(network.settings), rounded.state_dict()))
+    model = _with_functions(_half_parameters(deepcopy(_graph(network.settings)), rounded.state_dict()))
     helper.set_model_props(model, {**notes, network_file.SETTINGS_KEY: json.dumps(asdict(network.settings))})
     onnx.checker.check_model(model)
     difference = _difference(rounded, model)
@@ -77,6 +79,7 @@ def _attention_node(gram: Tensor, mask: Tensor, scale: float) -> tuple[Tensor, T
     return cast("tuple[Tensor, Tensor]", tuple(outputs))
 
 
+@cache  # tracing takes a quarter of a minute
 def _graph(settings: NetworkSettings) -> onnx.ModelProto:
     """Export the structure; its parameters are random, since the exporter would merge those of equal value."""
     batch, rows, columns = (

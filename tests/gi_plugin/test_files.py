@@ -13,7 +13,7 @@ import pytest
 import tifffile
 from PIL import ExifTags, Image
 
-from gi_plugin import deep_files, files, modes
+from gi_plugin import deep_files, files, formats, modes
 from gi_plugin.errors import ImageError
 from gi_plugin.image import Array
 from tests.gi_plugin.pictures import HEIGHT, HOLE, LIMIT, PROFILE, WIDTH, Deep, fill, noise, picture
@@ -57,6 +57,14 @@ def test_a_picture_of_8_bits_comes_back(tmp_path: Path, suffix: str, mode: str) 
         np.testing.assert_array_equal(np.asarray(after.convert("RGBA"))[..., 3], np.asarray(before.convert("RGBA"))[..., 3])
     if mode not in ("P index", "P bytes"):  # a pixel of partial alpha has few colours of the palette to choose from
         np.testing.assert_array_equal(files.read_picture(target, LIMIT).pixels, filled)
+
+
+def test_black_may_be_the_transparent_colour(tmp_path: Path) -> None:
+    """A grey PNG whose value 0 is transparent is that afterwards, too."""
+    picture("L").save(tmp_path / "source.png", transparency=0)
+    fill(tmp_path / "source.png", tmp_path / "target.png")
+    with Image.open(tmp_path / "target.png") as after:
+        assert after.info["transparency"] == 0
 
 
 @pytest.mark.parametrize("deep", DEEP, ids=lambda deep: f"{deep.suffix}-{deep.dtype.__name__}-{deep.channels}-{deep.compression}")
@@ -221,7 +229,7 @@ def test_a_result_in_a_folder_has_a_name_that_loses_nothing(tmp_path: Path, name
     """The source's name, with another suffix where its own format would change pixels."""
     picture(mode).save(tmp_path / name)
     assert files.output_name(tmp_path / name) == expected
-    assert not files.is_lossy(Path(expected))
+    assert not formats.is_lossy(Path(expected))
     fill(tmp_path / name, tmp_path / f"result {expected}")
 
 
