@@ -84,11 +84,12 @@ def _read(file: Path) -> dict[str, Any]:
 
     try:
         report = json.loads(file.read_text(encoding="utf-8"))
-        if report["windows"] and bench_tables.grids(report):
-            return dict(report)
+        usable = bool(report["windows"] and bench_tables.grids(report))
     except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError):
-        pass
-    raise ConfigError(f"{file}: expected figures that this version's `gi-plugin bench --output` has written")
+        usable = False
+    if not usable:
+        raise ConfigError(f"{file}: expected figures that this version's `gi-plugin bench --output` has written")
+    return dict(report)
 
 
 def _write(file: Path, text: str) -> None:

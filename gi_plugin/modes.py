@@ -38,12 +38,13 @@ def to_array(image: Image.Image) -> Array:
 
 def fill(image: Image.Image, filled: Array, hole: Bools) -> None:
     """Write the hole's pixels of a filled array [H, W(, C)] into the picture that the array was made of; the others stay its own."""
-    rows = np.flatnonzero(hole.any(axis=1))
     if image.mode == "P":
         image.paste(Image.fromarray(_indices(image, filled, hole)))
-    elif image.mode in DIRECT and rows.size:
-        image.paste(Image.fromarray(filled[rows[0] : rows[-1] + 1]), (0, int(rows[0])))  # known pixels are the same in both
-    elif image.mode not in DIRECT:
+    elif image.mode in DIRECT:
+        rows = np.flatnonzero(hole.any(axis=1))
+        if rows.size:  # known pixels are the same in both
+            image.paste(Image.fromarray(filled[rows[0] : rows[-1] + 1]), (0, int(rows[0])))
+    else:
         new = Image.fromarray(filled)
         new = Image.merge("LA", (new, image.getchannel("A"))) if image.mode == "LA" else new.convert(image.mode)
         image.paste(new, mask=Image.fromarray(hole))

@@ -124,7 +124,7 @@ def test_figures_become_documents_without_measuring(cli: Cli, report: dict[str, 
     assert Path("plot.png").stat().st_size > 0
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"rows": []}', '{"windows": []}', "\udcff"])
+@pytest.mark.parametrize("text", ["{", "[]", '{"rows": []}', '{"windows": []}', '{"windows": [{"window": 512}]}', "\udcff"])
 def test_what_is_no_bench_is_told(cli: Cli, text: str) -> None:
     """A file that holds something else is a one-line error."""
     Path("figures.json").write_text(text, encoding="utf-8", errors="surrogateescape")
