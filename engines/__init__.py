@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gi_plugin.engines.cache import CachedEngine, EngineCache
-from gi_plugin.engines.protocol import BackendStatus, Engine
-from gi_plugin.engines.selection import backend_status, open_engine
+from .cache import CachedEngine, EngineCache
+from .protocol import BackendStatus, Engine
+from .selection import backend_status, open_engine
 
 __all__ = ["BackendStatus", "CachedEngine", "Engine", "EngineCache", "backend_status", "open_engine"]

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from gi_plugin.atomic import sync
 from gi_plugin.errors import EngineMismatch
 
 PAYLOAD, SIDECAR = "engine.bin", "engine.json"
@@ -86,6 +87,8 @@ class EngineCache:
         try:
             (partial / PAYLOAD).write_bytes(payload)
             (partial / SIDECAR).write_text(json.dumps(sidecar, indent=1), encoding="utf-8")
+            for file in (partial / PAYLOAD, partial / SIDECAR):
+                sync(file)
             self.remove(engine_key(parts))
             partial.rename(self.directory / engine_key(parts))
         finally:

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from gi_plugin.arrays import CELL, Floats, Matches
 from gi_plugin.errors import ConfigError
 
-Floats = npt.NDArray[np.float32]
-Matches = npt.NDArray[np.int64]
 LEAST_WINDOW = 72  # below it the network's widest mirror padding is larger than its smallest feature map
 
 
@@ -58,8 +56,8 @@ def check_window(window: int) -> None:
 
     :raises ConfigError: if the network does not take it.
     """
-    if window < LEAST_WINDOW or window % 8:
-        raise ConfigError(f"window {window}: expected a multiple of 8, {LEAST_WINDOW} or more")
+    if window < LEAST_WINDOW or window % CELL:
+        raise ConfigError(f"window {window}: expected a multiple of {CELL}, {LEAST_WINDOW} or more")
 
 
 def full_batch(windows: Floats, batch: int) -> Floats:

@@ -10,11 +10,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from gi_plugin.config import BACKENDS, Config, EngineSettings
-from gi_plugin.engines.cuda_driver import find_gpu
-from gi_plugin.engines.protocol import BackendStatus, Engine
-from gi_plugin.engines.tensorrt_flavours import FLAVOURS, Flavour
 from gi_plugin.errors import EngineMismatch, EngineMissing
 from gi_plugin.network_file import network_path
+
+from .gpu.driver import find_gpu
+from .protocol import BackendStatus, Engine
+from .trt.package import TENSORRT_PACKAGES, TensorRtPackage
 
 log = logging.getLogger(__name__)
 
@@ -49,45 +50,45 @@ def backend_status() -> list[BackendStatus]:
 
 
 def _status(name: str) -> BackendStatus:
-    if name in FLAVOURS:
-        return _tensorrt_status(FLAVOURS[name])
+    if name in TENSORRT_PACKAGES:
+        return _tensorrt_status(TENSORRT_PACKAGES[name])
     extra = {"openvino": "pip install openvino", "torch": "pip install 'gi-plugin[train]'"}[name]
     if find_spec(name) is None:
         return BackendStatus(name, available=False, reason=f"not installed; install it with: {extra}")
     return BackendStatus(name, available=True, reason="installed")
 
 
-def _tensorrt_status(flavour: Flavour) -> BackendStatus:
-    reason = flavour.status()
+def _tensorrt_status(package: TensorRtPackage) -> BackendStatus:
+    reason = package.status()
     if not reason:
         try:
             gpu = find_gpu()
         except (EngineMissing, ImportError) as error:
             reason = f"installed, but {error}"
         else:
-            return BackendStatus(flavour.backend, available=True, reason=f"installed, {gpu.name} ({gpu.capability})")
-    return BackendStatus(flavour.backend, available=False, reason=reason)
+            return BackendStatus(package.backend, available=True, reason=f"installed, {gpu.name} ({gpu.capability})")
+    return BackendStatus(package.backend, available=False, reason=reason)
 
 
 def _openers() -> dict[str, Callable[[Path, int, EngineSettings], Engine]]:
-    flavours = {name: partial(_tensorrt, flavour) for name, flavour in FLAVOURS.items()}
-    return {**flavours, "openvino": _openvino, "torch": _torch}
+    packages = {name: partial(_tensorrt, package) for name, package in TENSORRT_PACKAGES.items()}
+    return {**packages, "openvino": _openvino, "torch": _torch}
 
 
-def _tensorrt(flavour: Flavour, network: Path, window: int, settings: EngineSettings) -> Engine:
-    from gi_plugin.engines.tensorrt_engine import TensorRtEngine  # noqa: PLC0415  # heavy: imported by those who use it
+def _tensorrt(package: TensorRtPackage, network: Path, window: int, settings: EngineSettings) -> Engine:
+    from .trt.engine import TensorRtEngine  # noqa: PLC0415  # heavy: imported by those who use it
 
-    careful = replace(settings, precision="fp32")
-    return TensorRtEngine(network, window, settings, flavour, lambda: _openvino(network, window, careful))
+    fp32 = replace(settings, precision="fp32")
+    return TensorRtEngine(network, window, settings, package, lambda: _openvino(network, window, fp32))
 
 
 def _openvino(network: Path, window: int, settings: EngineSettings) -> Engine:
-    from gi_plugin.engines.openvino_engine import OpenVinoEngine  # noqa: PLC0415  # heavy: imported by those who use it
+    from .cpu.openvino_engine import OpenVinoEngine  # noqa: PLC0415  # heavy: imported by those who use it
 
     return OpenVinoEngine(network, window, settings)
 
 
 def _torch(network: Path, window: int, settings: EngineSettings) -> Engine:
-    from gi_plugin.engines.torch_engine import TorchEngine  # noqa: PLC0415  # heavy: imported by those who use it
+    from .torch_engine import TorchEngine  # noqa: PLC0415  # heavy: imported by those who use it
 
     return TorchEngine(network, window, settings)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import torch
 
+from gi_plugin.arrays import Floats, Matches
 from gi_plugin.config import EngineSettings
-from gi_plugin.engines.protocol import Floats, Matches
-from gi_plugin.engines.torch_attention import accelerate
 from gi_plugin.errors import EngineError, EngineMissing
 from gi_plugin.train.checkpoint import load_network
-from gi_plugin.train.network import InpaintingNetwork
-from gi_plugin.train.precision import placed
+from gi_plugin.train.model.network import InpaintingNetwork
+from gi_plugin.train.model.precision import placed
+
+from .attention.autograd import accelerate
 
 DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from gi_plugin.errors import (
+from .errors import (
     ConfigError,
     EngineError,
     EngineMismatch,
@@ -18,7 +18,7 @@ from gi_plugin.errors import (
 )
 
 if TYPE_CHECKING:
-    from gi_plugin.inpainter import Inpainter, inpaint
+    from .inpainter import Inpainter, inpaint
 
 __version__ = version("gi-plugin")
 __all__ = [
@@ -38,7 +38,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:  # numpy, scikit-image and the engines are imported by those who use them
     if name in ("Inpainter", "inpaint"):
-        from gi_plugin import inpainter  # noqa: PLC0415
+        from . import inpainter  # noqa: PLC0415
 
         return getattr(inpainter, name)
     raise AttributeError(f"module 'gi_plugin' has no attribute {name!r}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from gi_plugin.image import Array, Picture, check_image
-from gi_plugin.inpainter import Inpainting
-from gi_plugin.planning import Window
+from .arrays import CELL, Array
+from .image import Picture, check_image
+from .inpainter import Inpainting
+from .planning import Window
 
-CELL = 8  # pixels of the network's input per attention cell
 DIM = 0.5  # brightness of the known region
 
 

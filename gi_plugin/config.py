@@ -15,7 +15,7 @@ from typing import Any
 
 import platformdirs
 
-from gi_plugin.errors import ConfigError
+from .errors import ConfigError
 
 APPLICATION = "gi-plugin"
 CONFIG_VARIABLE = "GI_PLUGIN_CONFIG"

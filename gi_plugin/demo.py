@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 from skimage import data, draw
 
-from gi_plugin import attention_map, files
-from gi_plugin.image import Array, Bools
-from gi_plugin.inpainter import Inpainter, Options
+from . import attention_map, files
+from .arrays import Array, Bools
+from .files.sheet import sheet
+from .inpainter import Inpainter, Options
 
 CAPTIONS = ("input", "mask", "result", "attention map")
-GAP, CAPTION_HEIGHT, CAPTION_SIZE = 12, 30, 18
 
 
 def photo_and_hole() -> tuple[Array, Bools]:
@@ -38,16 +37,4 @@ def write_demo(inpainter: Inpainter, path: Path) -> None:
     damaged = np.where(hole[..., None], np.uint8(255), photo)
     result = inpainter.run(damaged, hole, Options())
     mask = np.repeat(hole[..., None] * np.uint8(255), 3, axis=2)
-    files.write_array(side_by_side([damaged, mask, result.image, attention_map.draw(result)], CAPTIONS), path)
-
-
-def side_by_side(panels: list[Array], captions: tuple[str, ...]) -> Array:
-    """Panels [H, W, 3] uint8 of one size in a row, a caption above each: [H', W', 3] uint8."""
-    height, width = panels[0].shape[:2]
-    sheet = Image.new("RGB", (len(panels) * (width + GAP) + GAP, height + CAPTION_HEIGHT + GAP), "white")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(CAPTION_SIZE)
-    for index, (panel, caption) in enumerate(zip(panels, captions, strict=True)):
-        left = GAP + index * (width + GAP)
-        pen.text((left, 4), caption, fill="black", font=font)
-        sheet.paste(Image.fromarray(panel), (left, CAPTION_HEIGHT))
-    return np.asarray(sheet)
+    files.write_array(sheet([[damaged, mask, result.image, attention_map.draw(result)]], CAPTIONS), path)

@@ -55,6 +55,11 @@ class MissingDependency(GiError, ImportError):
     """An optional package is not installed."""
 
 
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or the name of its class if it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def require(module: str, extra: str) -> ModuleType:
     """Import a module of an optional extra.
 

@@ -6,15 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-from gi_plugin.errors import ImageError
+from .arrays import Array, Bools, Floats, Indices
+from .errors import ImageError
 
-Array = npt.NDArray[Any]
-Floats = npt.NDArray[np.float32]
-Bools = npt.NDArray[np.bool_]
-Indices = npt.NDArray[np.intp]
 DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
 SCAN_ROWS = 256  # rows per step of a scan over a whole image, so that scans need no image-sized temporaries
 

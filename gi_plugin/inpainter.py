@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from gi_plugin.config import Config, load_config
 from gi_plugin.engines import Engine, open_engine
-from gi_plugin.engines.protocol import Floats, Matches
-from gi_plugin.errors import ConfigError, EngineError, ImageError
-from gi_plugin.image import SCAN_ROWS, Array, Bools, Picture, check_image, check_mask, check_values, dilated, enlarge
-from gi_plugin.planning import Window, plan
+
+from .arrays import Array, Bools, Floats, Matches
+from .config import Config, load_config
+from .errors import ConfigError, EngineError, ImageError
+from .image import SCAN_ROWS, Picture, check_image, check_mask, check_values, dilated, enlarge
+from .planning import Window, plan
 
 
 @dataclass(frozen=True)

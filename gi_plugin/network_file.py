@@ -14,12 +14,10 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from gi_plugin.errors import ModelError
+from .arrays import Array
+from .errors import ModelError, first_line
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     import onnx
 
 DOMAIN = "gi"
@@ -57,7 +55,7 @@ def load(path: Path) -> onnx.ModelProto:
         model = onnx.load(path)
         onnx.checker.check_model(model)
     except Exception as error:  # protobuf and the checker raise many kinds
-        raise ModelError(f"{path}: not a readable ONNX model ({_first_line(error)}); export it again, or reinstall the package") from error
+        raise ModelError(f"{path}: not a readable ONNX model ({first_line(error)}); export it again, or reinstall the package") from error
     names = tuple(value.name for value in model.graph.input), tuple(value.name for value in model.graph.output)
     if names != (INPUTS, OUTPUTS) or not any(node.domain == DOMAIN and node.op_type == ATTENTION for node in model.graph.node):
         raise ModelError(
@@ -94,13 +92,9 @@ def settings(model: onnx.ModelProto) -> dict[str, Any]:
     return values
 
 
-def parameters(model: onnx.ModelProto) -> dict[str, npt.NDArray[np.float16]]:
+def parameters(model: onnx.ModelProto) -> dict[str, Array]:
     """The trained parameters by their training names."""
     from onnx import TensorProto, numpy_helper  # noqa: PLC0415  # heavy
 
     stored = (entry for entry in model.graph.initializer if entry.data_type == TensorProto.FLOAT16)
     return {entry.name: numpy_helper.to_array(entry) for entry in stored}
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gi_plugin.image import Bools
+from .arrays import Bools
 
 SMALL, LARGE = 256, 512  # sides of the windows that engines are made for
 BLOCK = 32  # holes are told apart at this resolution: nearer ones count as one

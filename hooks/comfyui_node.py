@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gi_plugin.errors import ImageError
-from gi_plugin.hooks.plugin import inpaint
+
+from .plugin import inpaint
 
 if TYPE_CHECKING:
     import torch

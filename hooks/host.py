@@ -15,7 +15,9 @@ from typing import Any
 
 import pluggy
 
-from gi_plugin.hooks.spec import GROUP, Array, plugin_manager
+from gi_plugin.arrays import Array
+
+from .spec import GROUP, plugin_manager
 
 Step = Callable[[Array, Array], Array]
 

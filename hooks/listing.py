@@ -6,8 +6,8 @@ import warnings
 from importlib.metadata import entry_points
 from typing import Any
 
-from gi_plugin.hooks.host import load_plugins
-from gi_plugin.hooks.spec import GROUP, SPEC_VERSION, plugin_manager
+from .host import load_plugins
+from .spec import GROUP, SPEC_VERSION, plugin_manager
 
 
 def list_plugins() -> dict[str, Any]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gi_plugin.arrays import Array
 from gi_plugin.errors import ImageError
-from gi_plugin.hooks.plugin import inpaint
-from gi_plugin.hooks.spec import Array
+
+from .plugin import inpaint
 
 if TYPE_CHECKING:
     import napari

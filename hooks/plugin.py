@@ -12,7 +12,9 @@ from typing import Any
 
 import pluggy
 
-from gi_plugin.hooks.spec import SPEC_VERSION, Array, hookimpl
+from gi_plugin.arrays import Array
+
+from .spec import SPEC_VERSION, hookimpl
 
 NAME = "contextual-attention"
 spec_version = SPEC_VERSION

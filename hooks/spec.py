@@ -10,14 +10,14 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-import numpy.typing as npt
 import pluggy
+
+from gi_plugin.arrays import Array
 
 SPEC_VERSION = 1
 PROJECT = "gi_plugin"
 GROUP = "gi_plugin"  # entry-point group in which plugins are found
 
-Array = npt.NDArray[Any]
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gi_plugin.bench_tables import filled
+from gi_plugin.bench.tables import filled
 from tests.product import ROOT
 
 DOCUMENTS = sorted(path for pattern in ("*.md", "docs/*.md", "gi_plugin/models/*.md") for path in ROOT.glob(pattern))

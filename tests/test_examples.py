@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 import gi_plugin
-from gi_plugin.hooks.triton_server import export
+from gi_plugin.hooks.inference_server.repository import export
 from gi_plugin.network_file import network_path
-from tests.hooks import triton_stand_in
+from tests.hooks.inference_server import triton_stand_in
 from tests.hooks.pictures import picture
 from tests.product import ROOT
 

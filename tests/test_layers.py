@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -15,46 +16,71 @@ import gi_plugin
 from tests import product
 
 MODULES = product.files()
-BENCH = ("bench_pictures", "bench_command", "bench_tables", "bench_plot")
-LADDER = (  # low to high; a module imports what stands on lower rungs, modules of a rung marked * also each other
-    ("errors", "models"),
-    ("config", "network_file", "openvino_core"),
-    ("image",),
-    ("planning",),
-    ("*", "train"),
-    ("*", "engines"),
-    ("inpainter",),
-    ("gi_plugin",),  # the face: it hands out what inpainter and errors define
-    ("*", "attention_map", "files", "formats", "deep_files", "png_files", "modes", "folders", "pipeline", "demo", "doctor", *BENCH),
-    ("*", "hooks"),
-    ("terminal", "stopping"),
-    ("cli_bench", "cli_engines", "cli_hosts", "cli_inpaint", "cli_training"),
-    ("cli",),
-    ("__main__",),
+LADDER = (  # low to high, each module once; a module imports only from rungs below its own
+    "errors arrays atomic models openvino_core cli.stopping bench folder_run",
+    "gi_plugin",  # the face: it hands out what errors and inpainter define, the latter on first use
+    "config image network_file bench.sample bench.timing",
+    "planning cli.terminal files.modes files.png files.sheet",
+    "files.deep files.formats",
+    "files.picture",
+    "files",
+    "folder_run.jobs",
+    # train: the network, its data, the training run, what is made of its result
+    "train train.model train.data train.evaluation train.onnx_export",
+    "train.distributed train.losses train.model.critics train.model.precision train.data.masks train.evaluation.metrics",
+    "train.model.attention train.model.smooth_base train.evaluation.baselines",
+    "train.model.network train.data.pictures",
+    "train.checkpoint train.step train.evaluation.evaluate train.onnx_export.attention_function",
+    "train.run_state train.evaluation.throughput train.onnx_export.region_functions",
+    "train.loop train.onnx_export.export",
+    "train.evaluation.ablation",
+    # engines: what all share, the attention kernel, the CPU, TensorRT, the choice among them
+    "engines.attention engines.cpu engines.gpu engines.trt",
+    "engines.protocol engines.cache engines.gpu.driver engines.gpu.memory engines.attention.tile",
+    "engines.attention.kernel engines.cpu.hole_region engines.cpu.int8_file engines.trt.precision engines.trt.rtx_kernel_cache",
+    "engines.attention.compile engines.attention.autograd engines.cpu.openvino_engine engines.cpu.quantization engines.trt.network",
+    "engines.torch_engine engines.trt.package engines.trt.build_request engines.trt.layer engines.trt.layer_aot",
+    "engines.trt.worker engines.trt.build_process",
+    "engines.trt.builder",
+    "engines.trt.engine",
+    "engines.selection",
+    "engines engines.trt.check",
+    # what uses the engines: arrays, picture files, folders, benchmarks
+    "inpainter",
+    "attention_map bench.windows",
+    "demo folder_run.pipeline bench.gpu bench.pictures",
+    "bench.command bench.tables",
+    "bench.plot",
+    # hosts
+    "hooks hooks.web hooks.inference_server hooks.ray_cluster",
+    "hooks.spec hooks.web.gate hooks.inference_server.model_config",
+    "hooks.host hooks.plugin hooks.inference_server.repository hooks.inference_server.triton_model hooks.web.photo",
+    "hooks.listing hooks.comfyui_node hooks.napari_widget hooks.ray_cluster.data hooks.web.layout",
+    "hooks.ray_cluster.folders hooks.web.page",
+    # the command line
+    "cli.diagnosis",
+    "cli.bench cli.engines cli.hosts cli.inpaint cli.training",
+    "cli.app",
+    "cli",
+    "__main__",
 )
+RUNGS = {name if name == "gi_plugin" else f"gi_plugin.{name}": rung for rung, names in enumerate(LADDER) for name in names.split()}
 DOORS = {  # package: who may import it from outside
     "gi_plugin.train": {
-        "gi_plugin.bench_pictures",
-        "gi_plugin.cli",
-        "gi_plugin.cli_training",
-        "gi_plugin.engines.gpu_check",
-        "gi_plugin.engines.quantization",
-        "gi_plugin.engines.torch_attention",
+        "gi_plugin.bench.gpu",
+        "gi_plugin.bench.pictures",
+        "gi_plugin.cli.training",
+        "gi_plugin.engines.attention.autograd",
+        "gi_plugin.engines.cpu.quantization",
         "gi_plugin.engines.torch_engine",
     },
-    "gi_plugin.hooks": {"gi_plugin.cli", "gi_plugin.cli_hosts", "gi_plugin.cli_inpaint"},
+    "gi_plugin.hooks": {"gi_plugin.cli.app", "gi_plugin.cli.hosts", "gi_plugin.cli.inpaint"},
 }
-LONGEST = {"gi_plugin.train.network": 330}  # lines; 250 for the others
+UPWARD = ("from ..selection import open_engine", "from gi_plugin.inpainter import Inpainter", "from .. import selection")
+MOST_FILES = 14  # in one source folder
+LONGEST = {"gi_plugin.train.model.network": 330}  # lines; 250 for the others
 INHERITED = {"forward", "backward"}  # PyTorch's own documentation says what these are
 OTHER_NAMES = {"pillow": "PIL", "scikit-image": "skimage", "opencv-python-headless": "cv2", "cuda-bindings": "cuda"}
-
-
-def _rung(module: str) -> int:
-    """The place of a module on the ladder."""
-    name = "gi_plugin" if module == "gi_plugin" else module.split(".")[1]
-    places = [index for index, rung in enumerate(LADDER) if name in rung]
-    assert places, f"{module} has no place on the ladder"
-    return places[0]
 
 
 def _module_of(name: str) -> str | None:
@@ -64,22 +90,38 @@ def _module_of(name: str) -> str | None:
     return name if name in MODULES else name.rpartition(".")[0]
 
 
-def _edges(path: Path, *, at_start: bool = False) -> set[str]:
-    """The product's modules that a file imports."""
-    return {module for name in product.imported(product.tree(path), at_start=at_start) if (module := _module_of(name))}
+def _edges(module: str, path: Path, *, at_start: bool = False) -> set[str]:
+    """The product's other modules that a file imports."""
+    names = product.imported_by(module, path, at_start=at_start)
+    return {found for name in names if (found := _module_of(name))} - {module}
 
 
-EDGES = {module: _edges(path) - {module} for module, path in MODULES.items()}
+def _upward(edges: dict[str, set[str]]) -> set[tuple[str, str]]:
+    """Imports that do not lead down the ladder, but for the one that the face makes on first use."""
+    found = {(module, other) for module, others in edges.items() for other in others if RUNGS[other] >= RUNGS[module]}
+    return found - {("gi_plugin", "gi_plugin.inpainter")}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_imports_point_down_the_ladder(module: str) -> None:
-    """A module imports only modules that exist and stand below it, or beside it where its rung allows that."""
-    assert EDGES[module] <= MODULES.keys()
-    own = _rung(module)
-    above = {other for other in EDGES[module] if _rung(other) > own - (LADDER[own][0] != "*")}
-    lazy = {"gi_plugin.inpainter"} if module == "gi_plugin" else set()
-    assert above - lazy == set()
+EDGES = {module: _edges(module, path) for module, path in MODULES.items()}
+
+
+def test_every_module_has_one_rung() -> None:
+    """The ladder names every module, once, and imports lead to modules that exist."""
+    assert sorted(name for names in LADDER for name in names.split()) == sorted(name.removeprefix("gi_plugin.") for name in MODULES)
+    assert {other for others in EDGES.values() for other in others} <= MODULES.keys()
+
+
+def test_imports_point_down_the_ladder() -> None:
+    """A module imports only modules on lower rungs."""
+    assert _upward(EDGES) == set()
+
+
+@pytest.mark.parametrize("line", UPWARD)
+def test_an_upward_import_is_seen(tmp_path: Path, line: str) -> None:
+    """Absolute or relative, an import that leads up the ladder is found."""
+    module, source = "gi_plugin.engines.cpu.hole_region", tmp_path / "hole_region.py"
+    source.write_text(f"{line}\n", encoding="utf-8")
+    assert len(_upward({module: _edges(module, source)})) == 1
 
 
 def test_no_two_modules_import_each_other() -> None:
@@ -101,7 +143,7 @@ def test_packages_are_entered_by_their_doors(package: str) -> None:
 
 def test_the_face_starts_with_errors_alone() -> None:
     """Whatever module of ours is imported, `gi_plugin/__init__.py` runs first: it must pull in nothing but the errors."""
-    assert _edges(MODULES["gi_plugin"], at_start=True) == {"gi_plugin.errors"}
+    assert _edges("gi_plugin", MODULES["gi_plugin"], at_start=True) == {"gi_plugin.errors"}
 
 
 def test_public_names_are_pinned() -> None:
@@ -125,34 +167,41 @@ def test_public_names_are_pinned() -> None:
 def test_no_package_is_imported_by_its_folder() -> None:
     """`engines`, `hooks` and `train` are folders of this tree: installed, they stand in gi_plugin; tests keep to that too."""
     folders = product.PACKAGES.keys() - {"gi_plugin"}
-    paths = [*MODULES.values(), *(product.ROOT / "tests").rglob("*.py")]
-    assert [path for path in paths for name in product.imported(product.tree(path)) if name.lstrip(".").split(".")[0] in folders] == []
+    names = {(path, name) for module, path in MODULES.items() for name in product.imported_by(module, path)}
+    names |= {(path, name) for path in (product.ROOT / "tests").rglob("*.py") for name in product.imported(product.tree(path))}
+    assert {(path, name) for path, name in names if name.split(".")[0] in folders} == set()
 
 
-def test_no_module_is_named_after_a_library() -> None:
-    """A file called torch.py would stand in torch's way for a reader, and for Python once its folder is on the path."""
+def test_nothing_is_named_after_a_library() -> None:
+    """A file torch.py or a folder cuda/ would hide that package from Python once its folder is on the path, and confuse readers."""
     project = tomllib.loads((product.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     requirements = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
     packages = {product.distribution(line) for line in requirements}
     libraries = {OTHER_NAMES.get(name, name.replace("-", "_")) for name in packages} - {"gi_plugin"} | set(sys.stdlib_module_names)
     assert {"torch", "skimage", "tensorrt_rtx", "statistics"} <= libraries
     assert {path.stem for path in MODULES.values()} & libraries == set()
+    assert {path.parent.name for path in MODULES.values()} & libraries == set()
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_file_is_short_and_starts_the_same_way(module: str) -> None:
+def test_no_folder_is_crowded() -> None:
+    """A reader can take in the files of a folder at one glance."""
+    files = Counter(path.parent.relative_to(product.ROOT).as_posix() for path in MODULES.values())
+    assert {folder: count for folder, count in files.items() if count > MOST_FILES} == {}
+
+
+def test_files_are_short_and_start_the_same_way() -> None:
     """One concept, at most 250 lines; a docstring; annotations are not evaluated."""
-    text = MODULES[module].read_text(encoding="utf-8")
-    tree = product.tree(MODULES[module])
-    assert len(text.splitlines()) <= LONGEST.get(module, 250)
-    assert ast.get_docstring(tree)
-    assert [ast.unparse(statement) for statement in tree.body[1:2]] == ["from __future__ import annotations"]
+    start = ["from __future__ import annotations"]
+    trees = {module: product.tree(path) for module, path in MODULES.items()}
+    lengths = {module: len(path.read_text(encoding="utf-8").splitlines()) for module, path in MODULES.items()}
+    assert {module: length for module, length in lengths.items() if length > LONGEST.get(module, 250)} == {}
+    assert [module for module, tree in trees.items() if not ast.get_docstring(tree)] == []
+    assert [module for module, tree in trees.items() if [ast.unparse(line) for line in tree.body[1:2]] != start] == []
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_public_things_are_documented(module: str) -> None:
+def test_public_things_are_documented() -> None:
     """Every public function, class and method says what it is."""
-    assert list(_undocumented(product.tree(MODULES[module]))) == []
+    assert {module: missing for module, path in MODULES.items() if (missing := list(_undocumented(product.tree(path))))} == {}
 
 
 def _undocumented(scope: ast.Module | ast.ClassDef) -> Iterator[str]:

@@ -14,8 +14,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from gi_plugin import network_file
+from gi_plugin.atomic import replacing
 from gi_plugin.errors import ModelError
-from gi_plugin.train.network import InpaintingNetwork, NetworkSettings
+
+from .model.network import InpaintingNetwork, NetworkSettings
 
 AVERAGE = "average"  # prefix of the averaged parameters in the state of a training run
 RUN_TEXTS = ("position", "settings", network_file.SETTINGS_KEY)  # metadata that is not a note
@@ -75,9 +77,8 @@ def blend(network: InpaintingNetwork, start: InpaintingNetwork, share: float) ->
 
 def write_tensors(tensors: Mapping[str, Tensor], path: Path, texts: Mapping[str, str]) -> None:
     """Write named tensors and texts as safetensors; the file appears whole or not at all."""
-    partial = path.with_name(path.name + ".part")
-    save_file({name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}, partial, dict(texts))
-    partial.replace(path)
+    with replacing(path) as partial:
+        save_file({name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}, partial, dict(texts))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

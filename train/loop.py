@@ -16,13 +16,14 @@ from torch.utils.tensorboard import SummaryWriter
 
 from gi_plugin.config import TrainSettings
 from gi_plugin.errors import ConfigError, TrainingError
-from gi_plugin.train import distributed, run_state
-from gi_plugin.train.checkpoint import read_network, save_network
-from gi_plugin.train.data import Batch, Samples, Source, batches, find_pictures
-from gi_plugin.train.metrics import hole_psnr
-from gi_plugin.train.network import InpaintingNetwork, NetworkSettings
-from gi_plugin.train.run_state import Position
-from gi_plugin.train.step import Trainer
+
+from . import distributed, run_state
+from .checkpoint import read_network, save_network
+from .data.pictures import Batch, Samples, Source, batches, find_pictures
+from .evaluation.metrics import hole_psnr
+from .model.network import InpaintingNetwork, NetworkSettings
+from .run_state import Position
+from .step import Trainer
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 ENDLESS = 2**40
@@ -186,7 +187,9 @@ class _Run:
 
     def _validate(self, board: SummaryWriter | None) -> float:
         results = [(batch, self.trainer.complete(batch).completed.float().cpu()) for batch in self.validation]
-        psnr = float(np.mean([hole_psnr(completed, batch.image, batch.mask) for batch, completed in results]))
+        psnr = float(
+            np.mean([hole_psnr(*(part.cpu().numpy() for part in (completed, batch.image, batch.mask))) for batch, completed in results])
+        )
         if board is not None:
             board.add_scalar("validation/psnr in the hole", psnr, self.position.step)
             shown = [plane[:GRID] for batch, completed in results[:1] for plane in (batch.image * (1 - batch.mask), completed, batch.image)]

@@ -14,8 +14,9 @@ from torch import Tensor
 from gi_plugin import network_file
 from gi_plugin.config import TrainSettings
 from gi_plugin.errors import TrainingError
-from gi_plugin.train.checkpoint import AVERAGE, read_tensors, write_tensors
-from gi_plugin.train.step import Trainer
+
+from .checkpoint import AVERAGE, read_tensors, write_tensors
+from .step import Trainer
 
 # what may differ between a run and its continuation without changing its course
 FREE = frozenset({"workers", "validate_every"})

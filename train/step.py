@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from torch.distributed import all_reduce, get_world_size, is_initialized
 
 from gi_plugin.config import TrainSettings
-from gi_plugin.train import losses
-from gi_plugin.train.critics import Critics, local_crop
-from gi_plugin.train.data import Batch
-from gi_plugin.train.network import Completion, InpaintingNetwork
-from gi_plugin.train.precision import placed
+
+from . import losses
+from .data.pictures import Batch
+from .model.critics import Critics, local_crop
+from .model.network import Completion, InpaintingNetwork
+from .model.precision import placed
 
 
 class Trainer:

@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image, ImageCms
 
 from gi_plugin import files
-from gi_plugin.image import Array, Bools
+from gi_plugin.arrays import Array, Bools
 
 LIMIT = 10**6
 HEIGHT, WIDTH = 24, 30

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gi_plugin.arrays import Array
 from gi_plugin.attention_map import draw
-from gi_plugin.image import Array
 from gi_plugin.inpainter import Inpainting
 from gi_plugin.planning import Box, Window
 

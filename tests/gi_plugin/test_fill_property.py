@@ -6,15 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import Image
 
+from gi_plugin.arrays import Array, Bools
 from gi_plugin.config import Config, EngineSettings
-from gi_plugin.folders import Job
-from gi_plugin.image import Array, Bools
+from gi_plugin.folder_run.jobs import Job
+from gi_plugin.folder_run.pipeline import fill_file
 from gi_plugin.inpainter import Inpainter, Options
-from gi_plugin.pipeline import fill_file
 from tests.gi_plugin.pictures import Deep, picture
 
 SHALLOW = [

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gi_plugin.arrays import Array
 from gi_plugin.errors import ImageError
-from gi_plugin.image import Array, Picture, check_image, check_mask, check_values, dilated
+from gi_plugin.image import Picture, check_image, check_mask, check_values, dilated
 
 RNG = np.random.default_rng(7)
 

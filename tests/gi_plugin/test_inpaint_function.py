@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import gi_plugin
+from gi_plugin.arrays import Bools
 from gi_plugin.errors import EngineError, ImageError
-from gi_plugin.image import Bools, check_mask
+from gi_plugin.image import check_mask
 from gi_plugin.inpainter import Inpainter, Options
 
 SHAPE = (30, 40)

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import gi_plugin
+from gi_plugin.arrays import Array, Bools
 from gi_plugin.config import CACHE_VARIABLE, Config, EngineSettings, HookSettings, ModelSettings
 from gi_plugin.errors import ConfigError, ImageError, ModelError
-from gi_plugin.image import Array, Bools
 from gi_plugin.inpainter import Inpainter, Options
 
 ENGINE = EngineSettings(backend="openvino", threads=1)

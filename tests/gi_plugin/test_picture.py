@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gi_plugin.image import Bools, Floats, Picture, enlarge, shrink
+from gi_plugin.arrays import Bools, Floats
+from gi_plugin.image import Picture, enlarge, shrink
 
 RNG = np.random.default_rng(7)
 DTYPES = ["uint8", "uint16", "float16", "float32", "float64"]

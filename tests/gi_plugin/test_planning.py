@@ -6,12 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from skimage.draw import line
 from skimage.measure import label, regionprops
 
-from gi_plugin.image import Bools
+from gi_plugin.arrays import Bools
 from gi_plugin.planning import Box, Window, connected, plan
 
 SETTINGS = settings(max_examples=300, deadline=None)

@@ -21,8 +21,8 @@ from PIL import Image
 from gi_plugin.config import Config, EngineSettings, ModelSettings
 from gi_plugin.engines.cache import EngineCache
 from gi_plugin.inpainter import Inpainter
-from gi_plugin.train.export import export_network
-from gi_plugin.train.network import InpaintingNetwork, NetworkSettings
+from gi_plugin.train.model.network import InpaintingNetwork, NetworkSettings
+from gi_plugin.train.onnx_export.export import export_network
 
 pytestmark = pytest.mark.slow
 THREADS, CALLS = 16, 2000

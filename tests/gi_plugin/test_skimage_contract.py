@@ -27,7 +27,7 @@ from skimage.metrics import normalized_root_mse
 from skimage.restoration import inpaint_biharmonic
 
 import gi_plugin
-from gi_plugin.image import Array
+from gi_plugin.arrays import Array
 
 GREY = np.tile(np.linspace(0, 1, 40), (30, 1))  # [30, 40]
 COLOUR = np.stack([GREY, GREY[:, ::-1], GREY / 2], axis=2)

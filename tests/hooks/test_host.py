@@ -15,10 +15,11 @@ import pytest
 from PIL import Image
 
 import gi_plugin
+from gi_plugin.arrays import Array
 from gi_plugin.hooks import host, plugin
 from gi_plugin.hooks.host import Host, load_plugins
 from gi_plugin.hooks.listing import list_plugins
-from gi_plugin.hooks.spec import SPEC_VERSION, Array, hookimpl, plugin_manager
+from gi_plugin.hooks.spec import SPEC_VERSION, hookimpl, plugin_manager
 from tests.hooks.pictures import picture
 
 Install = Callable[[str, str], None]

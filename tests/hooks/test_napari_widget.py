@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 import gi_plugin
+from gi_plugin.arrays import Array
 from gi_plugin.hooks.napari_widget import fill_holes
-from gi_plugin.hooks.spec import Array
 from tests.hooks.pictures import picture
 
 IMAGE, MASK = picture()

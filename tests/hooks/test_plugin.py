@@ -15,9 +15,10 @@ import pytest
 
 import gi_plugin
 from gi_plugin import inpainter
+from gi_plugin.arrays import Array
 from gi_plugin.config import BACKENDS
 from gi_plugin.hooks import plugin, spec
-from gi_plugin.hooks.spec import Array, hookimpl, plugin_manager
+from gi_plugin.hooks.spec import hookimpl, plugin_manager
 from tests import product
 from tests.hooks.pictures import picture
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from gi_plugin.train import losses
-from gi_plugin.train.critics import Critics, local_crop
 from gi_plugin.train.losses import Gan
+from gi_plugin.train.model.critics import Critics, local_crop
 
 
 @pytest.mark.parametrize(("distance", "gamma", "expected"), [(0.0, 0.99, 1.0), (1.0, 0.99, 0.99), (2.0, 0.5, 0.25), (64.0, 0.99, 0.99**64)])

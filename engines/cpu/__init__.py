@@ -1,0 +1,3 @@
+"""The network on a CPU through OpenVINO."""
+
+from __future__ import annotations

@@ -1,0 +1,104 @@
+"""Quantise a network's convolutions to int8 with NNCF: ranges from training pictures, and no more than a given loss of PSNR on others."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gi_plugin import network_file
+from gi_plugin.config import TrainSettings
+from gi_plugin.errors import ModelError
+from gi_plugin.openvino_core import CORE
+from gi_plugin.train.data.pictures import Samples, find_pictures
+from gi_plugin.train.evaluation.metrics import hole_psnr
+
+from .hole_region import around_hole, region
+from .int8_file import SOURCE, int8_path
+
+if TYPE_CHECKING:
+    import openvino
+
+CROPS = TrainSettings(crop=256, hole_smallest=32, hole_largest=128, free_form=0.5, colour_jitter=0.0)  # holes of every kind
+# what keeps its precision: the attention, whose scores decide between near equals, and what joins the decoders' results with the picture
+IN_FULL = (
+    *("MatMul", "Add", "Subtract", "Multiply", "Divide", "ReduceMean", "ReduceSum"),
+    *("AvgPool", "MaxPool", "Interpolate", "Concat", "Gather"),
+)
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """What came of a quantisation."""
+
+    path: Path
+    before: float  # mean PSNR in the holes of the validation crops, dB
+    after: float
+
+
+def quantize(network: Path, data: Path, pictures: int, largest_drop: float, progress: Callable[[str], None]) -> Quantized:
+    """Write the int8 form of a network file beside it.
+
+    :param data: pictures as for training; none of them should be used to judge the result.
+    :param pictures: crops to take the ranges from; a third as many others are validated on.
+    :param largest_drop: in dB; layers go back to full precision until the mean PSNR in the hole has dropped by no more than this.
+    :raises ConfigError: if there are no usable pictures.
+    :raises ModelError: if the network file cannot be used, or the drop stays larger.
+    """
+    import nncf  # noqa: PLC0415  # an extra
+    import openvino  # noqa: PLC0415  # heavy
+
+    nncf.set_log_level(logging.ERROR)
+    model = CORE.read_model(network_file.expanded(around_hole(network_file.load(network))).SerializeToString())
+    sources = find_pictures(data)
+    calibration, validation = (
+        Samples(sources, replace(CROPS, seed=seed), 0, count) for seed, count in enumerate((pictures, max(1, pictures // 3)))
+    )
+    progress("quantising")
+    result = nncf.quantize_with_accuracy_control(
+        model,
+        nncf.Dataset(_Inputs(calibration)),
+        nncf.Dataset(_Inputs(validation)),
+        validation_fn=_psnr,
+        max_drop=largest_drop,
+        subset_size=pictures,
+        preset=nncf.QuantizationPreset.MIXED,
+        ignored_scope=nncf.IgnoredScope(types=list(IN_FULL)),
+    )
+    progress("comparing")
+    before, after = (_psnr(CORE.compile_model(each, "CPU"), _Inputs(validation))[0] for each in (model, result))
+    if before - after > largest_drop:
+        raise ModelError(f"the int8 form is {before - after:.2f} dB behind, allowed is {largest_drop:g}; nothing was written")
+    result.set_rt_info(network_file.fingerprint(network), SOURCE)
+    path = int8_path(network)
+    openvino.save_model(result, path, compress_to_fp16=False)
+    return Quantized(path, before, after)
+
+
+class _Inputs:
+    """The network's inputs for each sample, made again at each pass."""
+
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __iter__(self) -> Any:
+        return (self[number] for number in range(len(self)))
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        batch = self._samples[number]
+        mask = batch.mask.numpy()[None]
+        rows, columns = region(mask)
+        return {"image": batch.image.numpy()[None], "mask": mask, "rows": rows, "columns": columns}
+
+
+def _psnr(compiled: openvino.CompiledModel, inputs: Iterable[dict[str, Any]]) -> tuple[float, list[float]]:
+    """Mean PSNR in the holes, and that of each crop, in dB."""
+    values = [hole_psnr(compiled(each)[0], each["image"], each["mask"]) for each in inputs]
+    return float(np.mean(values)), values

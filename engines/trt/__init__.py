@@ -1,0 +1,3 @@
+"""TensorRT engines: how they are built, checked and run."""
+
+from __future__ import annotations

@@ -1,0 +1,19 @@
+"""Types of arrays, named by what they hold, and the side of an attention cell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Bools = npt.NDArray[np.bool_]
+Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+Reals = npt.NDArray[np.floating]  # of any precision
+Indices = npt.NDArray[np.intp]
+Integers = npt.NDArray[np.int64]
+Matches = Integers  # numbers of attention cells, counted row by row
+
+CELL = 8  # side of an attention cell, in pixels of the network's input

@@ -1,0 +1,197 @@
+"""What a CUDA GPU does with the network: every form of it timed in one run, compared with fp32 PyTorch and with what the hardware allows.
+
+The floor of a row is the time that its arithmetic and its traffic would take at the rates measured in the same run: a large fp16 or fp32
+matrix product, and a copy within the GPU's memory.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from gi_plugin.engines.attention.autograd import accelerate
+from gi_plugin.engines.selection import open_engine
+from gi_plugin.engines.trt.builder import build_engine, request_of
+from gi_plugin.engines.trt.package import TENSORRT_PACKAGES
+from gi_plugin.train.checkpoint import load_network
+from gi_plugin.train.model.attention import attention_weights
+from gi_plugin.train.model.network import InpaintingNetwork
+
+from ..arrays import CELL
+from ..config import Config
+from ..errors import GiError, first_line
+from ..network_file import network_path
+from .sample import smooth_window, square_hole
+from .timing import in_turns
+
+RUNS, WARM = 20, 3
+TYPES = {"fp32": None, "fp16": torch.float16}
+Call = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One form of the network, or of its attention step, at one window."""
+
+    what: str
+    window: int
+    precision: str
+    milliseconds: float | None = None  # median of warm calls
+    times_floor: float | None = None
+    megabytes: float | None = None  # peak of PyTorch's memory on the GPU
+    difference: float | None = None  # mean absolute difference from fp32 PyTorch, on a scale of 0 to 255
+    note: str = ""  # why a row has no figures
+
+
+def check(config: Config, windows: list[int], device: str, progress: Callable[[str], None]) -> Iterator[Row]:
+    """Time and compare every form that can run; what cannot run is a row that says why.
+
+    :param device: "cuda"; "cpu" exercises the check itself.
+    """
+    rates = {name: _matrix_rate(device, kind or torch.float32) for name, kind in TYPES.items()}
+    copy_rate = _copy_rate(device)
+    for window in windows:
+        progress(f"attention step, {window} px")
+        yield from _attention_rows(window, device, copy_rate)
+        for precision in TYPES:
+            progress(f"PyTorch, {window} px, {precision}")
+            yield from _torch_rows(config, window, precision, device, rates[precision])
+        for backend in TENSORRT_PACKAGES:
+            progress(f"{backend}, {window} px")
+            yield _tensorrt_row(config, backend, window)
+
+
+def _attention_rows(window: int, device: str, copy_rate: float) -> Iterator[Row]:
+    side = window // CELL
+    cells = torch.randn(1, 128, side * side, device=device)
+    gram, mask = cells.transpose(1, 2) @ cells / 128, torch.from_numpy(square_hole(side)).to(device)
+    reaching, read = (torch.nn.functional.max_pool2d(mask, size, 1, size // 2).flatten(1) for size in (3, 7))
+    floor = 4 * (float(read.sum()) * side**2 + gram.numel()) / copy_rate  # rows of products near the hole read once, all weights written
+    expected = attention_weights(gram, mask)[0]
+
+    def measured(what: str, call: Call) -> Row:
+        difference = float(((call()[0] - expected) * reaching[..., None]).abs().max())
+        return replace(
+            _timed(Row(f"attention: {what}", window, "fp32"), call, device, floor), note=f"largest weight error {difference:.1e}"
+        )
+
+    yield measured("PyTorch", lambda: attention_weights(gram, mask))
+    if device == "cuda":
+        from gi_plugin.engines.attention.kernel import attention_weights as kernel  # noqa: PLC0415  # needs triton
+
+        launch = partial(kernel, gram, mask, 10.0)
+        yield measured("kernel", launch)
+        yield measured("kernel in a CUDA graph", _graphed(launch))
+
+
+def _torch_rows(config: Config, window: int, precision: str, device: str, rate: float) -> Iterator[Row]:
+    network = load_network(network_path(config.model.path)).eval().to(device)
+    image, mask = (plane.to(device) for plane in _example(window))
+    with torch.inference_mode():
+        with FlopCounterMode(display=False) as counter:
+            expected = network(image, mask).completed
+        floor = counter.get_total_flops() / rate
+        forms: list[tuple[str, Call]] = [("eager", partial(_run, network, image, mask, TYPES[precision]))]
+        yield _network_row("PyTorch eager", forms[0][1], Row("", window, precision), device, floor, expected)
+        if accelerate(network):
+            yield _network_row("PyTorch + kernel", forms[0][1], Row("", window, precision), device, floor, expected)
+            graphed = _graphed(forms[0][1])
+            yield _network_row("PyTorch + kernel in a CUDA graph", graphed, Row("", window, precision), device, floor, expected)
+
+
+def _network_row(what: str, call: Call, row: Row, device: str, floor: float, expected: Tensor) -> Row:
+    difference = float((call() - expected).abs().mean()) * 127.5
+    return replace(_timed(replace(row, what=what), call, device, floor), difference=difference)
+
+
+def _tensorrt_row(config: Config, backend: str, window: int) -> Row:
+    engine_settings = replace(config.engine, backend=backend)
+    row = Row(backend, window, "fp16")
+    try:
+        request = request_of(network_path(config.model.path), window, engine_settings, TENSORRT_PACKAGES[backend])
+        build_engine(request, engine_settings, lambda _: None)
+        engine = open_engine(replace(config, engine=engine_settings), window)
+        image, mask = _example(window)
+        reference = load_network(network_path(config.model.path)).eval()
+        with torch.inference_mode():
+            expected = reference(image, mask).completed
+        call = partial(engine, image.numpy(), mask.numpy())
+        difference = float((torch.from_numpy(call()[0]) - expected).abs().mean()) * 127.5
+        timed = _timed(row, call, "cpu", None)  # a call ends with the result on the host
+        engine.close()
+        return replace(timed, difference=difference)
+    except (GiError, ImportError) as error:
+        return replace(row, note=first_line(error))
+
+
+def _run(network: InpaintingNetwork, image: Tensor, mask: Tensor, kind: torch.dtype | None) -> Tensor:
+    with torch.autocast(image.device.type, kind, enabled=kind is not None):
+        completed: Tensor = network(image, mask).completed
+    return completed.float()
+
+
+def _graphed(call: Call) -> Call:
+    """Record a call as a CUDA graph; each replay overwrites the same result."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(WARM):
+            call()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        result = call()
+
+    def replay() -> Any:
+        graph.replay()
+        return result
+
+    return replay
+
+
+def _timed(row: Row, call: Call, device: str, floor: float | None) -> Row:
+    """The row with the median time of warm calls, in ms and in floors, and PyTorch's peak memory."""
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    (seconds,) = in_turns({row.what: lambda: (call(), _wait(device))}, RUNS, WARM).values()
+    median = statistics.median(seconds)
+    memory = torch.cuda.max_memory_allocated() / 1e6 if device == "cuda" else None
+    return replace(row, milliseconds=1e3 * median, times_floor=median / floor if floor else None, megabytes=memory)
+
+
+def _matrix_rate(device: str, kind: torch.dtype, size: int = 4096) -> float:
+    """Operations per second of a matrix product."""
+    size = size if device == "cuda" else 256
+    first = torch.randn(size, size, device=device).to(kind)
+    row = _timed(Row("", 0, ""), lambda: first @ first, device, None)
+    return 2 * size**3 / (row.milliseconds or 1) * 1e3
+
+
+def _copy_rate(device: str, size: int = 2**28) -> float:
+    """Bytes per second, read and written, of a copy within the memory."""
+    source = torch.zeros(size if device == "cuda" else 2**22, dtype=torch.uint8, device=device)
+    row = _timed(Row("", 0, ""), source.clone, device, None)
+    return 2 * source.numel() / (row.milliseconds or 1) * 1e3
+
+
+def _example(window: int) -> tuple[Tensor, Tensor]:
+    image, mask = smooth_window(window)
+    return torch.from_numpy(image), torch.from_numpy(mask)
+
+
+def _wait(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def result_file(folder: Path, gpu: str) -> Path:
+    """Where the figures of a GPU are kept: docs/results/gpu-<name>.json."""
+    return folder / f"gpu-{'-'.join(gpu.lower().split())}.json"

@@ -1,0 +1,178 @@
+"""Whole pictures through our engines and what else fills holes: how the cost grows with the picture, the hole and the number of holes.
+
+Every time is also given as a ratio to one warm call of the engine on a 512 px window with a hole of 200 px, which takes turns with the
+pictures.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache, partial
+from statistics import median
+from typing import Any
+
+import numpy as np
+from skimage import data
+
+from gi_plugin.train.evaluation.baselines import Fill, baseline
+
+from ..arrays import Array, Bools
+from ..config import Config, EngineSettings, ModelSettings
+from ..errors import EngineMissing, MissingDependency
+from ..image import SCAN_ROWS
+from ..inpainter import Inpainter
+from ..planning import LARGE, SMALL, plan
+from .sample import noise_window
+from .timing import in_fresh_process, in_turns
+from .windows import candidates
+
+QUICK = "OpenCV"  # the only other methods that do not take minutes for many holes
+RUNS = 5  # turns at most: pictures take long
+NOISE = 8  # grey levels of grain, so that no file format profits from the repetition
+
+
+@dataclass(frozen=True)
+class Case:
+    """A 4:3 picture with square holes on a grid."""
+
+    megapixels: float
+    holes: int
+    side: int  # of a hole, in pixels
+
+
+BASE = Case(12, 1, 200)
+GROWTH: Mapping[str, tuple[int, ...]] = {  # what grows, all else as in BASE
+    "megapixels": (1, 3, 12, 25, 50, 100),
+    "side": (64, 128, 200, 256, 400, 512, 700, 1000),
+    "holes": (1, 2, 4, 8, 16),
+}
+PHOTOS = tuple(Case(megapixels, holes, 200) for megapixels in (1, 12, 100) for holes in (1, 10))  # filled by every method
+CASES = tuple(dict.fromkeys((*PHOTOS, *(replace(BASE, **{axis: value}) for axis, values in GROWTH.items() for value in values))))
+
+
+@dataclass(frozen=True)
+class PictureRow:
+    """One way to fill one picture; times are in seconds, of a call in a running process."""
+
+    megapixels: float
+    holes: int
+    side: int
+    method: str
+    windows: int  # that our engines run for it
+    runs: int
+    median: float
+    least: float
+    ratio: float  # median / median of one window
+    memory: int | None  # bytes at the peak of a fresh process, beyond an idle Python, picture, mask and result
+
+
+def measure(config: Config, cases: Sequence[Case], runs: int, progress: Callable[[str], None]) -> list[PictureRow]:
+    """Fill the picture of every case with the engine of the settings, and those of PHOTOS with the other methods too.
+
+    :param progress: told what is being timed.
+    :raises EngineError: if no engine can be used, or one fails.
+    """
+    ours = Inpainter(config)
+    others = other_methods(config, ours.engine(LARGE).backend)
+    for size in (SMALL, LARGE):
+        ours.engine(size)(*noise_window(size))  # first calls are slower
+    rows: list[PictureRow] = []
+    for case in cases:
+        progress(f"{case.megapixels:g} megapixels, {case.holes} holes of {case.side} px")
+        methods = others if case in PHOTOS else {}
+        if case.holes > 1:
+            methods = {name: fill for name, fill in methods.items() if name.startswith(QUICK)}
+        rows += _rows(case, config, ours, methods, min(runs, RUNS))
+    for inpainter in (ours, *(fill for fill in others.values() if isinstance(fill, Inpainter))):
+        inpainter.close()
+    return rows
+
+
+@lru_cache(2)
+def photo(megapixels: float) -> Array:
+    """A photo [H, W, 3] uint8, height to width 3:4: the cat of scikit-image (CC0) as tiles, with seeded grain."""
+    height = round(math.sqrt(megapixels * 1e6 * 3 / 4))
+    width = round(height * 4 / 3)
+    tile = np.minimum(data.chelsea(), 255 - NOISE)
+    picture = np.ascontiguousarray(tile[np.arange(height)[:, None] % tile.shape[0], np.arange(width) % tile.shape[1]])
+    random = np.random.default_rng(0)
+    for top in range(0, height, SCAN_ROWS):
+        rows = picture[top : top + SCAN_ROWS]
+        rows += random.integers(0, NOISE, rows.shape, dtype=np.uint8)
+    return picture
+
+
+def hole_of(case: Case, shape: tuple[int, ...]) -> Bools:
+    """The holes of a case as a mask [H, W] for a picture of `shape`."""
+    hole = np.zeros(shape[:2], bool)
+    columns = math.ceil(math.sqrt(case.holes))
+    rows = math.ceil(case.holes / columns)
+    for number in range(case.holes):
+        row, column = divmod(number, columns)
+        top = (2 * row + 1) * shape[0] // (2 * rows) - case.side // 2
+        left = (2 * column + 1) * shape[1] // (2 * columns) - case.side // 2
+        hole[top : top + case.side, left : left + case.side] = True
+    return hole
+
+
+def other_methods(config: Config, ours: str) -> dict[str, Fill]:
+    """Every way to fill a picture that is installed here, by its name, except the engine called `ours`."""
+    found: dict[str, Fill] = {}
+    for candidate in candidates(config):
+        inpainter = Inpainter(candidate)
+        with suppress(EngineMissing):  # this CPU lacks the precision
+            found[inpainter.engine(LARGE).backend] = inpainter
+    found.pop(ours, None)
+    for name, method in (("telea", "OpenCV Telea"), ("ns", "OpenCV Navier-Stokes")):
+        with suppress(MissingDependency):
+            found[method] = baseline(name)
+    return {**found, "scikit-image biharmonic, window": _biharmonic_window}
+
+
+def fill_once(case: dict[str, Any], engine: dict[str, Any], network: str) -> int:
+    """Fill the picture of a case, in the fresh process that tells the memory for it; the bytes of picture, mask and result."""
+    image = photo(case["megapixels"])
+    hole = hole_of(Case(**case), image.shape)
+    result = Inpainter(Config(engine=EngineSettings(**engine), model=ModelSettings(network)))(image, hole)
+    return image.nbytes + hole.nbytes + result.nbytes
+
+
+def _biharmonic_window(image: Array, hole: Bools) -> Array:
+    """scikit-image's method on each of our windows alone: on a whole picture it takes minutes."""
+    result = image.copy()
+    for window in plan(hole):
+        part = np.s_[window.top : window.top + window.side, window.left : window.left + window.side]
+        result[part] = baseline("biharmonic")(result[part], hole[part])
+    return result
+
+
+def _rows(case: Case, config: Config, ours: Inpainter, others: Mapping[str, Fill], runs: int) -> Iterator[PictureRow]:
+    image = photo(case.megapixels)
+    hole = hole_of(case, image.shape)
+    engine = ours.engine(LARGE)
+    views = {(window.top, window.left, window.side, window.scale) for window in plan(hole)}
+    fills: dict[str, Fill] = {engine.backend: ours, **others}
+    calls: dict[str, Callable[[], object]] = {name: partial(fill, image, hole) for name, fill in fills.items()}
+    calls["one window"] = partial(engine, *noise_window(LARGE, hole=BASE.side))
+    seconds = in_turns(calls, runs)
+    reference = median(seconds.pop("one window"))
+    memory = _memory(case, config)
+    for name, times in seconds.items():
+        yield PictureRow(
+            **asdict(case),
+            method=name,
+            windows=len(views),
+            runs=runs,
+            median=median(times),
+            least=min(times),
+            ratio=median(times) / reference,
+            memory=memory if name == engine.backend else None,
+        )
+
+
+def _memory(case: Case, config: Config) -> int | None:
+    fresh = in_fresh_process(fill_once, asdict(case), asdict(config.engine), config.model.path)
+    return None if fresh.memory is None else fresh.memory - fresh.result

@@ -1,0 +1,127 @@
+"""The figures of a bench as tables: on the terminal, and in documents, where a test holds them to the JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..errors import ConfigError
+from .pictures import BASE, GROWTH, PHOTOS, Case
+
+BLOCK = re.compile(r"(<!-- bench:(\w+) -->\n).*?(<!-- bench:end -->)", re.DOTALL)
+AXES = {"megapixels": "megapixels", "side": "side of the hole, px", "holes": "holes"}
+Report = Mapping[str, Any]
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of words and figures."""
+
+    title: str
+    heading: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+    def markdown(self) -> str:
+        """The table as Markdown, without the title."""
+        lines = (self.heading, ("---",) * len(self.heading), *self.rows)
+        return "".join(f"|{'|'.join(cells)}|\n" if cells[0] == "---" else f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def grids(report: Report) -> dict[str, Grid]:
+    """Every table that a report has figures for, by the name of its block in documents."""
+    made = {"windows": _windows(report)}
+    if "pictures" in report:
+        made |= {"pictures": _pictures(report), "command": _command(report), "growth": _growth(report)}
+    return made
+
+
+def filled(document: str, report: Report) -> str:
+    """A document with the tables of a report between its marks, `<!-- bench:NAME -->` and `<!-- bench:end -->`.
+
+    :raises ConfigError: if it has no mark, or one that the report has no table for.
+    """
+    tables = grids(report)
+    names = [match[2] for match in BLOCK.finditer(document)]
+    if not names:
+        raise ConfigError("no place for a table: expected <!-- bench:windows --> and, below it, <!-- bench:end -->")
+    for name in names:
+        if name not in tables:
+            raise ConfigError(
+                f"<!-- bench:{name} -->: the figures are for {', '.join(tables)}; measure with --pictures, or correct the mark"
+            )
+    return BLOCK.sub(lambda match: match[1] + tables[match[2]].markdown() + match[3], document)
+
+
+def growth(report: Report, axis: str) -> list[Row]:
+    """The rows of one axis of growth, from least to most: our own engine, everything else as in BASE."""
+    rows = [row for row in report["pictures"] if all(row[key] == value for key, value in asdict(BASE).items() if key != axis)]
+    chosen = [row for row in rows if row[axis] in GROWTH[axis] and row["method"] == report["reference"]]
+    return sorted(chosen, key=lambda row: float(row[axis]))
+
+
+def _windows(report: Report) -> Grid:
+    faster = ("times as fast as PyTorch fp32", "by the fastest calls")
+    heading = ("window", "engine", "median", *faster, "windows/s", "cold start", "its first call", "memory")
+    rows = [
+        (
+            str(row["window"]),
+            row["backend"],
+            _time(row["median"]),
+            *("-" if row[key] is None else f"{row[key]:.2f}" for key in ("speedup", "least_speedup")),
+            f"{row['per_second']:.2f}",
+            _time(row["cold"]),
+            _time(row["first"]),
+            _bytes(row["memory"]),
+        )
+        for row in report["windows"]
+    ]
+    return Grid("one window", heading, rows)
+
+
+def _pictures(report: Report) -> Grid:
+    heading = ("megapixels", "holes", "method", "median", "times one window")
+    rows = [
+        (f"{row['megapixels']:g}", str(row["holes"]), row["method"], _time(row["median"]), f"{row['ratio']:.2f}")
+        for row in report["pictures"]
+        if Case(row["megapixels"], row["holes"], row["side"]) in PHOTOS
+    ]
+    return Grid("whole pictures, holes of 200 px", heading, rows)
+
+
+def _command(report: Report) -> Grid:
+    heading = ("megapixels", "holes", "files", "whole command", "engine and one window", "ratio", "their whole process", "ratio")
+    rows = [
+        (
+            f"{row['megapixels']:g}",
+            str(row["holes"]),
+            f"jpg to {row['result']}",
+            _time(row["median"]),
+            _time(row["engine"]),
+            f"{row['ratio']:.2f}",
+            _time(row["process"]),
+            f"{row['process_ratio']:.2f}",
+        )
+        for row in report["command"]
+    ]
+    return Grid("gi-plugin inpaint from a cold process", heading, rows)
+
+
+def _growth(report: Report) -> Grid:
+    heading = ("what grows", "value", "windows", "times one window", "memory")
+    rows = [
+        (name, f"{row[axis]:g}", str(row["windows"]), f"{row['ratio']:.2f}", _bytes(row["memory"]))
+        for axis, name in AXES.items()
+        for row in growth(report, axis)
+    ]
+    return Grid(f"growth, else {BASE.megapixels:g} megapixels and one hole of {BASE.side} px", heading, rows)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{1e3 * seconds:.0f} ms"
+
+
+def _bytes(count: int | None) -> str:
+    return "-" if count is None else f"{count / 1e6:.0f} MB"

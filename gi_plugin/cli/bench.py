@@ -1,0 +1,101 @@
+"""The command that measures: windows, whole pictures, and the tables and plot made of the figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ..config import Config, load_config
+from ..errors import ConfigError
+from .terminal import AsJson, ConfigFile, Spinner, print_json, say, show
+
+
+def bench(
+    runs: Annotated[int, typer.Option("--runs", min=1, help="Timed calls per engine and window.")] = 10,
+    window: Annotated[list[int] | None, typer.Option("--window", help="Side of a window in pixels; may be repeated.")] = None,
+    pictures: Annotated[bool, typer.Option("--pictures", help="Also whole pictures, up to 100 megapixels (minutes).")] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write the figures as JSON here.")] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Also draw how the cost grows, here.")] = None,
+    table: Annotated[
+        Path | None, typer.Option("--table", help="Measure nothing: take the figures of this JSON and print Markdown tables.")
+    ] = None,
+    into: Annotated[
+        list[Path] | None, typer.Option("--into", help="Write the tables between the marks of this document; may be repeated.")
+    ] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Time one window on every engine that runs here, against PyTorch in the same run; whole pictures too, if asked."""
+    from ..bench import plot as plotting, tables  # noqa: PLC0415  # heavy
+
+    if plot and not (pictures or table):
+        raise ConfigError("--plot draws whole pictures: give --pictures, too, or --table with figures of such a run")
+    report = _read(table) if table else _measure(config, window, runs, pictures=pictures)
+    if output:
+        _write(output, json.dumps(report, indent=1) + "\n")
+    if plot:
+        plotting.draw(report, plot)
+        say(f"wrote {plot}")
+    for document in into or ():
+        _write(document, tables.filled(document.read_text(encoding="utf-8"), report))
+    if as_json:
+        print_json(report)
+        return
+    for grid in tables.grids(report).values():
+        if table:
+            print(f"{grid.title}:\n\n{grid.markdown()}")
+            continue
+        shown = Table(*grid.heading, title=grid.title)
+        for row in grid.rows:
+            shown.add_row(*row)
+        show(shown)
+
+
+def _measure(file: Path | None, window: list[int] | None, runs: int, *, pictures: bool) -> dict[str, Any]:
+    from ..bench import windows  # noqa: PLC0415  # heavy
+    from ..planning import LARGE, SMALL  # noqa: PLC0415  # heavy
+
+    config = load_config(file)
+    with Spinner("measuring") as progress:
+        rows = [asdict(row) for row in windows.measure(config, window or [SMALL, LARGE], runs, progress)]
+        return {"machine": windows.machine(), "windows": rows, **(_pictures(config, file, runs, progress) if pictures else {})}
+
+
+def _pictures(config: Config, file: Path | None, runs: int, progress: Callable[[str], None]) -> dict[str, Any]:
+    from ..bench import command, pictures  # noqa: PLC0415  # heavy
+
+    measured = pictures.measure(config, pictures.CASES, runs, progress)
+    commands = command.measure(pictures.BASE, config, file, runs, progress)
+    return {
+        "reference": measured[0].method,  # the engine of the settings, whose window is the unit of the ratios
+        "pictures": [asdict(row) for row in measured],
+        "command": [asdict(row) for row in commands],
+    }
+
+
+def _read(file: Path) -> dict[str, Any]:
+    from ..bench import tables  # noqa: PLC0415  # heavy
+
+    try:
+        report = json.loads(file.read_text(encoding="utf-8"))
+        usable = bool(report["windows"] and tables.grids(report))
+    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError):
+        usable = False
+    if not usable:
+        raise ConfigError(f"{file}: expected figures that this version's `gi-plugin bench --output` has written")
+    return dict(report)
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    say(f"wrote {file}")
+
+
+COMMANDS: tuple[Callable[..., None], ...] = (bench,)

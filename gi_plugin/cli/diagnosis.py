@@ -1,0 +1,111 @@
+"""What is installed, what is missing, and why each backend was or was not chosen."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import gi_plugin
+from gi_plugin.engines import EngineCache, backend_status
+from gi_plugin.engines.gpu.driver import Gpu, find_gpu
+from gi_plugin.engines.trt.builder import build_command, engine_parts, request_of
+from gi_plugin.engines.trt.package import TENSORRT_PACKAGES, TENSORRT_RTX, TensorRtPackage
+
+from .. import network_file
+from ..config import Config, cache_directory, user_config_file
+from ..errors import EngineMissing, GiError, MissingDependency
+from ..planning import LARGE, SMALL
+
+DISTRIBUTIONS = ("numpy", "pluggy", "scikit-image", "pillow", "openvino", "onnx", "torch", "tensorrt", "tensorrt-rtx", "pycuda", "triton")
+
+
+def examine(config: Config, source: Path | None) -> dict[str, Any]:
+    """Look at this installation; nothing is opened or built.
+
+    :param source: the file that `config` was read from, if any.
+    """
+    statuses = backend_status()
+    chosen = next((status.name for status in statuses if status.available), None)
+    cache = cache_directory(config.engine)
+    return {
+        "version": gi_plugin.__version__,
+        "python": f"{platform.python_version()} ({sys.executable})",
+        "system": platform.platform(),
+        "cpus": os.cpu_count(),
+        "gpu": _gpu(),
+        "gpu in plain words": _gpu_story(config),
+        "packages": {name: _version(name) for name in DISTRIBUTIONS},
+        "backends": [{"name": status.name, "available": status.available, "reason": status.reason} for status in statuses],
+        "backend setting": config.engine.backend,
+        "backend chosen by 'auto'": chosen,
+        "network": _network(config),
+        "cache": {"folder": str(cache), "engines": len(EngineCache(cache).entries()), "writable": _writable(cache)},
+        "settings": str(source) if source else f"defaults (there is no {user_config_file()})",
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _gpu() -> str:
+    drivers = Path("/proc/driver/nvidia/gpus")
+    names = [
+        line.split(":", 1)[1].strip()
+        for information in sorted(drivers.glob("*/information"))
+        for line in information.read_text(encoding="utf-8").splitlines()
+        if line.startswith("Model")
+    ]
+    return ", ".join(names) or "no NVIDIA GPU driver found: the network runs on the CPU"
+
+
+def _gpu_story(config: Config) -> str:
+    """What would have to happen for a GPU to serve, or that one does."""
+    try:
+        gpu = find_gpu()
+    except MissingDependency:
+        return "The CPU serves. For an NVIDIA GPU, install its driver and: pip install 'gi-plugin[tensorrt]' (or [rtx] for RTX GPUs)."
+    except EngineMissing as error:
+        here = " TensorRT-RTX engines can be built here for other machines: gi-plugin build --backend tensorrt-rtx."
+        return f"The CPU serves: {error}.{'' if TENSORRT_RTX.status() else here}"
+    usable = [
+        package for package in TENSORRT_PACKAGES.values() if not package.status() and config.engine.layer in ("auto", *package.layers)
+    ]
+    if not usable:
+        return f"{gpu} is there, TensorRT is not: pip install 'gi-plugin[tensorrt]' (or [rtx] for RTX GPUs). Until then the CPU serves."
+    if find_spec("pycuda") is None:
+        return f"{gpu} and {usable[0].module} are there, PyCUDA is not: pip install pycuda (it needs a C++ compiler and the CUDA toolkit)."
+    try:
+        return _engines_story(config, gpu, usable)
+    except GiError as error:
+        return f"{gpu} and {usable[0].module} are there, but: {error}"
+
+
+def _engines_story(config: Config, gpu: Gpu, usable: list[TensorRtPackage]) -> str:
+    network, cache = network_file.network_path(config.model.path), EngineCache(cache_directory(config.engine))
+    requests = [request_of(network, window, config.engine, package) for package in usable[:1] for window in (SMALL, LARGE)]
+    missing = [entry for entry in requests if cache.entry(engine_parts(entry, None if usable[0].portable else gpu)) is None]
+    if missing:
+        return f"{gpu} and {usable[0].module} are there, but no engine is built: {build_command(missing[0])}"
+    return f"{gpu} serves, with engines for both windows."
+
+
+def _network(config: Config) -> dict[str, str]:
+    try:
+        path = network_file.network_path(config.model.path)
+        return {"file": str(path), "sha256": network_file.fingerprint(path), **network_file.metadata(network_file.load(path))}
+    except GiError as error:
+        return {"error": str(error)}
+
+
+def _writable(folder: Path) -> bool:
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    return existing.is_dir() and os.access(existing, os.W_OK)

@@ -1,0 +1,82 @@
+"""What the commands share: common options, messages on stderr, progress, tables and JSON on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from ..config import BACKENDS
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file (default: the user's plugin.toml).")]
+Backend = Annotated[str | None, typer.Option("--backend", help=f"auto, {', '.join(BACKENDS)}.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+WIDE = 200  # columns of a table that is not shown on a terminal
+Item = TypeVar("Item")
+messages = Console(stderr=True, markup=False, emoji=False, highlight=False)
+
+
+def say(text: str, style: str | None = None) -> None:
+    """Print one line on stderr, however long."""
+    messages.print(" ".join(text.splitlines()), style=style, soft_wrap=True)
+
+
+def show(table: Table) -> None:
+    """Print a table on stdout."""
+    width = None if sys.stdout.isatty() else WIDE
+    Console(markup=False, emoji=False, highlight=False, width=width).print(table)
+
+
+def print_json(value: Any) -> None:
+    """Print JSON on stdout, and nothing else."""
+    print(json.dumps(value, indent=1))
+
+
+class Spinner:
+    """A line with a spinner and the time elapsed, on a terminal only; entering gives a function that changes its text."""
+
+    def __init__(self, text: str) -> None:
+        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+        self._progress = Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal)
+        self._task = self._progress.add_task(text, total=None)
+
+    def __enter__(self) -> Callable[[str], None]:
+        self._progress.start()
+        return lambda text: self._progress.update(self._task, description=text)
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+
+class RateColumn(ProgressColumn):
+    """How many pictures are done per second."""
+
+    def render(self, task: Task) -> Text:
+        """The rate, once it is known."""
+        return Text(f"{task.speed:.3g} pictures/s" if task.speed else "")
+
+
+def tracked(items: Iterable[Item], total: int) -> Iterator[Item]:
+    """Hand on items, one per picture, under a progress bar with the rate and the time remaining."""
+    columns = (BarColumn(), MofNCompleteColumn(), RateColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as progress:
+        yield from progress.track(items, total=total)

@@ -1,0 +1,7 @@
+"""Picture files, read and written so that known pixels stay as they were."""
+
+from __future__ import annotations
+
+from .picture import PictureFile, output_name, read_mask, read_picture, value_range, write_array, write_picture
+
+__all__ = ["PictureFile", "output_name", "read_mask", "read_picture", "value_range", "write_array", "write_picture"]

@@ -1,0 +1,67 @@
+"""Pillow's pixel modes: the array that the inpainter takes from a picture, and the hole of the filled array back into the picture."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from ..arrays import Array, Bools
+from ..errors import ImageError
+
+DIRECT = ("L", "RGB", "RGBA", "I;16", "F")  # their arrays are what the inpainter takes
+KEPT = (*DIRECT, "1", "LA", "P", "CMYK", "LAB")  # results come back in these; the others become RGB, RGBA or I;16
+
+
+def kept(image: Image.Image) -> Image.Image:
+    """The picture in one of the modes that are kept.
+
+    :raises ImageError: if it has integers of more than 16 bits.
+    """
+    if image.mode in KEPT:
+        return image
+    if not image.mode.startswith("I"):
+        return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    values = np.asarray(image)
+    if values.min() < 0 or values.max() > np.iinfo(np.uint16).max:
+        raise ImageError("has 32-bit integer pixels: expected 8 or 16 bits per channel, or float")
+    result = Image.fromarray(values.astype(np.uint16))
+    result.info = dict(image.info)
+    return result
+
+
+def to_array(image: Image.Image) -> Array:
+    """The pixels [H, W], [H, W, 3] or [H, W, 4] of a picture in a mode that is kept; black and white and grey with alpha give grey."""
+    if image.mode in ("1", "LA"):
+        return np.asarray(image.convert("L"))
+    return np.asarray(image if image.mode in DIRECT else image.convert("RGB"))
+
+
+def fill(image: Image.Image, filled: Array, hole: Bools) -> None:
+    """Write the hole's pixels of a filled array [H, W(, C)] into the picture that the array was made of; the others stay its own."""
+    if image.mode == "P":
+        image.paste(Image.fromarray(_indices(image, filled, hole)))
+    elif image.mode in DIRECT:
+        rows = np.flatnonzero(hole.any(axis=1))
+        if rows.size:  # known pixels are the same in both
+            image.paste(Image.fromarray(filled[rows[0] : rows[-1] + 1]), (0, int(rows[0])))
+    else:
+        new = Image.fromarray(filled)
+        new = Image.merge("LA", (new, image.getchannel("A"))) if image.mode == "LA" else new.convert(image.mode)
+        image.paste(new, mask=Image.fromarray(hole))
+
+
+def _indices(original: Image.Image, filled: Array, hole: Bools) -> Array:
+    """What a picture with a palette becomes: the nearest colours of the palette, among those as opaque as the pixel was."""
+    from scipy.spatial import KDTree  # noqa: PLC0415  # heavy
+
+    opaque = original.copy()
+    opaque.apply_transparency()
+    colours = np.reshape(opaque.getpalette("RGBA") or [], (-1, 4))
+    indices = np.array(original)
+    palette = np.zeros((max(len(colours), int(indices.max()) + 1), 4))  # a damaged file may point beyond its palette
+    palette[: len(colours)] = colours
+    alpha = palette[indices, 3]
+    for level in np.unique(alpha[hole]):
+        choices, missing = np.flatnonzero(palette[:, 3] == level), hole & (alpha == level)
+        indices[missing] = choices[KDTree(palette[choices, :3]).query(filled[missing])[1]]
+    return indices

@@ -1,0 +1,3 @@
+"""The web page."""
+
+from __future__ import annotations

@@ -1,0 +1,159 @@
+"""From the figures of a bench to tables, documents and the plot; and the command that does it all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gi_plugin.bench import pictures, plot, tables
+from gi_plugin.bench.pictures import BASE, CASES, Case
+from gi_plugin.errors import ConfigError
+from tests.gi_plugin.command import Cli
+
+MARKS = "<!-- bench:windows -->\nold\n<!-- bench:end -->\n"
+
+
+def _window(backend: str, **changed: Any) -> dict[str, Any]:
+    times = {"median": 0.5, "least": 0.4, "per_second": 2.25, "cold": 1.5, "opened": 0.4, "first": 0.6}
+    ratios = {"speedup": 4.0, "least_speedup": 3.0}
+    return {"backend": backend, "window": 512, "runs": 3, **times, **ratios, "memory": 5 * 10**8, **changed}
+
+
+def _picture(case: Case, method: str = "ours", memory: int | None = 600 * 10**6) -> dict[str, Any]:
+    ratio = float(case.holes)
+    times = {"windows": case.holes, "runs": 3, "median": ratio / 2, "least": ratio / 2, "ratio": ratio, "memory": memory}
+    return {**vars(case), "method": method, **times}
+
+
+@pytest.fixture
+def report() -> dict[str, Any]:
+    """Figures as a bench of pictures leaves them."""
+    pictures = [row for case in CASES for row in (_picture(case), _picture(case, "theirs", None))]
+    times = {"median": 3.0, "least": 2.5, "engine": 2.0, "ratio": 1.5, "process": 2.5, "process_ratio": 1.2}
+    command = {**vars(BASE), "result": "png", "runs": 3, **times}
+    windows = [_window("torch cpu fp32", speedup=1.0), _window("openvino bf16", memory=None, speedup=None, least_speedup=None)]
+    return {"machine": {}, "windows": windows, "reference": "ours", "pictures": pictures, "command": [command]}
+
+
+def test_windows_as_markdown(report: dict[str, Any]) -> None:
+    """Times from a second on are told in seconds; what is not known is a dash."""
+    faster = "times as fast as PyTorch fp32 | by the fastest calls"
+    assert tables.grids(report)["windows"].markdown().splitlines() == [
+        f"| window | engine | median | {faster} | windows/s | cold start | its first call | memory |",
+        "|---|---|---|---|---|---|---|---|---|",
+        "| 512 | torch cpu fp32 | 500 ms | 1.00 | 3.00 | 2.25 | 1.50 s | 600 ms | 500 MB |",
+        "| 512 | openvino bf16 | 500 ms | - | - | 2.25 | 1.50 s | 600 ms | - |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "count"),
+    [
+        ("pictures", ("100", "10", "theirs", "5.00 s", "10.00"), 12),
+        ("command", ("12", "1", "jpg to png", "3.00 s", "2.00 s", "1.50", "2.50 s", "1.20"), 1),
+        ("growth", ("holes", "16", "16", "16.00", "600 MB"), 19),
+    ],
+)
+def test_every_figure_has_its_table(report: dict[str, Any], name: str, row: tuple[str, ...], count: int) -> None:
+    """Whole pictures by every method, the command, and every value of the three axes by our engine alone."""
+    grid = tables.grids(report)[name]
+    assert row in grid.rows
+    assert len(grid.rows) == len(set(grid.rows)) == count
+    assert {len(cells) for cells in grid.rows} == {len(grid.heading)}
+
+
+def test_growth_is_ordered_and_all_else_is_fixed(report: dict[str, Any]) -> None:
+    """An axis holds our engine's rows from least to most, in whatever order they were measured."""
+    report["pictures"].reverse()
+    for axis, values in pictures.GROWTH.items():
+        rows = tables.growth(report, axis)
+        assert [row[axis] for row in rows] == list(values)
+        assert all(row[key] == value for row in rows for key, value in vars(BASE).items() if key != axis)
+        assert {row["method"] for row in rows} == {"ours"}
+
+
+def test_a_document_gets_its_tables(report: dict[str, Any]) -> None:
+    """What is between marks is replaced, all else stays, and doing it twice changes nothing."""
+    document = f"above\n{MARKS}between\n{MARKS.replace('windows', 'command')}below"
+    once = tables.filled(document, report)
+    grids = tables.grids(report)
+    assert once == document.replace("old\n", grids["windows"].markdown(), 1).replace("old\n", grids["command"].markdown())
+    assert tables.filled(once, report) == once
+
+
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        ("no marks", "no place for a table: expected <!-- bench:windows -->"),
+        (MARKS.replace("windows", "speed"), "bench:speed -->: the figures are for windows, pictures, command, growth"),
+    ],
+)
+def test_a_document_without_a_place_is_told(report: dict[str, Any], document: str, text: str) -> None:
+    """Nothing is written to a document that asks for no table, or for one that is not known."""
+    with pytest.raises(ConfigError, match=text):
+        tables.filled(document, report)
+
+
+@pytest.mark.parametrize("memory", [True, False])
+def test_the_plot_is_drawn(report: dict[str, Any], tmp_path: Path, memory: bool) -> None:
+    """Growth becomes a picture with lines in it, also on a system that does not tell the memory."""
+    if not memory:
+        report["pictures"] = [{**row, "memory": None} for row in report["pictures"]]
+    plot.draw(report, tmp_path / "new" / "plot.png")
+    drawn = np.asarray(Image.open(tmp_path / "new" / "plot.png").convert("RGB"))
+    colour = (drawn.max(axis=2).astype(int) - drawn.min(axis=2) > 50).any(axis=0)
+    thirds = [part.any() for part in np.array_split(colour, 3)]
+    assert thirds == [True] * 3
+    assert (drawn == 255).mean() > 0.5
+
+
+def test_figures_become_documents_without_measuring(cli: Cli, report: dict[str, Any]) -> None:
+    """`--table` prints every table, and writes what else is asked for."""
+    Path("figures.json").write_text(json.dumps(report), encoding="utf-8")
+    Path("page.md").write_text(MARKS, encoding="utf-8")
+    result = cli("bench", "--table", "figures.json", "--into", "page.md", "--plot", "plot.png")
+    assert (result.code, result.lines) == (0, ["wrote plot.png", "wrote page.md"])
+    grids = tables.grids(report)
+    assert result.out == "".join(f"{grid.title}:\n\n{grid.markdown()}\n" for grid in grids.values())
+    assert Path("page.md").read_text(encoding="utf-8") == MARKS.replace("old\n", grids["windows"].markdown())
+    assert Path("plot.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"rows": []}', '{"windows": []}', '{"windows": [{"window": 512}]}', "\udcff"])
+def test_what_is_no_bench_is_told(cli: Cli, text: str) -> None:
+    """A file that holds something else is a one-line error."""
+    Path("figures.json").write_text(text, encoding="utf-8", errors="surrogateescape")
+    result = cli("bench", "--table", "figures.json")
+    assert (result.code, result.out) == (2, "")
+    assert result.lines == ["error: figures.json: expected figures that this version's `gi-plugin bench --output` has written"]
+
+
+@pytest.mark.slow
+def test_bench_measures_windows(cli: Cli) -> None:
+    """The JSON on stdout and in the file names the machine and holds a row per engine; without pictures there is nothing to plot."""
+    report = json.loads(cli("bench", "--runs", "1", "--window", "72", "--json", "--output", "new/figures.json").out)
+    assert report == json.loads(Path("new/figures.json").read_text(encoding="utf-8"))
+    assert report.keys() == {"machine", "windows"}
+    assert report["machine"].keys() == {"system", "processor", "cpus", "python"}
+    assert {row["backend"] for row in report["windows"]} >= {"torch cpu fp32", "openvino fp32"}
+    assert all(row.keys() == _window("").keys() for row in report["windows"])
+
+
+@pytest.mark.slow
+def test_bench_measures_pictures(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `--pictures` the rows of pictures and of the command follow, and everything is printed as tables and drawn."""
+    monkeypatch.setattr(pictures, "CASES", (Case(0.2, 1, 40),))
+    monkeypatch.setattr(pictures, "BASE", Case(0.2, 1, 40))
+    result = cli("bench", "--runs", "1", "--window", "72", "--pictures", "--output", "figures.json", "--plot", "plot.png")
+    assert (result.code, result.lines) == (0, ["wrote figures.json", "wrote plot.png"])
+    report = json.loads(Path("figures.json").read_text(encoding="utf-8"))
+    (picture,) = report["pictures"]
+    assert picture.keys() == _picture(BASE).keys()
+    assert picture["method"] == report["reference"]
+    assert {row["result"] for row in report["command"]} == {"png", "jpg"}
+    assert all(grid.title in result.out for grid in tables.grids(report).values())

@@ -1,0 +1,110 @@
+"""Folder runs as a user has them: hundreds of mixed pictures, broken ones among them, runs that are stopped or killed and started again."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from gi_plugin.atomic import PARTIAL
+from tests.gi_plugin.command import Cli
+from tests.gi_plugin.folder_run import mixed
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+GOOD = 180
+RUN = ("inpaint", "in", "masks", "-o")
+
+
+class Files(NamedTuple):
+    """The results in a folder: their content, and when they were written."""
+
+    content: dict[str, bytes]
+    written: dict[str, int]
+
+
+def _results(folder: str) -> Files:
+    paths = [path for path in Path(folder).rglob("*") if path.is_file() and not path.name.startswith(PARTIAL)]
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    return Files(
+        {name: path.read_bytes() for name, path in zip(names, paths, strict=True)},
+        {name: path.stat().st_mtime_ns for name, path in zip(names, paths, strict=True)},
+    )
+
+
+def _start(folder: str, count: int) -> subprocess.Popen[str]:
+    """Start a run in a process of its own, and wait until it has written so many pictures."""
+    process = subprocess.Popen([sys.executable, "-m", "gi_plugin", *RUN, folder], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and len(_results(folder).content) < count:
+        time.sleep(0.05)
+    assert process.poll() is None, process.communicate()
+    return process
+
+
+def test_two_hundred_mixed_pictures(cli: Cli) -> None:
+    """180 results are right, 20 pictures are named with reasons; a run that is killed half-way and started again does just the rest."""
+    made = mixed.make_good(Path("in"), Path("masks"), GOOD)
+    broken = mixed.make_broken(Path("in"), Path("masks"))
+    whole = cli(*RUN, "whole", "--json")
+    report = json.loads(whole.out)
+    undisturbed = _results("whole")
+    assert (whole.code, len(report["done"]), report["skipped"]) == (1, GOOD, [])
+    assert undisturbed.content.keys() == made.keys()
+    assert [name for name, source in made.items() if not mixed.is_filled(Path("in", source), Path("whole", name))] == []
+    assert report["failed"].keys() == {f"in/{name}" for name in broken}
+    assert [name for name, reason in broken.items() if not re.search(reason, report["failed"][f"in/{name}"])] == []
+    assert whole.lines == [*(f"failed: {text}" for text in report["failed"].values()), f"{len(broken)} of {GOOD + len(broken)} failed"]
+
+    process = _start("out", GOOD // 2)
+    process.kill()
+    process.communicate()
+    before = _results("out")
+    assert len(before.content) < GOOD
+    assert before.content.items() <= undisturbed.content.items()
+    again = cli(*RUN, "out", "--json")
+    report = json.loads(again.out)
+    after = _results("out")
+    assert (again.code, after.content) == (1, undisturbed.content)
+    assert {Path(name).relative_to("out").as_posix() for name in report["skipped"]} == before.content.keys()
+    assert {Path(name).relative_to("out").as_posix() for name in report["done"]} == made.keys() - before.content.keys()
+    assert before.written.items() <= after.written.items()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_stops_when_asked(cli: Cli, number: signal.Signals) -> None:
+    """Ctrl-C and `kill` end a run between two pictures: whole files, a line that tells how many, and the same command continues."""
+    made = mixed.make_good(Path("in"), Path("masks"), 24, ["rgb", "deep"])
+    process = _start("out", 3)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    before = _results("out")
+    assert 3 <= len(before.content) < len(made)
+    assert (process.returncode, out) == (128 + number, "")
+    told = "stopping after this picture; once more to stop at once"
+    assert err.split("\n") == ["", told, f"stopped: {len(before.content)} of 24 pictures are filled; the same command continues", ""]
+    assert not list(Path("out").rglob(f"{PARTIAL}*"))
+    again = cli(*RUN, "out")
+    after = _results("out")
+    assert (again.code, after.content.keys()) == (0, made.keys())
+    assert again.lines[-1].startswith(f"{24 - len(before.content)} filled, {len(before.content)} there already, 0 failed; ")
+    assert before.written.items() <= after.written.items()
+
+
+def test_what_changed_is_made_again(cli: Cli) -> None:
+    """A new mask makes its picture's result again, --overwrite makes all again, and a third run has nothing to do."""
+    mixed.make_good(Path("in"), Path("masks"), 4, ["rgb"])
+    first = _results("out") if cli(*RUN, "out").code == 0 else None
+    Path("masks/rgb/002.png").touch()
+    assert json.loads(cli(*RUN, "out", "--json").out)["done"] == ["out/rgb/002.png"]
+    report = json.loads(cli(*RUN, "out", "--overwrite", "--json").out)
+    assert (len(report["done"]), report["skipped"]) == (4, [])
+    last = cli(*RUN, "out")
+    assert (last.code, last.lines) == (0, ["0 filled, 4 there already, 0 failed; 0.0 s, 0 pictures/s"])
+    assert first is not None
+    assert first.content == _results("out").content

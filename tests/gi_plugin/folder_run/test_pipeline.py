@@ -1,0 +1,192 @@
+"""A folder run in this process: overlapped steps, bounded memory, and an end at any time."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gi_plugin import files
+from gi_plugin.atomic import PARTIAL
+from gi_plugin.config import Config, EngineSettings, ModelSettings
+from gi_plugin.errors import EngineError, ModelError
+from gi_plugin.folder_run import jobs as folders, pipeline
+from gi_plugin.folder_run.jobs import Job
+from gi_plugin.inpainter import Inpainter, Options
+from gi_plugin.planning import plan
+from tests.gi_plugin.folder_run import mixed
+
+
+@pytest.fixture(scope="module", params=[1, 3], ids=["one stream", "three streams"])
+def inpainter(engine_cache: Path, request: pytest.FixtureRequest) -> Inpainter:
+    return Inpainter(Config(engine=EngineSettings(backend="openvino", cache=str(engine_cache), streams=request.param)))
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> list[Job]:
+    """Ten pictures of ten kinds."""
+    mixed.make_good(tmp_path / "in", tmp_path / "masks", 10)
+    return folders.jobs_of(tmp_path / "in", tmp_path / "masks", tmp_path / "out")
+
+
+def _written(jobs: list[Job]) -> list[bool]:
+    return [job.output.exists() for job in jobs]
+
+
+def test_a_run_equals_its_pictures_one_by_one(jobs: list[Job], inpainter: Inpainter, tmp_path: Path) -> None:
+    """Outcomes come in the order of the jobs, and the files are those of the unhurried way, byte for byte."""
+    assert list(pipeline.run(jobs, inpainter, Options())) == [pipeline.Outcome(job) for job in jobs]
+    for job in jobs:
+        alone = tmp_path / "alone" / job.output.name
+        pipeline.fill_file(Job(job.image, job.mask, alone), inpainter, Options())
+        assert job.output.read_bytes() == alone.read_bytes()
+        assert mixed.is_filled(job.image, job.output)
+
+
+@pytest.mark.parametrize(("pixels", "least", "most"), [(1, 1, 1), (2**26, 2, 20)])
+def test_memory_is_bounded(
+    jobs: list[Job], inpainter: Inpainter, monkeypatch: pytest.MonkeyPatch, pixels: int, least: int, most: int
+) -> None:
+    """Pictures are read ahead, but none while those in memory hold as many pixels as allowed; all are written."""
+    held, peak, lock = [0], [0], threading.Lock()
+
+    def counted(change: int, step: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any) -> Any:
+            result = step(*arguments)
+            with lock:
+                held[0] += change
+                peak[0] = max(peak[0], held[0])
+            return result
+
+        return run
+
+    monkeypatch.setattr(pipeline, "PIXELS", pixels)
+    monkeypatch.setattr(pipeline, "LEAST", max(pixels // 16, 1))
+    monkeypatch.setattr(files, "read_picture", counted(1, files.read_picture))
+    monkeypatch.setattr(files, "write_picture", counted(-1, files.write_picture))
+    monkeypatch.setattr(files, "read_mask", lambda path, _: np.asarray(Image.open(path)))  # masks are read by read_picture, too
+    assert [outcome.error for outcome in pipeline.run(jobs, inpainter, Options())] == [""] * len(jobs)
+    assert (held[0], all(_written(jobs))) == (0, True)
+    assert least <= peak[0] <= most
+
+
+def test_a_failure_in_any_step_is_an_outcome(jobs: list[Job], inpainter: Inpainter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails in reading, in the network or in writing is named with its file, in its place; the rest goes on."""
+    jobs[1].image.write_bytes(b"")
+    jobs[2] = Job(jobs[2].image, None, jobs[2].output)
+    jobs[3].output.mkdir(parents=True)
+    calls, run = [0], Inpainter.run
+
+    def failing(self: Inpainter, *arguments: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == 3:
+            raise EngineError("the device is gone")
+        if calls[0] == 4:
+            raise MemoryError
+        return run(self, *arguments)
+
+    monkeypatch.setattr(Inpainter, "run", failing)
+    outcomes = list(pipeline.run(jobs, inpainter, Options()))
+    assert [outcome.job for outcome in outcomes] == jobs
+    failed = {jobs.index(outcome.job): outcome.error for outcome in outcomes if outcome.error}
+    reasons = {1: "format is not known", 2: "there is no mask", 3: "Is a directory", 4: "the device is gone", 5: "too large for the memory"}
+    assert failed.keys() == reasons.keys()
+    for number, reason in reasons.items():
+        assert reason in failed[number]
+        assert str(jobs[number].output if number == 3 else jobs[number].image) in failed[number]
+    assert [path.exists() for path in (job.output for job in jobs)] == [number not in (1, 2, 4, 5) for number in range(len(jobs))]
+
+
+def test_what_would_befall_every_picture_ends_the_run(jobs: list[Job], tmp_path: Path) -> None:
+    """A network that is not there is an error of the run, and no thread stays."""
+    with pytest.raises(ModelError):
+        list(pipeline.run(jobs, Inpainter(Config(model=ModelSettings(str(tmp_path / "missing.onnx")))), Options()))
+    assert not any(_written(jobs))
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("gi-plugin")]
+
+
+def test_an_interrupt_leaves_a_picture_at_its_next_window(inpainter: Inpainter, tmp_path: Path) -> None:
+    """Ctrl-C does not wait for pictures of many windows: what is not filled is not written, and the inpainter can be used again."""
+    pixels, hole = np.full((600, 9000, 3), 90, np.uint8), np.zeros((600, 9000), np.uint8)
+    for left in range(250, 9000, 600):
+        hole[250:350, left : left + 100] = 255
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    Image.fromarray(hole).save(tmp_path / "mask.png")
+    outputs = [tmp_path / f"out{number}.png" for number in range(5)]
+    begun, windows = threading.Event(), [0]
+    engine = inpainter.engine(256)
+
+    class Counted:
+        batch, window, backend = engine.batch, engine.window, engine.backend
+
+        def __call__(self, *arguments: Any) -> Any:
+            windows[0] += 1
+            begun.set()
+            return engine(*arguments)
+
+        def close(self) -> None:
+            engine.close()
+
+    inpainter._engines[256] = Counted()  # noqa: SLF001  # to see the windows
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    main = threading.get_ident()
+    interrupt = threading.Thread(target=lambda: begun.wait(60) and signal.pthread_kill(main, signal.SIGINT))
+    try:
+        interrupt.start()
+        with pytest.raises(KeyboardInterrupt):
+            list(pipeline.run([Job(tmp_path / "in.png", tmp_path / "mask.png", output) for output in outputs], inpainter, Options()))
+    finally:
+        interrupt.join()
+        signal.signal(signal.SIGINT, former)
+    assert 1 <= windows[0] < len(plan(hole > 0))
+    assert not any(output.exists() for output in outputs)
+    assert inpainter(pixels[:, :600], hole[:, :600]).shape == (600, 600, 3)
+
+
+def test_settings_for_many_pictures() -> None:
+    """Streams are as many as threads, within a limit; who says how many is obeyed."""
+    given = [(1, 0), (3, 0), (64, 0), (64, 7), (0, 1)]
+    engines = [pipeline.for_many(Config(engine=EngineSettings(threads=threads, streams=streams))).engine for threads, streams in given]
+    assert [engine.streams for engine in engines] == [1, 3, pipeline.STREAMS, 7, 1]
+    assert 1 <= pipeline.for_many(Config()).engine.streams <= pipeline.STREAMS
+
+
+class _Flag:
+    def __init__(self) -> None:
+        self.up = False
+
+    def __bool__(self) -> bool:
+        return self.up
+
+
+@pytest.mark.parametrize("pixels", [1, 2**26])
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_run_may_end_early(
+    jobs: list[Job], inpainter: Inpainter, monkeypatch: pytest.MonkeyPatch, asked: bool, pixels: int
+) -> None:  # a table
+    """Asked to stop, or just not read on, a run writes what was filled, drops what was only read, and leaves no part of a file.
+
+    Also while its reader waits for room in memory.
+    """
+    monkeypatch.setattr(pipeline, "PIXELS", pixels)
+    stop, outcomes = _Flag(), []
+    run = pipeline.run(jobs, inpainter, Options(), stop)
+    for outcome in run:
+        outcomes.append(outcome)
+        stop.up = asked
+        if not asked:
+            run.close()
+    written = _written(jobs)
+    count = sum(written)
+    assert 1 <= count <= pipeline.AHEAD
+    assert written == [number < count for number in range(len(jobs))]
+    assert len(outcomes) == (count if asked else 1)
+    assert all(mixed.is_filled(job.image, job.output) for job in jobs[:count])
+    assert not list(jobs[0].output.parents[1].rglob(f"{PARTIAL}*"))
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("gi-plugin")]

@@ -1,0 +1,198 @@
+"""The model repository for Triton: its configurations by the server's schema, its network, and the Python model on top of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+import gi_plugin
+from gi_plugin.config import Config, EngineSettings
+from gi_plugin.errors import ConfigError
+from gi_plugin.hooks.inference_server import model_config
+from gi_plugin.hooks.inference_server.repository import Plan, export
+from gi_plugin.network_file import network_path
+from gi_plugin.openvino_core import CORE
+from tests.hooks.inference_server.triton_stand_in import Server, TritonError, read_config
+from tests.hooks.pictures import picture
+
+NETWORK = network_path("")
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("repository")
+    assert export(folder, NETWORK) == ["gi_network", "gi_inpaint"]
+    return folder
+
+
+@pytest.fixture
+def server(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    monkeypatch.setitem(sys.modules, "triton_python_backend_utils", None)  # type: ignore[arg-type]  # restored afterwards
+    return Server(repository)
+
+
+def test_the_repository_is_laid_out_as_the_server_reads_it(repository: Path) -> None:
+    """Per model a folder of its name with config.pbtxt, and version 1 with the file that the configuration names."""
+    files = {str(path.relative_to(repository)) for path in repository.rglob("*") if path.is_file()}
+    assert files == {
+        "gi_network/config.pbtxt",
+        "gi_network/1/model.onnx",
+        "gi_inpaint/config.pbtxt",
+        "gi_inpaint/1/model.py",
+    }
+    for path in repository.glob("*/config.pbtxt"):
+        config = read_config(path)
+        assert config.name == path.parent.name
+        assert (path.parent / "1" / config.default_model_filename).is_file()
+
+
+def test_the_network_collects_windows_of_several_requests(repository: Path) -> None:
+    """Dynamic batching up to the chosen batch, on whatever device the server has."""
+    config = read_config(repository / "gi_network" / "config.pbtxt")
+    assert (config.backend, config.max_batch_size) == ("onnxruntime", 4)
+    assert config.HasField("dynamic_batching")
+    assert len(config.instance_group) == 0  # every GPU, or the CPU where there is none
+
+
+@pytest.mark.parametrize(("backend", "batch", "planners"), [("onnxruntime", 4, 5), ("onnxruntime", 1, 2), ("openvino", 4, 2)])
+def test_enough_processes_plan_windows(tmp_path: Path, backend: str, batch: int, planners: int) -> None:
+    """While one waits for the network, the windows of the others fill the next batch; none needs a GPU of its own."""
+    export(tmp_path, NETWORK, backend, batch)
+    (group,) = read_config(tmp_path / "gi_inpaint" / "config.pbtxt").instance_group
+    assert (group.count, group.kind) == (planners, model_config_pb2.ModelInstanceGroup.KIND_CPU)
+
+
+def test_every_value_survives_the_text_format() -> None:
+    """Quotes, lists, empty and repeated messages come back as the schema's own writer has them."""
+    written = {
+        "name": 'a "quoted" name\n',
+        "max_batch_size": 7,
+        "input": [{"name": "x", "data_type": model_config.Word("TYPE_FP16"), "dims": [-1, 2]}, {"name": "y", "dims": [3]}],
+        "dynamic_batching": {"preferred_batch_size": [4, 8]},
+        "parameters": [{"key": "k", "value": {"string_value": '{"a": 1}'}}],
+    }
+    config = text_format.Parse(model_config.as_text(written), model_config_pb2.ModelConfig())
+    expected = model_config_pb2.ModelConfig(name='a "quoted" name\n', max_batch_size=7)
+    expected.input.add(name="x", data_type=model_config_pb2.TYPE_FP16, dims=[-1, 2])
+    expected.input.add(name="y", dims=[3])
+    expected.dynamic_batching.preferred_batch_size.extend([4, 8])
+    expected.parameters["k"].string_value = '{"a": 1}'
+    assert config == expected
+
+
+def test_openvino_reads_the_network_with_the_configured_shapes(tmp_path: Path) -> None:
+    """The OpenVINO backend compares shapes dimension by dimension with what OpenVINO infers; it runs on the CPU, without batches."""
+    export(tmp_path, NETWORK, "openvino")
+    config = read_config(tmp_path / "gi_network" / "config.pbtxt")
+    model = CORE.read_model(tmp_path / "gi_network" / "1" / "model.onnx")
+    for tensors, ports in ((config.input, model.inputs), (config.output, model.outputs)):
+        shapes = {port.any_name: [-1 if length.is_dynamic else length.get_length() for length in port.partial_shape] for port in ports}
+        assert {tensor.name: list(tensor.dims) for tensor in tensors} == shapes
+    assert (config.max_batch_size, config.HasField("dynamic_batching")) == (0, False)
+    assert [group.kind for group in config.instance_group] == [model_config_pb2.ModelInstanceGroup.KIND_CPU]
+
+
+def test_the_network_is_plain_onnx_of_an_age_that_servers_read(repository: Path) -> None:
+    """No function of ours is left, operators are of opset 18, and the format is that of ONNX 1.16."""
+    model = onnx.load(repository / "gi_network" / "1" / "model.onnx")
+    assert (len(model.functions), {node.domain for node in model.graph.node}) == (0, {""})
+    assert {entry.version for entry in model.opset_import if entry.domain == ""} == {18}
+    assert model.ir_version <= 10
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_picture_comes_back_as_gi_plugin_fills_it(server: Server, seed: int) -> None:
+    """The served model gives what `gi_plugin.inpaint` gives in fp32, within a rounding step of other arithmetic."""
+    image, mask = picture(seed)
+    filled = server.infer("gi_inpaint", {"image": image, "mask": mask * np.uint8(255)})["filled"]
+    exact = gi_plugin.Inpainter(Config(engine=EngineSettings(precision="fp32")))
+    np.testing.assert_allclose(filled.astype(int), exact(image, mask).astype(int), atol=1)
+    np.testing.assert_array_equal(filled[~mask], image[~mask])
+    assert server.calls == ["gi_inpaint", "gi_network"]
+
+
+@pytest.mark.parametrize("shape", [(64, 80, 1), (70, 61, 3), (64, 80, 4), (1, 9, 3), (300, 700, 3)])
+def test_pictures_of_any_size_are_taken(server: Server, shape: tuple[int, ...]) -> None:
+    """Grey, colour and alpha, odd sizes, a single row, holes that need windows of both sizes; known pixels stay."""
+    image = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    mask = np.zeros(shape[:2], np.uint8)
+    mask[: shape[0] // 2, : shape[1] // 4] = 255
+    mask[-2:, -3:] = 255
+    filled = server.infer("gi_inpaint", {"image": image, "mask": mask})["filled"]
+    assert filled.shape == shape
+    np.testing.assert_array_equal(filled[mask == 0], image[mask == 0])
+
+
+def test_a_picture_with_more_holes_than_a_batch_is_asked_for_in_parts(server: Server) -> None:
+    """Six holes that stand apart are more than the configured batch of four: two requests."""
+    image, mask = np.full((600, 900, 3), 90, np.uint8), np.zeros((600, 900), np.uint8)
+    mask[40::280, 40::290] = 255
+    assert (mask > 0).sum() == 6
+    filled = server.infer("gi_inpaint", {"image": np.where(mask[..., None], np.uint8(255), image), "mask": mask})["filled"]
+    assert server.calls == ["gi_inpaint", "gi_network", "gi_network"]
+    np.testing.assert_allclose(filled, image, atol=6)
+
+
+def test_a_mask_without_a_hole_asks_for_nothing(server: Server) -> None:
+    """The picture comes back, and the network is left alone."""
+    image, mask = picture()
+    filled = server.infer("gi_inpaint", {"image": image, "mask": np.zeros(mask.shape, np.uint8)})["filled"]
+    np.testing.assert_array_equal(filled, image)
+    assert server.calls == ["gi_inpaint"]
+
+
+def test_a_wrong_request_is_answered_with_what_is_wrong(server: Server) -> None:
+    """The error names the shapes and is the client's, and the next request is answered."""
+    image, mask = picture()
+    with pytest.raises(TritonError, match=r"mask has shape \(64, 79\)") as caught:
+        server.infer("gi_inpaint", {"image": image, "mask": mask[:, 1:].astype(np.uint8)})
+    assert caught.value.code == TritonError.INVALID_ARG
+    server.infer("gi_inpaint", {"image": image, "mask": mask.astype(np.uint8)})
+
+
+def test_an_error_of_the_network_is_passed_on(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client reads which model failed and why, as an error of the server."""
+
+    def fail(_inputs: object) -> None:
+        raise TritonError("out of memory")
+
+    monkeypatch.setitem(server._models, "gi_network", fail)  # noqa: SLF001  # the stand-in is ours
+    image, mask = picture()
+    with pytest.raises(TritonError, match=r"gi_network failed on 1 windows of 256 px: out of memory") as caught:
+        server.infer("gi_inpaint", {"image": image, "mask": mask.astype(np.uint8)})
+    assert caught.value.code == TritonError.INTERNAL
+
+
+def test_what_cannot_be_written_is_said_before_anything_is(tmp_path: Path) -> None:
+    """An unknown backend, two plans for one window, one for windows that nobody asks for, and a model that is there already."""
+    with pytest.raises(ConfigError, match="backend 'torch': expected one of onnxruntime, openvino"):
+        export(tmp_path, NETWORK, "torch")
+    for windows in ([256, 256], [384]):
+        with pytest.raises(ConfigError, match=f"{', '.join(map(str, windows))} px: give one for 256, one for 512, or both"):
+            export(tmp_path, NETWORK, plans=[Plan(b"", window, 1) for window in windows])
+    (tmp_path / "gi_inpaint").mkdir()
+    with pytest.raises(ConfigError, match="gi_inpaint exists"):
+        export(tmp_path, NETWORK)
+    assert [path.name for path in tmp_path.iterdir()] == ["gi_inpaint"]
+
+
+def test_the_command_writes_a_repository(tmp_path: Path) -> None:
+    """`gi-plugin export-triton` with options; what it wrote is what the function writes; a second time is an error."""
+    command = [sys.executable, "-m", "gi_plugin", "export-triton", str(tmp_path / "models"), "--backend", "openvino"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "wrote gi_network, gi_inpaint to" in done.stderr
+    export(tmp_path / "same", NETWORK, "openvino")
+    files = [path.relative_to(tmp_path / "same") for path in (tmp_path / "same").rglob("*") if path.is_file()]
+    assert len(files) == 4
+    for file in files:
+        assert (tmp_path / "models" / file).read_bytes() == (tmp_path / "same" / file).read_bytes()
+    again = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert (again.returncode, "exists: remove it" in again.stderr) == (2, True)

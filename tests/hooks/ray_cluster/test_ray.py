@@ -1,0 +1,275 @@
+"""Ray Data on a real local Ray of two workers: the pixels of one process, and nothing is lost when a worker is killed."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import gi_plugin
+from gi_plugin.config import Config, EngineSettings, ModelSettings
+from gi_plugin.errors import MissingDependency, ModelError
+from gi_plugin.folder_run import jobs as folders, pipeline
+from gi_plugin.folder_run.jobs import Job
+from gi_plugin.hooks.ray_cluster import folders as ray_folders
+from gi_plugin.hooks.ray_cluster.data import Batch, Inpaint
+from gi_plugin.inpainter import Inpainter, Options
+from tests.gi_plugin.folder_run import mixed
+from tests.hooks.pictures import picture
+from tests.product import ROOT
+
+OWN_SETTINGS = "ignore:`use_(push_based_shuffle|polars|arrow_tensor_v2)`:DeprecationWarning:ray.data.context"  # its own
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.filterwarnings(OWN_SETTINGS)]
+ONE_THREAD = Config(engine=EngineSettings(backend="openvino", threads=1))  # as each worker has
+ray: Any = pytest.importorskip("ray", reason="Ray is not installed: pip install 'gi-plugin[ray]'")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    """The address of a Ray of two CPUs, one GPU in name only, and files of its own."""
+    import ray.data  # noqa: PLC0415  # slow: only for those who use it
+
+    folder = Path(tempfile.mkdtemp(prefix="gi-", dir="/tmp"))  # short: it is part of the names of sockets
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(folder))  # Ray keeps a token there
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_TMPDIR", str(folder))
+        ray.init(address="local", num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+        try:
+            yield ray.get_runtime_context().gcs_address
+        finally:
+            with warnings.catch_warnings(action="ignore", category=ResourceWarning):  # Ray does not wait for what it ends
+                ray.shutdown()
+                gc.collect()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _jobs(folder: Path, count: int, output: str) -> list[Job]:
+    if not (folder / "in").exists():
+        mixed.make_good(folder / "in", folder / "masks", count)
+    return folders.jobs_of(folder / "in", folder / "masks", folder / output)
+
+
+def _content(jobs: list[Job]) -> list[bytes | None]:
+    return [job.output.read_bytes() if job.output.exists() else None for job in jobs]
+
+
+def _alone(jobs: list[Job]) -> list[pipeline.Outcome]:
+    return list(pipeline.run(jobs, Inpainter(ONE_THREAD), Options()))
+
+
+def _children(name: str, parent: int) -> list[int]:
+    """Processes below `parent` whose command line begins with `name`."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            line, status = (entry / "cmdline").read_text(), (entry / "stat").read_text()
+        except OSError:
+            continue  # it ended meanwhile
+        ancestor = int(status.rpartition(")")[2].split()[1])
+        if line.startswith(name) and (ancestor == parent or _is_below(ancestor, parent)):
+            found.append(int(entry.name))
+    return found
+
+
+def _is_below(process: int, ancestor: int) -> bool:
+    while process > 1 and process != ancestor:
+        process = int(Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+    return process == ancestor
+
+
+@pytest.mark.usefixtures("cluster")
+def test_workers_do_what_one_process_does(tmp_path: Path) -> None:
+    """Files are equal byte for byte, failures are named with the same words, and a second run has nothing to do but the failures."""
+    mixed.make_good(tmp_path / "in", tmp_path / "masks", 20)
+    mixed.make_broken(tmp_path / "in", tmp_path / "masks")
+    alone, spread = _jobs(tmp_path, 0, "alone"), _jobs(tmp_path, 0, "spread")
+    expected = {outcome.job.image: outcome.error for outcome in _alone(alone)}
+    assert sum(map(bool, expected.values())) == 20
+    assert {outcome.job.image: outcome.error for outcome in ray_folders.fill_files(spread, ONE_THREAD, Options())} == expected
+    assert _content(spread) == _content(alone)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
+    """After a SIGKILL in the middle of the run every picture has its result and its outcome, and what was written is not written again."""
+    alone, spread = _jobs(tmp_path, 40, "alone"), _jobs(tmp_path, 40, "spread")
+    _alone(alone)
+    run = ray_folders.fill_files(spread, ONE_THREAD, Options())
+    outcomes = [next(run)]
+    workers = _children("ray::MapWorker", os.getpid())
+    written = {job.output: job.output.stat().st_mtime_ns for job in spread if job.output.exists()}
+    assert 0 < len(written) < len(spread)
+    os.kill(workers[0], signal.SIGKILL)
+    outcomes += run
+    assert sorted(outcome.job.image for outcome in outcomes) == sorted(job.image for job in spread)
+    assert [outcome.error for outcome in outcomes] == [""] * len(spread)
+    assert _content(spread) == _content(alone)
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_picture_that_kills_its_workers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the picture itself is a failure, which says what happened; the pictures of its task are filled, also where all is made again."""
+
+    class Mortal:
+        def __init__(self, **settings: Any) -> None:
+            from gi_plugin.hooks.ray_cluster.folders import Worker  # noqa: PLC0415  # the real one, in the worker's process
+
+            self.worker = Worker(**settings)
+            fill = self.worker.fill
+
+            def deadly(batch: Batch) -> Batch:
+                if any("003" in name for name in batch["image"]):
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return fill(batch)
+
+            self.worker.fill = deadly  # type: ignore[method-assign]
+
+        def __call__(self, batch: Batch) -> Batch:
+            return self.worker(batch)
+
+    monkeypatch.setattr(ray_folders, "Worker", Mortal)
+    jobs = _jobs(tmp_path, 10, "out")
+    outcomes = list(ray_folders.fill_files(jobs, ONE_THREAD, Options(), overwrite=True))
+    (failed,) = (outcome for outcome in outcomes if outcome.error)
+    assert "003" in failed.job.image.name
+    assert "3 workers died of it" in failed.error
+    assert [job.output.exists() for job in jobs] == [job != failed.job for job in jobs]
+    assert len(outcomes) == len(jobs)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_what_would_befall_every_picture_is_raised(tmp_path: Path) -> None:
+    """A network that the workers do not find ends the run with our own error."""
+    config = Config(model=ModelSettings(str(tmp_path / "missing.onnx")))
+    with pytest.raises(ModelError, match=r"missing\.onnx: there is no such network file"):
+        list(ray_folders.fill_files(_jobs(tmp_path, 4, "out"), config, Options()))
+
+
+@pytest.mark.usefixtures("cluster")
+def test_rows_of_arrays() -> None:
+    """Pictures of several sizes and dtypes come back filled as by a call, with their other columns; what cannot be filled says why."""
+    pictures = [picture(seed) for seed in range(4)]
+    rows = [{"name": f"{seed}", "image": image[: 60 + seed], "mask": mask[: 60 + seed]} for seed, (image, mask) in enumerate(pictures)]
+    rows[2]["mask"] = np.ones((62, 80), bool)
+    pool = ray.data.ActorPoolStrategy(size=1)
+    dataset = ray.data.from_items(rows, override_num_blocks=2).map_batches(
+        Inpaint, fn_constructor_kwargs={"config": ONE_THREAD, "dilate": 2}, compute=pool, num_cpus=1
+    )
+    found = {row["name"]: row for row in dataset.iter_rows()}
+    assert found.keys() == {"0", "1", "2", "3"}
+    for row in rows:
+        result, image = found[str(row["name"])], np.asarray(row["image"])
+        failed = row["name"] == "2"
+        expected = image if failed else Inpainter(ONE_THREAD)(image, np.asarray(row["mask"]), dilate=2)
+        np.testing.assert_array_equal(result["filled"], expected)
+        assert ("every pixel as missing" in result["error"]) == failed == bool(result["error"])
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize(("cpus", "setting", "threads"), [(1, 0, 1), (2, 0, 2), (0.5, 0, 1), (1, 5, 5)])
+def test_a_worker_takes_the_cpus_it_was_given(cpus: float, setting: int, threads: int) -> None:
+    """The engine has as many threads as Ray gave CPUs to the worker, or as many as the settings say."""
+
+    class Told(Inpaint):
+        def __call__(self, batch: Batch) -> Batch:
+            return {"threads": [self._inpainter.config.engine.threads] * len(batch["item"])}
+
+    config = Config(engine=EngineSettings(threads=setting))
+    pool = ray.data.ActorPoolStrategy(size=1)
+    dataset = ray.data.from_items([0]).map_batches(Told, fn_constructor_kwargs={"config": config}, compute=pool, num_cpus=cpus)
+    assert dataset.take_all() == [{"threads": threads}]
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize(("backend", "expected"), [("auto", (2, 0)), ("openvino", (2, 0)), ("torch", (1, 1)), ("tensorrt", (1, 1))])
+def test_workers_follow_the_backend(backend: str, expected: tuple[int, int]) -> None:
+    """One worker per CPU where the network runs on CPUs, one per GPU where it runs on GPUs."""
+    assert ray_folders.workers(ray, Config(engine=EngineSettings(backend=backend))) == expected
+
+
+def test_without_ray_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error has the pip line."""
+    monkeypatch.setitem(sys.modules, "ray.data", None)
+    with pytest.raises(MissingDependency, match=r"pip install 'gi-plugin\[ray\]'"), ray_folders.connected(None):
+        pass
+
+
+def _process(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "gi_plugin", "inpaint", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_the_command_on_a_cluster(cluster: str, tmp_path: Path) -> None:
+    """`--address` spreads a folder over a cluster that is there: the files of one process, and the cluster goes on."""
+    alone, spread = _jobs(tmp_path, 6, "alone"), _jobs(tmp_path, 6, "spread")
+    _alone(alone)
+    process = _process(str(tmp_path / "in"), str(tmp_path / "masks"), "-o", str(tmp_path / "spread"), "--ray", "--address", cluster)
+    out, err = process.communicate(timeout=300)
+    assert (process.returncode, out) == (0, "")
+    assert err.splitlines()[-1].startswith("6 filled, 0 there already, 0 failed; ")
+    assert _content(spread) == _content(alone)
+    assert ray.cluster_resources()["CPU"] == 2
+
+
+@pytest.mark.usefixtures("cluster")
+def test_the_command_with_a_ray_of_its_own(tmp_path: Path) -> None:
+    """Ctrl-C ends it with the files so far and the line that tells how many; neither a part of a file nor a process stays."""
+    jobs = _jobs(tmp_path, 60, "out")
+    process = _process(str(tmp_path / "in"), str(tmp_path / "masks"), "-o", str(tmp_path / "out"), "--ray")
+    while process.poll() is None and not any(job.output.exists() for job in jobs):
+        time.sleep(0.1)
+    started = _children("", process.pid)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=300)
+    assert (process.returncode, out) == (130, "")
+    assert re.fullmatch(r"stopped: \d+ of 60 pictures are filled; the same command continues", err.splitlines()[-1])
+    assert "Traceback" not in err
+    assert all(mixed.is_filled(job.image, job.output) for job in jobs if job.output.exists())
+    assert started
+    deadline = time.monotonic() + 60
+    while (left := [number for number in started if _runs(number)]) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert left == []
+
+
+def _runs(number: int) -> bool:
+    try:
+        return Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.usefixtures("cluster")
+def test_the_documents_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Python of docs/ray.md, as it stands there."""
+    monkeypatch.chdir(tmp_path)
+    mixed.make_good(tmp_path / "photos", tmp_path / "masks", 2, ["rgb"])
+    for folder in ("photos", "masks"):
+        for number in ("000", "001"):
+            shutil.move(f"{folder}/rgb/{number}.png", f"{folder}/{number}.png")
+        Path(folder, "rgb").rmdir()
+    names: dict[str, Any] = {}
+    for example in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "ray.md").read_text(encoding="utf-8"), re.DOTALL):
+        exec(example, names)  # noqa: S102  # our own document
+    for number in ("000", "001"):
+        expected = gi_plugin.inpaint(np.asarray(Image.open(f"photos/{number}.png")), np.asarray(Image.open(f"masks/{number}.png")))
+        assert mixed.is_filled(Path(f"photos/{number}.png"), Path(f"filled/{number}.png"))
+        assert any(np.array_equal(row["filled"], expected) for row in names["rows"])

@@ -1,0 +1,130 @@
+"""Pictures, crops and holes for training: the same for the same seed, and robust against bad files."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gi_plugin.config import TrainSettings
+from gi_plugin.errors import ConfigError
+from gi_plugin.train.data import masks
+from gi_plugin.train.data.pictures import Batch, Samples, batches, find_pictures
+
+SETTINGS = TrainSettings(crop=96, batch=4, hole_smallest=20, hole_largest=40, free_form=0.5, workers=0)
+
+
+def _picture(seed: int, size: tuple[int, int] = (120, 100)) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "PNG")
+    return content.getvalue()
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A class tree as of ImageNet or Places2: folders of pictures, one of them broken, one too small, one no picture."""
+    for folder in ("a", "b/c"):
+        (tmp_path / folder).mkdir(parents=True)
+        for seed in range(3):
+            (tmp_path / folder / f"{seed}.png").write_bytes(_picture(seed))
+    (tmp_path / "a" / "broken.jpg").write_bytes(_picture(9)[:500])
+    (tmp_path / "b" / "small.png").write_bytes(_picture(10, (40, 40)))
+    (tmp_path / "readme.txt").write_text("not a picture", encoding="utf-8")
+    return tmp_path
+
+
+def test_a_folder_tree_a_list_and_a_shard_hold_the_same_pictures(tree: Path) -> None:
+    """All three kinds of data give the bytes of every picture."""
+    expected = [source.read() for source in find_pictures(tree)]
+    paths = sorted(path for path in tree.rglob("*") if path.suffix in (".png", ".jpg"))
+    listing = tree / "list.txt"
+    listing.write_text("".join(f"{path.relative_to(tree)}\n" for path in paths), encoding="utf-8")
+    shard = tree / "shard.tar"
+    with tarfile.open(shard, "w") as archive:
+        for path in paths:
+            archive.add(path, arcname=path.relative_to(tree))
+    assert len(expected) == 8
+    assert [source.read() for source in find_pictures(listing)] == expected
+    assert [source.read() for source in find_pictures(shard)] == expected
+    assert len(find_pictures(tree)) == 16  # a shard in the tree counts as its members
+
+
+@pytest.mark.parametrize(
+    ("content", "text"), [(None, "expected a folder"), ("missing.png\n", "does not exist"), ("\n", "holds no picture")]
+)
+def test_data_that_cannot_be_used_is_named(tmp_path: Path, content: str | None, text: str) -> None:
+    """A wrong path, a list of missing files, or nothing at all are errors of the settings."""
+    path = tmp_path / "list.txt"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    with pytest.raises(ConfigError, match=text):
+        find_pictures(path)
+
+
+def _equal(first: Batch, second: Batch) -> bool:
+    return all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
+
+
+def test_batches_depend_on_the_seed_alone(tree: Path) -> None:
+    """Workers do not change them, another seed does, and a resumed stream goes on where it stopped."""
+    sources = find_pictures(tree)
+    stream = batches(sources, SETTINGS, 0)
+    first, second, third = next(stream), next(stream), next(stream)
+    parallel = batches(sources, replace(SETTINGS, workers=1), 0)
+    assert _equal(first, next(parallel))
+    assert _equal(second, next(parallel))
+    assert _equal(third, next(batches(sources, SETTINGS, 2 * SETTINGS.batch)))
+    assert not _equal(first, second)
+    assert not _equal(first, next(batches(sources, replace(SETTINGS, seed=1), 0)))
+
+
+def test_processes_share_a_batch(tree: Path) -> None:
+    """Two processes of a distributed run draw the halves of what one would draw."""
+    sources = find_pictures(tree)
+    whole = next(batches(sources, SETTINGS, 8))
+    halves = [next(batches(sources, SETTINGS, 8, rank, 2)) for rank in (0, 1)]
+    assert torch.equal(whole.image, torch.cat([half.image for half in halves]))
+
+
+def test_broken_and_small_pictures_are_skipped_and_counted(tree: Path) -> None:
+    """Every sample is a whole crop in range; pictures that cannot serve are counted."""
+    samples = Samples(find_pictures(tree), SETTINGS, 0, 60)
+    drawn = [samples[index] for index in range(60)]
+    assert {tuple(sample.image.shape) for sample in drawn} == {(3, 96, 96)}
+    assert all(sample.image.abs().max() <= 1 for sample in drawn)
+    assert sum(int(sample.skipped) for sample in drawn) > 0
+
+
+def test_data_without_a_usable_picture_is_given_up(tmp_path: Path) -> None:
+    """Nothing but broken pictures ends in an error instead of an endless search."""
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    with pytest.raises(ConfigError, match="in a row are broken"):
+        Samples(find_pictures(tmp_path), SETTINGS, 0, 1)[0]
+
+
+@pytest.mark.parametrize("free_form", [0.0, 1.0])
+def test_holes_of_the_training_mix(tree: Path, free_form: float) -> None:
+    """Rectangles keep to the sides asked for; strokes cover something, but at most half."""
+    samples = Samples(find_pictures(tree), replace(SETTINGS, free_form=free_form), 0, 40)
+    for index in range(40):
+        mask = samples[index].mask[0]
+        assert 0 < mask.mean() <= 0.5
+        if not free_form:
+            rows, columns = int(mask.any(dim=1).sum()), int(mask.any(dim=0).sum())
+            assert mask.sum() == rows * columns
+            assert 20 <= min(rows, columns) <= max(rows, columns) <= 40
+
+
+def test_distance_counts_pixels_to_the_nearest_known_one() -> None:
+    """Against the slow definition, on a hole of two parts."""
+    mask = masks.center(24, 8) | masks.rectangle(np.random.default_rng(0), 24, 3, 5)
+    known = np.argwhere(~mask)
+    expected = [[0.0 if not mask[y, x] else np.sqrt(((known - (y, x)) ** 2).sum(axis=1)).min() for x in range(24)] for y in range(24)]
+    np.testing.assert_allclose(masks.distance_to_known(mask), expected, rtol=1e-6)

@@ -1,0 +1,100 @@
+"""The network: size, shapes, and what it promises whatever its parameters are."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from gi_plugin.train.model.network import Completion, InpaintingNetwork, NetworkSettings
+from gi_plugin.train.model.smooth_base import smooth_base
+
+SETTINGS = [NetworkSettings(width=8, fill=fill, attention=attention) for fill in ("smooth", "grey") for attention in (True, False)]  # type: ignore[arg-type]
+
+
+def _sample(height: int = 80, width: int = 104, count: int = 2) -> tuple[Tensor, Tensor]:
+    random = torch.Generator().manual_seed(0)
+    mask = torch.zeros(count, 1, height, width)
+    mask[0, :, 16:48, 20:60] = 1
+    return torch.rand(count, 3, height, width, generator=random) * 2 - 1, mask
+
+
+def _run(settings: NetworkSettings, image: Tensor, mask: Tensor) -> Completion:
+    torch.manual_seed(0)
+    network = InpaintingNetwork(settings)
+    for parameter in network.parameters():  # a residual that starts at zero would make every comparison empty
+        parameter.data += 0.02 * torch.randn_like(parameter)
+    completion: Completion = network(image, mask)
+    return completion
+
+
+def test_parameter_count_is_that_of_the_paper() -> None:
+    """3,601,542 parameters of the published code, less the weights of its fifth, constant input channel."""
+    assert sum(parameter.numel() for parameter in InpaintingNetwork().parameters()) == 3_601_542 - 3 * 5 * 5 * 32
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_shapes_range_and_known_pixels(settings: NetworkSettings) -> None:
+    """Every output has the documented shape and range, and known pixels of `completed` are the input's."""
+    image, mask = _sample()
+    coarse, refined, completed, matches = _run(settings, image, mask)
+    assert coarse.shape == refined.shape == completed.shape == image.shape
+    assert matches.shape == (2, 10 * 13)
+    assert max(coarse.abs().max(), refined.abs().max()) <= 1
+    assert torch.equal(completed * (1 - mask), image * (1 - mask))
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_values_inside_the_hole_are_ignored(settings: NetworkSettings) -> None:
+    """What stands in the hole does not reach the output."""
+    image, mask = _sample()
+    other = torch.where(mask > 0, torch.full_like(image, 0.77), image)
+    assert torch.equal(_run(settings, image, mask).completed, _run(settings, other, mask).completed)
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_every_parameter_is_trained(settings: NetworkSettings) -> None:
+    """A loss on both stages reaches every parameter."""
+    image, mask = _sample()
+    torch.manual_seed(0)
+    network = InpaintingNetwork(settings)
+    for parameter in network.parameters():
+        parameter.data += 0.02 * torch.randn_like(parameter)
+    completion = network(image, mask)
+    (completion.coarse.square().mean() + completion.refined.square().mean()).backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in network.parameters())
+
+
+def test_an_untrained_network_returns_the_smooth_base() -> None:
+    """With `fill = "smooth"` training starts from the base itself."""
+    image, mask = _sample()
+    completed = InpaintingNetwork(NetworkSettings(width=8))(image, mask).completed
+    torch.testing.assert_close(completed, image * (1 - mask) + smooth_base(image, mask) * mask)
+
+
+def test_smooth_base_approaches_the_solution_of_the_heat_equation() -> None:
+    """A linear ramp is its own solution: the base reproduces it far better than the mean of the known pixels does."""
+    ramp = torch.linspace(-1, 1, 128).expand(1, 3, 128, 128)
+    mask = torch.zeros(1, 1, 128, 128)
+    mask[..., 40:88, 40:88] = 1
+    error = (smooth_base(ramp, mask) - ramp).abs()[..., 40:88, 40:88].mean()
+    assert error < 0.2 * ramp[..., 40:88, 40:88].abs().mean()
+
+
+@pytest.mark.parametrize("hole", [(0, 128), (0, 64), (100, 128)])
+def test_smooth_base_keeps_the_range_of_the_known_values(hole: tuple[int, int]) -> None:
+    """The base ignores what stands in the hole and stays between the lowest and highest known value; no known pixel gives zeros."""
+    image, _ = _sample(128, 128)
+    mask = torch.zeros(2, 1, 128, 128)
+    mask[:, :, hole[0] : hole[1]] = 1
+    base = smooth_base(torch.where(mask > 0, torch.full_like(image, 9.0), image), mask)
+    assert base.abs().max() <= 1
+    assert bool(base.any()) == (hole != (0, 128))
+
+
+def test_smooth_base_of_a_known_picture_is_its_low_pass() -> None:
+    """Without a hole, cells of 8 px are averaged and joined linearly."""
+    image, _ = _sample(64, 64)
+    cells = torch.nn.functional.avg_pool2d(image, 8)
+    expected = torch.nn.functional.interpolate(cells, size=(64, 64), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(smooth_base(image, torch.zeros(2, 1, 64, 64)), expected)

@@ -1,0 +1,3 @@
+"""Training samples: pictures and masks."""
+
+from __future__ import annotations

@@ -1,0 +1,182 @@
+"""Pictures for training: a folder tree, a list file or .tar shards, decoded in worker processes.
+
+Sample number i of a run is a pure function of the seed and i: which picture, which crop, which hole. So the same seed gives the same
+batches whatever the number of workers, and a resumed run goes on exactly where it stopped.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from gi_plugin.arrays import Bools
+from gi_plugin.config import TrainSettings
+from gi_plugin.errors import ConfigError
+
+from . import masks
+
+SUFFIXES = frozenset(Image.registered_extensions()) - {".pdf", ".ps", ".eps"}
+ATTEMPTS = 20  # broken pictures in a row after which a data set is given up
+SMALLEST_SCALE = 0.5  # crops are taken at this to full scale
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where one picture is: a file, or a member of a tar shard."""
+
+    path: Path
+    offset: int = 0
+    size: int = 0  # 0: the whole file
+
+    def read(self) -> bytes:
+        """The bytes of the picture file."""
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            return file.read(self.size or -1)
+
+
+class Batch(NamedTuple):
+    """What a training step takes."""
+
+    image: Tensor  # [N, 3, S, S] in [-1, 1]
+    mask: Tensor  # [N, 1, S, S], 1 = hole
+    distance: Tensor  # [N, 1, S, S], to the nearest known pixel
+    skipped: Tensor  # [N] int64, broken or small pictures met on the way to each sample
+
+
+def find_pictures(data: Path) -> list[Source]:
+    """All pictures of a folder tree (with the .tar shards in it), of one .tar shard, or of a list file with one path per line.
+
+    Paths in a list file are relative to its folder. The order is that of the names, so it is the same on every machine.
+
+    :raises ConfigError: if there is none, or a listed file is missing.
+    """
+    if data.is_dir():
+        sources = [source for path in sorted(data.rglob("*")) for source in _of_file(path)]
+    elif data.suffix == ".tar":
+        sources = _of_shard(data)
+    elif data.is_file():
+        sources = [Source(data.parent / line) for line in _lines(data)]
+        missing = [source.path for source in sources if not source.path.is_file()]
+        if missing:
+            raise ConfigError(f"{data}: lists {missing[0]}, which does not exist ({len(missing)} such lines)")
+    else:
+        raise ConfigError(f"{data}: expected a folder of pictures, a .tar shard or a list file")
+    if not sources:
+        raise ConfigError(f"{data}: holds no picture")
+    return sources
+
+
+class Samples(Dataset[Batch]):
+    """Sample i of a run: a random crop with a random hole."""
+
+    def __init__(self, sources: list[Source], settings: TrainSettings, first: int, count: int) -> None:
+        self.sources, self.settings, self.first, self.count = sources, settings, first, count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Batch:
+        random = np.random.default_rng((self.settings.seed, self.first + index))
+        crop, skipped = self._crop(random)
+        mask = draw_mask(random, self.settings)
+        image = torch.from_numpy(crop).permute(2, 0, 1)
+        hole, distance = (torch.from_numpy(plane)[None] for plane in (mask.astype(np.float32), masks.distance_to_known(mask)))
+        return Batch(image, hole, distance, torch.tensor(skipped))
+
+    def _crop(self, random: np.random.Generator) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], int]:
+        for skipped in range(ATTEMPTS):
+            source = self.sources[random.integers(len(self.sources))]
+            try:
+                picture = decode(source.read(), self.settings.crop)
+            except Exception:  # noqa: BLE001  # decoders raise many kinds
+                picture = None
+            if picture is not None:
+                return _random_crop(random, picture, self.settings), skipped
+        raise ConfigError(
+            f"{ATTEMPTS} pictures in a row are broken or smaller than {self.settings.crop} px; the last one was {source.path}"
+        )
+
+
+def decode(content: bytes, smallest: int) -> Image.Image | None:
+    """Decode a picture as RGB, or None if its short side is under `smallest` pixels."""
+    with Image.open(io.BytesIO(content)) as opened:
+        if min(opened.size) < smallest:
+            return None
+        return opened.convert("RGB")
+
+
+def draw_mask(random: np.random.Generator, settings: TrainSettings) -> Bools:
+    """A hole of the training mix: rectangles, or free-form strokes for the share [train] free_form of the samples."""
+    if random.random() < settings.free_form:
+        return masks.free_form(random, settings.crop, max(2, settings.crop // 40), settings.crop // 9)
+    return masks.rectangle(random, settings.crop, settings.hole_smallest, settings.hole_largest)
+
+
+def batches(sources: list[Source], settings: TrainSettings, first: int, rank: int = 0, ranks: int = 1) -> Iterator[Batch]:
+    """Endless batches for one of `ranks` processes, from sample number `first` of the run on."""
+    per_process = settings.batch // ranks
+    samples = Samples(sources, settings, first, 2**40)
+    order = (range(start + rank * per_process, start + (rank + 1) * per_process) for start in range(0, 2**40, settings.batch))
+    loader = DataLoader(samples, batch_sampler=_Batches(order), num_workers=settings.workers)
+    return (Batch(*parts) for parts in loader)
+
+
+class _Batches:
+    """A batch sampler made of an iterator; its length is never asked for."""
+
+    def __init__(self, order: Iterator[range]) -> None:
+        self.order = order
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return (list(numbers) for numbers in self.order)
+
+
+def _random_crop(
+    random: np.random.Generator, picture: Image.Image, settings: TrainSettings
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    largest = min(*picture.size, round(settings.crop / SMALLEST_SCALE)) if settings.scale_jitter else settings.crop
+    side = int(random.integers(settings.crop, largest + 1))
+    left, top = (int(random.integers(0, length - side + 1)) for length in picture.size)
+    crop = picture.resize(
+        (settings.crop, settings.crop), Image.Resampling.BOX if side > settings.crop else None, (left, top, left + side, top + side)
+    )
+    pixels = np.asarray(crop, dtype=np.float32)
+    if settings.flip and random.random() < 0.5:
+        pixels = pixels[:, ::-1]
+    if settings.colour_jitter:
+        gain, shift = 1 + settings.colour_jitter * random.uniform(-1, 1), 64 * settings.colour_jitter * random.uniform(-1, 1, 3)
+        pixels = pixels * np.float32(gain) + shift.astype(np.float32)
+    return np.ascontiguousarray((pixels / np.float32(127.5) - 1).clip(-1, 1))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: expected a folder of pictures, a .tar shard or a list file (text), got a binary file") from error
+
+
+def _of_file(path: Path) -> list[Source]:
+    if path.suffix == ".tar":
+        return _of_shard(path)
+    return [Source(path)] if path.suffix.lower() in SUFFIXES and path.is_file() else []
+
+
+def _of_shard(path: Path) -> list[Source]:
+    try:
+        with tarfile.open(path, "r:") as shard:
+            members = [member for member in shard if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES]
+    except (OSError, tarfile.TarError) as error:
+        raise ConfigError(f"{path}: cannot be read as an uncompressed tar shard: {error}") from error
+    return [Source(path, member.offset_data, member.size) for member in members]

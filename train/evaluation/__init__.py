@@ -1,0 +1,3 @@
+"""Quality and speed of trained networks."""
+
+from __future__ import annotations

@@ -1,0 +1,54 @@
+"""Two settings under the same budget, seed and data, to see what a switch gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gi_plugin.arrays import Bools, Bytes
+from gi_plugin.config import TrainSettings
+
+from ..checkpoint import read_network
+from ..loop import LAST, Budget, Progress, train
+from ..model.network import InpaintingNetwork
+from .baselines import Fill
+from .evaluate import MASK_SETS, Row, evaluate
+
+
+def ablate(
+    data: Path,
+    scored: Sequence[Path],
+    folder: Path,
+    settings: Mapping[str, TrainSettings],
+    budget: Budget,
+    report: Callable[[str, Progress], None],
+) -> list[Row]:
+    """Train every setting in turn and score the averaged networks on the same pictures and holes.
+
+    :param data: pictures to train on; `scored` pictures to score on.
+    :param folder: gets one run per setting; finished runs are not repeated.
+    :param settings: by name.
+    :raises GiError: as `train` and `evaluate`.
+    """
+    steps = {}
+    for name, setting in settings.items():
+        position = train(data, folder / name, setting, budget, lambda told, name=name: report(name, told))  # type: ignore[misc]
+        steps[name] = position.step
+    methods = {f"{name} ({steps[name]} steps)": fill_with(read_network(folder / name / LAST)[0]) for name in settings}
+    return evaluate(scored, MASK_SETS, methods, folder, lambda _text, _number, _total: None)
+
+
+def fill_with(network: InpaintingNetwork) -> Fill:
+    """A network as a method of `evaluate`, run in PyTorch on whole pictures whose sides are multiples of 8."""
+    network.eval()
+
+    def fill(image: Bytes, hole: Bools) -> Bytes:
+        pixels = torch.from_numpy(image.astype(np.float32) / np.float32(127.5) - 1).permute(2, 0, 1)[None]
+        with torch.inference_mode():
+            completed = network(pixels, torch.from_numpy(hole.astype(np.float32))[None, None]).completed
+        return np.asarray(((completed[0].permute(1, 2, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8))
+
+    return fill

@@ -1,0 +1,37 @@
+"""What else fills holes: the methods that `evaluate` runs on the same inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gi_plugin.arrays import Bools, Bytes
+from gi_plugin.errors import ConfigError, require
+
+Fill = Callable[[Bytes, Bools], Bytes]  # [H, W, 3] and its hole [H, W] to [H, W, 3]
+
+RADIUS = 3  # neighbourhood of OpenCV's methods, in pixels: the value of OpenCV's own examples
+
+
+def baseline(name: str) -> Fill:
+    """The method called `name`: "telea", "ns" (OpenCV's Navier-Stokes), "biharmonic" (scikit-image).
+
+    :raises ConfigError: if there is none of this name.
+    :raises MissingDependency: if its package is not installed.
+    """
+    if name == "biharmonic":
+        return _biharmonic
+    if name in ("telea", "ns"):
+        cv2: Any = require("cv2", "train")
+        flag = {"telea": cv2.INPAINT_TELEA, "ns": cv2.INPAINT_NS}[name]
+        return lambda image, hole: np.asarray(cv2.inpaint(image, hole.astype(np.uint8), RADIUS, flag), dtype=np.uint8)
+    raise ConfigError(f"unknown baseline {name!r}: expected telea, ns or biharmonic")
+
+
+def _biharmonic(image: Bytes, hole: Bools) -> Bytes:
+    from skimage.restoration import inpaint_biharmonic  # noqa: PLC0415  # slow to import
+
+    filled = inpaint_biharmonic(image, hole, split_into_regions=True, channel_axis=-1)
+    return np.asarray(np.rint(filled.clip(0, 1) * 255), dtype=np.uint8)

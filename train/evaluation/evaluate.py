@@ -1,0 +1,168 @@
+"""Evaluation: the same pictures and seeded holes for every method; scores, a table, a contact sheet; resumable."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gi_plugin.arrays import Bools, Bytes
+from gi_plugin.errors import ConfigError
+from gi_plugin.files.sheet import sheet
+
+from ..data import masks
+from ..data.pictures import Source, decode, find_pictures
+from . import metrics
+from .baselines import Fill
+
+SIZE = 256  # of the crops, as in the paper
+MASK_SETS = ("center", "random", "freeform")
+AREA_BINS = ((0.01, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4))  # shares of the crop that free-form holes cover, in turn
+RESULTS = "scores.jsonl"
+SHEET_ROWS = 20
+
+
+@dataclass(frozen=True)
+class Case:
+    """One picture with one hole."""
+
+    picture: str
+    mask_set: str
+    image: Bytes  # [SIZE, SIZE, 3]
+    hole: Bools
+
+
+@dataclass(frozen=True)
+class Row:
+    """The mean scores of a method on a mask set."""
+
+    method: str
+    mask_set: str
+    pictures: int
+    scores: metrics.Scores
+
+
+def evaluate(
+    data: Sequence[Path],
+    mask_sets: Sequence[str],
+    methods: Mapping[str, Fill],
+    folder: Path,
+    progress: Callable[[str, int, int], None],
+    limit: int = 0,
+) -> list[Row]:
+    """Score methods on the centre crops of all pictures; what `folder` already holds is not computed again.
+
+    :param methods: by name; the original is never shown to them, only the picture with its hole blanked.
+    :param folder: gets one line per result (scores.jsonl).
+    :param limit: take only the first pictures, 0 for all.
+    :raises ConfigError: if a mask set is unknown or no picture is large enough.
+    """
+    unknown = [name for name in mask_sets if name not in MASK_SETS]
+    if unknown:
+        raise ConfigError(f"unknown mask set {unknown[0]!r}: expected {', '.join(MASK_SETS)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    sources = [source for path in data for source in find_pictures(path)][: limit or None]
+    done = _read_results(folder / RESULTS)
+    wanted = set()
+    total = len(sources) * len(mask_sets)
+    with (folder / RESULTS).open("a", encoding="utf-8") as results:
+        for number, case in enumerate(_cases(sources, mask_sets), 1):
+            for name, fill in methods.items():
+                key = (case.picture, case.mask_set, name)
+                wanted.add(key)
+                if key not in done:
+                    progress(f"{name}, {case.mask_set}, {Path(case.picture).name}", number, total)
+                    done[key] = _score(case, fill)
+                    results.write(json.dumps([*key, asdict(done[key])]) + "\n")
+                    results.flush()
+    if not wanted:
+        raise ConfigError(f"no picture of at least {SIZE} x {SIZE} px in {', '.join(map(str, data))}")
+    return _rows({key: done[key] for key in done if key in wanted}, mask_sets, list(methods))
+
+
+def draw_sheet(data: Sequence[Path], mask_set: str, methods: Mapping[str, Fill], path: Path) -> None:
+    """Draw up to twenty pictures as rows: input, every method's result, original; spread evenly over the data."""
+    sources = [source for folder in data for source in find_pictures(folder)]
+    chosen = [sources[index] for index in np.unique(np.linspace(0, len(sources) - 1, SHEET_ROWS).astype(int))]
+    rows = []
+    for case in _cases(chosen, [mask_set]):
+        damaged = _blanked(case, 255)
+        rows.append([damaged, *(_filled(case, fill) for fill in methods.values()), case.image])
+    Image.fromarray(sheet(rows, ["input", *methods, "original"])).save(path)
+
+
+def hole_of(mask_set: str, number: int) -> Bools:
+    """The hole number `number` of a mask set: the same in every run."""
+    random = np.random.default_rng((MASK_SETS.index(mask_set), number))
+    if mask_set == "center":
+        return masks.center(SIZE, SIZE // 2)
+    if mask_set == "random":
+        return masks.rectangle(random, SIZE, 3 * SIZE // 8, SIZE // 2)
+    low, high = AREA_BINS[number % len(AREA_BINS)]
+    while True:
+        hole = np.zeros((SIZE, SIZE), np.bool_)
+        while hole.mean() <= low:
+            hole |= masks.free_form(random, SIZE, SIZE // 40, SIZE // 9)
+        if hole.mean() <= high:
+            return hole
+
+
+def _cases(sources: Sequence[Source], mask_sets: Sequence[str]) -> Iterator[Case]:
+    for source in sources:
+        image = _crop(source)
+        if image is not None:
+            number = zlib.crc32(f"{source.path.name}:{source.offset}".encode())  # a picture keeps its holes whatever stands beside it
+            for mask_set in mask_sets:
+                yield Case(f"{source.path}:{source.offset}", mask_set, image, hole_of(mask_set, number))
+
+
+def _crop(source: Source) -> Bytes | None:
+    """The middle of a picture, or None if it is too small or broken."""
+    try:
+        picture = decode(source.read(), SIZE)
+    except Exception:  # noqa: BLE001  # decoders raise many kinds
+        return None
+    if picture is None:
+        return None
+    left, top = (picture.width - SIZE) // 2, (picture.height - SIZE) // 2
+    return np.asarray(picture.crop((left, top, left + SIZE, top + SIZE)))
+
+
+def _blanked(case: Case, value: int) -> Bytes:
+    return np.where(case.hole[..., None], np.uint8(value), case.image)
+
+
+def _filled(case: Case, fill: Fill) -> Bytes:
+    filled = fill(_blanked(case, 0), case.hole)
+    return np.where(case.hole[..., None], filled, case.image)  # methods that touch known pixels are not punished for it
+
+
+def _score(case: Case, fill: Fill) -> metrics.Scores:
+    completed, original = (picture.astype(np.float32) / 255 for picture in (_filled(case, fill), case.image))
+    return metrics.score(completed, original, case.hole)
+
+
+def _read_results(path: Path) -> dict[tuple[str, str, str], metrics.Scores]:
+    """What earlier runs wrote; a last line cut short by an interruption is computed again."""
+    done = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        try:
+            picture, mask_set, method, scores = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        done[picture, mask_set, method] = metrics.Scores(**scores)
+    return done
+
+
+def _rows(done: Mapping[tuple[str, str, str], metrics.Scores], mask_sets: Sequence[str], methods: Sequence[str]) -> list[Row]:
+    rows = []
+    for mask_set in mask_sets:
+        for method in methods:
+            scores = [score for (_, of_set, by), score in done.items() if (of_set, by) == (mask_set, method)]
+            rows.append(Row(method, mask_set, len(scores), metrics.mean_scores(scores)))
+    return rows

@@ -1,0 +1,3 @@
+"""The network, its parts, and the critics."""
+
+from __future__ import annotations

@@ -1,0 +1,39 @@
+"""Smooth base of a picture with a hole: what the network starts from and adds detail to."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gi_plugin.arrays import CELL
+
+from .precision import full_precision
+
+DILATIONS = (8, 4, 2, 1)  # neighbour distances in cells: far ones carry colour across a hole in few steps
+STEPS = 6  # per distance
+
+
+def smooth_base(image: Tensor, mask: Tensor) -> Tensor:
+    """Low-pass a picture at cells of 8 px and continue it into the hole by diffusion from the border.
+
+    Known cells hold the mean of their known pixels; in the hole, Jacobi steps of the heat equation run with neighbours 8, 4, 2, then 1
+    cells away. Only shape-preserving standard operations: the base exports.
+
+    :param image: [N, 3, H, W] float; the values inside the hole are ignored.
+    :param mask: [N, 1, H, W] float, 1 = hole. H and W are multiples of 8.
+    :return: [N, 3, H, W]; 0 for a sample without a known pixel.
+    """
+    known = functional.avg_pool2d(1 - mask, CELL)  # [N, 1, h, w], share of known pixels
+    hole = known == 0
+    average = functional.avg_pool2d(image * (1 - mask), CELL) / known.masked_fill(hole, 1.0)
+    mean = (average * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True).clamp_min(1e-6)
+    cells = torch.where(hole, mean, average)
+    cross = image.new_tensor([[0.0, 0.25, 0.0], [0.25, 0.0, 0.25], [0.0, 0.25, 0.0]]).expand(image.shape[1], 1, 3, 3)
+    with full_precision(image):
+        for dilation in DILATIONS:
+            for _ in range(STEPS):
+                padded = functional.pad(cells, (dilation,) * 4, mode="replicate")
+                neighbours = functional.conv2d(padded, cross, dilation=dilation, groups=image.shape[1])
+                cells = torch.where(hole, neighbours, average)
+    return functional.interpolate(cells, scale_factor=float(CELL), mode="bilinear", align_corners=False)

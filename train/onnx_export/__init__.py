@@ -1,0 +1,3 @@
+"""The trained network as an ONNX file."""
+
+from __future__ import annotations

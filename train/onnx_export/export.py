@@ -1,0 +1,162 @@
+"""From the trained PyTorch network to the network file that every engine reads."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from gi_plugin import network_file
+from gi_plugin.atomic import replacing
+from gi_plugin.errors import ModelError
+from gi_plugin.openvino_core import CORE
+
+from ..model.network import InpaintingNetwork, NetworkSettings
+from . import attention_function, region_functions
+
+OPSET = 18
+TOLERANCE = 1e-3  # largest difference of an exported picture from PyTorch's, on a scale of -1 to 1
+
+
+class _Exported(nn.Module):
+    """The network as the file offers it: two outputs, and the attention step as one opaque node."""
+
+    def __init__(self, network: InpaintingNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        completion = self.network(image, mask)
+        return completion.completed, completion.matches
+
+
+def export_network(network: InpaintingNetwork, path: Path, notes: Mapping[str, str]) -> float:
+    """Write the network file, run it, and compare it with PyTorch.
+
+    :param notes: metadata of the file: licence, training data, date, figures.
+    :return: the largest difference from PyTorch, on pictures in [-1, 1].
+    :raises ModelError: if the difference exceeds 1e-3; nothing is written then.
+    """
+    rounded = _rounded(network)
+    model = _with_functions(_half_parameters(deepcopy(_graph(network.settings)), rounded.state_dict()))
+    helper.set_model_props(model, {**notes, network_file.SETTINGS_KEY: json.dumps(asdict(network.settings))})
+    onnx.checker.check_model(model)
+    difference = _difference(rounded, model)
+    if not difference <= TOLERANCE:  # NaN fails too
+        raise ModelError(f"the exported network differs from PyTorch by {difference:.2e}, allowed is {TOLERANCE:g}; nothing was written")
+    with replacing(path) as partial:
+        partial.write_bytes(model.SerializeToString())
+    return difference
+
+
+def _rounded(network: InpaintingNetwork) -> InpaintingNetwork:
+    """A copy in evaluation mode on the CPU, with the parameter values that the file will hold."""
+    copy = InpaintingNetwork(network.settings)
+    copy.load_state_dict({name: value.detach().cpu().half().float() for name, value in network.state_dict().items()})
+    return copy.eval()
+
+
+def _attention_node(gram: Tensor, mask: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    outputs = torch.onnx.ops.symbolic_multi_out(
+        f"{network_file.DOMAIN}::{network_file.ATTENTION}",
+        (gram, mask),
+        {"scale": scale},
+        dtypes=(torch.float32, torch.int64),
+        shapes=(gram.shape, gram.shape[:2]),
+        version=1,
+    )
+    return cast("tuple[Tensor, Tensor]", tuple(outputs))
+
+
+@cache  # tracing takes a quarter of a minute
+def _graph(settings: NetworkSettings) -> onnx.ModelProto:
+    """Export the structure; its parameters are random, since the exporter would merge those of equal value."""
+    batch, rows, columns = (
+        torch.export.Dim(name, min=least, max=most) for name, least, most in (("n", 1, 64), ("h", 9, 512), ("w", 9, 512))
+    )
+    dynamic = {0: batch, 2: 8 * rows, 3: 8 * columns}
+    example = (torch.zeros(2, 3, 128, 160), torch.zeros(2, 1, 128, 160))
+    exported = InpaintingNetwork(settings)
+    for parameter in exported.parameters():
+        nn.init.normal_(parameter)
+    attention = exported.refinement.attention
+    if attention is None:
+        raise ModelError("a network without attention has no attention node to export: it is a baseline for comparison in training only")
+    attention.step = _attention_node
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns of its own deprecations and of dimension names
+        program = torch.onnx.export(
+            _Exported(exported).eval(),
+            example,
+            dynamo=True,
+            verbose=False,
+            input_names=network_file.INPUTS,
+            output_names=network_file.OUTPUTS,
+            dynamic_shapes={"image": dynamic, "mask": dynamic},
+            opset_version=OPSET,
+        )
+    if program is None:
+        raise ModelError("torch.onnx.export returned no program")
+    model: onnx.ModelProto = program.model_proto
+    return model
+
+
+def _half_parameters(model: onnx.ModelProto, state: Mapping[str, Tensor]) -> onnx.ModelProto:
+    """Put the trained parameters in, as fp16 and under their training names, each followed by a cast to fp32."""
+    casts = []
+    for stored in list(model.graph.initializer):
+        name = stored.name.removeprefix("network.")
+        if name not in state:
+            continue
+        half = numpy_helper.from_array(state[name].numpy().astype(np.float16), name)
+        casts.append(helper.make_node("Cast", [name], [stored.name], to=TensorProto.FLOAT))
+        model.graph.initializer.remove(stored)
+        model.graph.initializer.append(half)
+    if len(casts) != len(state):
+        raise ModelError(f"the exporter kept {len(casts)} of {len(state)} parameters by name")
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
+
+
+def _with_functions(model: onnx.ModelProto) -> onnx.ModelProto:
+    functions = (*attention_function.FUNCTIONS, *region_functions.FUNCTIONS)
+    model.functions.extend(function.to_function_proto() for function in functions)
+    for value, names in zip((*model.graph.input, *model.graph.output), (*(["n", "h", "w"],) * 3, ["n", "cells"]), strict=True):
+        dynamic = [dimension for dimension in value.type.tensor_type.shape.dim if not dimension.dim_value]
+        for dimension, name in zip(dynamic, names, strict=True):
+            dimension.dim_param = name
+    del model.graph.value_info[:]  # intermediate shapes: every reader infers them for its own window
+    return model
+
+
+def _difference(network: InpaintingNetwork, model: onnx.ModelProto) -> float:
+    """Largest difference between PyTorch and the file run in fp32, at two sizes, none of them the exporter's example."""
+    compiled = CORE.compile_model(
+        CORE.read_model(network_file.expanded(model).SerializeToString()), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    )
+    largest = 0.0
+    for seed, (count, height, width) in enumerate([(1, 144, 136), (3, 96, 192)]):
+        random = torch.Generator().manual_seed(seed)
+        image = torch.rand(count, 3, height, width, generator=random) * 2 - 1
+        mask = torch.zeros(count, 1, height, width)
+        mask[..., height // 4 : height // 2, width // 3 : width // 2] = 1
+        with torch.inference_mode():
+            expected = network(image, mask)
+        completed, _ = compiled([image.numpy(), mask.numpy()]).values()
+        largest = max(largest, float(np.abs(completed - expected.completed.numpy()).max()))
+    return largest
