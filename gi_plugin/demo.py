@@ -10,7 +10,8 @@ from skimage import data, draw
 from . import attention_map, files
 from .arrays import Array, Bools
 from .files.sheet import sheet
-from .inpainter import Inpainter, Options
+from .inpainter import Inpainter
+from .options import Options
 
 CAPTIONS = ("input", "mask", "result", "attention map")
 

@@ -100,7 +100,7 @@ def check_mask(mask: Array, shape: tuple[int, int], *, alpha: bool = False) -> B
     if not isinstance(mask, np.ndarray) or mask.dtype.kind not in "buif":
         raise ImageError(f"mask is {_kind(mask)}: expected a numpy array of bool, integer or float, non-zero = missing")
     if mask.shape[:2] != shape or mask.ndim not in (2, 3) or (mask.ndim == 3 and mask.shape[2] not in (1, 3, 4)):
-        raise ImageError(f"mask has shape {mask.shape}, the image is {shape[0]} x {shape[1]} (rows x columns): expected shape {shape}")
+        raise ImageError(wrong_shape(mask.shape, shape))
     if alpha and (mask.ndim != 3 or mask.shape[2] != 4):
         raise ImageError(f"mask has shape {mask.shape}, and its alpha channel was asked for: expected a mask with 4 channels")
     largest, limit = _mask_range(mask)
@@ -116,6 +116,11 @@ def check_mask(mask: Array, shape: tuple[int, int], *, alpha: bool = False) -> B
         hint = "; its alpha channel varies: if that is the mask, ask for it (mask_alpha)" if _alpha_varies(mask, alpha) else ""
         raise ImageError(f"mask marks every pixel as missing: nothing is left to fill the picture from (non-zero = missing){hint}")
     return hole
+
+
+def wrong_shape(mask: tuple[int, ...], image: tuple[int, int]) -> str:
+    """Message about a mask whose shape is not that of the image (rows, columns)."""
+    return f"mask has shape {mask}, the image is {image[0]} x {image[1]} (rows x columns): expected shape {image}"
 
 
 def dilated(hole: Bools, radius: int) -> Bools:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from numbers import Integral
-from typing import Any
 
 import numpy as np
 
@@ -15,45 +12,12 @@ from gi_plugin.engines import Engine, open_engine
 
 from .arrays import Array, Bools, Floats, Matches
 from .config import Config, load_config
-from .errors import ConfigError, EngineError, ImageError
-from .image import SCAN_ROWS, Picture, check_image, check_mask, check_values, dilated, enlarge
-from .planning import Window, plan
+from .errors import EngineError, ImageError
+from .image import SCAN_ROWS, Picture, check_image, check_values, enlarge
+from .options import Options, names_nearest_keyword
+from .planning import PlannedHole, Window, plan_hole
 
-
-@dataclass(frozen=True)
-class Options:
-    """What a caller may choose per call; every key of a hook call's `options` is one of these."""
-
-    channel_axis: int | None = -1  # where the channels of a three-dimensional image stand
-    data_range: tuple[float, float] | None = None  # lowest and highest value of a float image; [0, 1] if not given
-    dilate: int | None = None  # pixels by which the hole is grown first; the setting [hook] dilate if not given
-    mask_alpha: bool = False  # read the hole from the alpha channel of a mask with four channels
-
-    def __post_init__(self) -> None:
-        for name, (test, expected) in _EXPECTED.items():
-            value = getattr(self, name)
-            if value is not None and not test(value):
-                raise ConfigError(f"option {name} = {value!r}: expected {expected}")
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Options:
-        """Options from a mapping.
-
-        :raises ConfigError: if a key is unknown, or its value is none that the option takes.
-        """
-        known = [entry.name for entry in dataclasses.fields(cls)]
-        unknown = [key for key in values if key not in known]
-        if unknown:
-            raise ConfigError(f"unknown option {unknown[0]!r}: expected one of {', '.join(known)}")
-        return cls(**values)
-
-
-_EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "channel_axis": (lambda value: isinstance(value, Integral), "a whole number"),
-    "data_range": (lambda value: np.shape(value) == (2,) and np.asarray(value).dtype.kind in "iuf", "two numbers, (lowest, highest)"),
-    "dilate": (lambda value: isinstance(value, Integral) and int(value) >= 0, "0 or more pixels"),
-    "mask_alpha": (lambda value: isinstance(value, bool), "True or False"),
-}
+EngineOpener = Callable[[Config, int], Engine]  # takes the settings and the side of the windows
 
 
 @dataclass(frozen=True)
@@ -66,19 +30,47 @@ class Inpainting:
 
 
 class Inpainter:
-    """The network behind its engines, opened when first needed and kept; safe to call from several threads."""
+    """The network behind its engines, which are opened when first needed and kept; safe to call from several threads.
 
-    def __init__(self, config: Config | None = None) -> None:
+    :param config: the settings; None reads those of the user.
+    :param open_engine: opens the engine for windows of one size.
+    """
+
+    def __init__(self, config: Config | None = None, open_engine: EngineOpener = open_engine) -> None:
         self.config = config or load_config()
+        self._open_engine = open_engine
         self._engines: dict[int, Engine] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, image: Array, mask: Array, **options: Any) -> Array:
+    @names_nearest_keyword
+    def __call__(
+        self,
+        image: Array,
+        mask: Array,
+        *,
+        channel_axis: int | None = -1,
+        data_range: tuple[float, float] | None = None,
+        dilate: int | None = None,
+        mask_alpha: bool = False,
+    ) -> Array:
         """Fill the hole of an image: see `inpaint`."""
-        return self.run(image, mask, Options.of(options)).image
+        return self.run(image, mask, Options(channel_axis, data_range, dilate, mask_alpha)).image
 
-    def run(self, image: Array, mask: Array, options: Options) -> Inpainting:
-        """Fill the hole of an image and keep what the attention matched; arguments and errors as for `inpaint`."""
+    def plan(self, mask: Array, shape: tuple[int, int], options: Options) -> PlannedHole:
+        """Check a mask, grow its hole and plan the windows, for one picture of `shape` (rows, columns) or many; errors as for `inpaint`."""
+        dilate = self.config.hook.dilate if options.dilate is None else options.dilate
+        return plan_hole(mask, shape, alpha=options.mask_alpha, dilate=int(dilate))
+
+    def open_engines(self, hole: PlannedHole) -> None:
+        """Open the engines that a hole needs; errors as for `inpaint`."""
+        for size in {window.size for window in hole.windows}:
+            self.engine(size)
+
+    def run(self, image: Array, mask: Array | PlannedHole, options: Options) -> Inpainting:
+        """Fill the hole of an image and keep what the attention matched; arguments and errors as for `inpaint`.
+
+        :param mask: a mask, or what `plan` made of one.
+        """
         try:
             return self._run(image, mask, options)
         except MemoryError as error:
@@ -87,24 +79,18 @@ class Inpainter:
                 "cut it into parts, lower [engine] batch, or run fewer workers at once"
             ) from error
 
-    def _run(self, image: Array, mask: Array, options: Options) -> Inpainting:
+    def _run(self, image: Array, mask: Array | PlannedHole, options: Options) -> Inpainting:
         source, low, high = check_image(image, options.channel_axis, options.data_range)
         rows, columns = source.shape[:2]
         if rows * columns > self.config.hook.max_pixels:
             limit = self.config.hook.max_pixels
             raise ImageError(f"image has {rows * columns} pixels, the limit is {limit}: raise [hook] max_pixels to allow it")
-        hole = self._hole(mask, (rows, columns), options)
-        if hole.all():
-            raise ImageError("the hole covers the whole image once it is dilated: lower `dilate`")
-        check_values(Picture(source, hole, low, high))
+        planned = mask if isinstance(mask, PlannedHole) else self.plan(mask, (rows, columns), options)
+        planned.check_fits((rows, columns))
+        check_values(Picture(source, planned.hole, low, high))
         result = np.array(image)
-        filled = Picture(check_image(result, options.channel_axis)[0], hole, low, high)
-        return Inpainting(result, hole, list(self._fill(filled)))
-
-    def prepare(self, mask: Array, options: Options) -> None:
-        """Open the engines that a mask will need; errors as for `inpaint`."""
-        for size in {window.size for window in plan(self._hole(mask, mask.shape[:2], options))}:
-            self.engine(size)
+        filled = Picture(check_image(result, options.channel_axis)[0], planned.hole, low, high)
+        return Inpainting(result, planned.hole, list(self._fill(filled, planned.windows)))
 
     def close(self) -> None:
         """Release the engines; a later call opens them again."""
@@ -117,15 +103,10 @@ class Inpainter:
         """The engine for windows of `window` pixels, opened at the first call."""
         with self._lock:
             if window not in self._engines:
-                self._engines[window] = open_engine(self.config, window)
+                self._engines[window] = self._open_engine(self.config, window)
             return self._engines[window]
 
-    def _hole(self, mask: Array, shape: tuple[int, int], options: Options) -> Bools:
-        radius = self.config.hook.dilate if options.dilate is None else options.dilate
-        return dilated(check_mask(mask, shape, alpha=options.mask_alpha), radius)
-
-    def _fill(self, picture: Picture) -> Iterator[tuple[Window, Matches]]:
-        windows = plan(picture.hole)
+    def _fill(self, picture: Picture, windows: Sequence[Window]) -> Iterator[tuple[Window, Matches]]:
         for size in sorted({window.size for window in windows}, reverse=True):  # reduced windows are large ones: keep them first
             engine = self.engine(size)
             views: dict[tuple[int, int, int, int], list[Window]] = {}  # holes of a small image often share a view: it is run once
@@ -177,7 +158,26 @@ def default_inpainter() -> Inpainter:
         return _default
 
 
-def inpaint(image: Array, mask: Array, *, channel_axis: int | None = -1, split_into_regions: bool = False, **options: Any) -> Array:  # noqa: ARG001
+def close_default_inpainter() -> None:
+    """Release the engines of `default_inpainter`; the next call reads the settings anew."""
+    global _default  # noqa: PLW0603  # as above
+    with _default_lock:
+        if _default is not None:
+            _default.close()
+        _default = None
+
+
+@names_nearest_keyword
+def inpaint(
+    image: Array,
+    mask: Array,
+    *,
+    channel_axis: int | None = -1,
+    data_range: tuple[float, float] | None = None,
+    dilate: int | None = None,
+    mask_alpha: bool = False,
+    split_into_regions: bool = False,  # noqa: ARG001  # see below
+) -> Array:
     """Fill the hole of an image with the contextual-attention network.
 
     Called like `skimage.restoration.inpaint_biharmonic`, except that the result keeps the dtype and range of the input.
@@ -186,11 +186,14 @@ def inpaint(image: Array, mask: Array, *, channel_axis: int | None = -1, split_i
         carried through.
     :param mask: HxW or HxWx1 (or a colour picture of a mask); bool, integer or float; non-zero (above half of its range) = missing.
     :param channel_axis: where the channels stand in a three-dimensional image.
+    :param data_range: lowest and highest value of a float image; [0, 1] if None.
+    :param dilate: pixels by which the hole is grown first; the setting [hook] dilate if None.
+    :param mask_alpha: read the hole from the alpha channel of a mask with four channels.
     :param split_into_regions: accepted and ignored: holes that stand apart always get windows of their own.
-    :param options: `data_range`, `dilate`, `mask_alpha`: see `Options`.
     :return: a new array of the image's shape and dtype; every known pixel is bit-identical.
     :raises ImageError: if image or mask cannot be used.
-    :raises ConfigError: if an option or a setting is wrong.
+    :raises ConfigError: if the value of an option or a setting is wrong.
     :raises EngineError: if no engine can run, or one fails.
+    :raises TypeError: if there is no such option; the message names the nearest.
     """
-    return default_inpainter()(image, mask, channel_axis=channel_axis, **options)
+    return default_inpainter().run(image, mask, Options(channel_axis, data_range, dilate, mask_alpha)).image

@@ -14,7 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .arrays import Bools
+from .arrays import Array, Bools
+from .errors import ImageError
+from .image import check_mask, dilated, wrong_shape
 
 SMALL, LARGE = 256, 512  # sides of the windows that engines are made for
 BLOCK = 32  # holes are told apart at this resolution: nearer ones count as one
@@ -52,6 +54,35 @@ class Window:
     def size(self) -> int:
         """Side of the network's input, in pixels."""
         return self.side // self.scale
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedHole:
+    """The hole of a picture, checked and grown, and the windows that fill it; serves every picture of the same size."""
+
+    hole: Bools  # [H, W], True = missing
+    windows: tuple[Window, ...]
+
+    def check_fits(self, shape: tuple[int, int]) -> None:
+        """Check the size of a picture, (rows, columns).
+
+        :raises ImageError: if it is not the hole's.
+        """
+        if self.hole.shape != shape:
+            raise ImageError(wrong_shape(self.hole.shape, shape))
+
+
+def plan_hole(mask: Array, shape: tuple[int, int], *, alpha: bool = False, dilate: int = 0) -> PlannedHole:
+    """Check a mask, grow its hole, and plan the windows.
+
+    :param mask: as for `check_mask`; `shape` and `alpha` likewise.
+    :param dilate: pixels by which the hole grows in every direction.
+    :raises ImageError: if the mask cannot be used, or its grown hole leaves no known pixel.
+    """
+    hole = dilated(check_mask(mask, shape, alpha=alpha), dilate)
+    if hole.all():
+        raise ImageError("the hole covers the whole image once it is dilated: lower `dilate`")
+    return PlannedHole(hole, tuple(plan(hole)))
 
 
 def plan(hole: Bools) -> list[Window]:

@@ -30,8 +30,9 @@ def inpaint(image: Array, mask: Array, options: Mapping[str, Any] | None) -> Arr
     if chosen.pop("plugin", NAME) != NAME:
         return None
     from gi_plugin.inpainter import default_inpainter  # noqa: PLC0415  # heavy: only once there is something to do
+    from gi_plugin.options import Options  # noqa: PLC0415  # as above
 
-    return default_inpainter()(image, mask, **chosen)
+    return default_inpainter().run(image, mask, Options.of(chosen)).image
 
 
 @hookimpl

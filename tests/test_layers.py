@@ -20,7 +20,7 @@ LADDER = (  # low to high, each module once; a module imports only from rungs be
     "errors arrays atomic models openvino_core cli.stopping bench folder_run",
     "gi_plugin",  # the face: it hands out what errors and inpainter define, the latter on first use
     "config image network_file bench.sample bench.timing",
-    "planning cli.terminal files.modes files.png files.sheet",
+    "planning options cli.terminal files.modes files.png files.sheet",
     "files.deep files.formats",
     "files.picture",
     "files",
@@ -48,8 +48,8 @@ LADDER = (  # low to high, each module once; a module imports only from rungs be
     # what uses the engines: arrays, picture files, folders, benchmarks
     "inpainter",
     "attention_map bench.windows",
-    "demo folder_run.pipeline bench.gpu bench.pictures",
-    "bench.command bench.tables",
+    "demo folder_run.steps bench.gpu bench.pictures",
+    "folder_run.pipeline bench.command bench.tables",
     "bench.plot",
     # hosts
     "hooks hooks.web hooks.inference_server hooks.ray_cluster",

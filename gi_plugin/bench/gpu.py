@@ -38,7 +38,7 @@ Call = Callable[[], Any]
 
 
 @dataclass(frozen=True)
-class Row:
+class GpuRow:
     """One form of the network, or of its attention step, at one window."""
 
     what: str
@@ -51,7 +51,7 @@ class Row:
     note: str = ""  # why a row has no figures
 
 
-def check(config: Config, windows: list[int], device: str, progress: Callable[[str], None]) -> Iterator[Row]:
+def check(config: Config, windows: list[int], device: str, progress: Callable[[str], None]) -> Iterator[GpuRow]:
     """Time and compare every form that can run; what cannot run is a row that says why.
 
     :param device: "cuda"; "cpu" exercises the check itself.
@@ -69,7 +69,7 @@ def check(config: Config, windows: list[int], device: str, progress: Callable[[s
             yield _tensorrt_row(config, backend, window)
 
 
-def _attention_rows(window: int, device: str, copy_rate: float) -> Iterator[Row]:
+def _attention_rows(window: int, device: str, copy_rate: float) -> Iterator[GpuRow]:
     side = window // CELL
     cells = torch.randn(1, 128, side * side, device=device)
     gram, mask = cells.transpose(1, 2) @ cells / 128, torch.from_numpy(square_hole(side)).to(device)
@@ -77,10 +77,10 @@ def _attention_rows(window: int, device: str, copy_rate: float) -> Iterator[Row]
     floor = 4 * (float(read.sum()) * side**2 + gram.numel()) / copy_rate  # rows of products near the hole read once, all weights written
     expected = attention_weights(gram, mask)[0]
 
-    def measured(what: str, call: Call) -> Row:
+    def measured(what: str, call: Call) -> GpuRow:
         difference = float(((call()[0] - expected) * reaching[..., None]).abs().max())
         return replace(
-            _timed(Row(f"attention: {what}", window, "fp32"), call, device, floor), note=f"largest weight error {difference:.1e}"
+            _timed(GpuRow(f"attention: {what}", window, "fp32"), call, device, floor), note=f"largest weight error {difference:.1e}"
         )
 
     yield measured("PyTorch", lambda: attention_weights(gram, mask))
@@ -92,7 +92,7 @@ def _attention_rows(window: int, device: str, copy_rate: float) -> Iterator[Row]
         yield measured("kernel in a CUDA graph", _graphed(launch))
 
 
-def _torch_rows(config: Config, window: int, precision: str, device: str, rate: float) -> Iterator[Row]:
+def _torch_rows(config: Config, window: int, precision: str, device: str, rate: float) -> Iterator[GpuRow]:
     network = load_network(network_path(config.model.path)).eval().to(device)
     image, mask = (plane.to(device) for plane in _example(window))
     with torch.inference_mode():
@@ -100,21 +100,21 @@ def _torch_rows(config: Config, window: int, precision: str, device: str, rate: 
             expected = network(image, mask).completed
         floor = counter.get_total_flops() / rate
         forms: list[tuple[str, Call]] = [("eager", partial(_run, network, image, mask, TYPES[precision]))]
-        yield _network_row("PyTorch eager", forms[0][1], Row("", window, precision), device, floor, expected)
+        yield _network_row("PyTorch eager", forms[0][1], GpuRow("", window, precision), device, floor, expected)
         if accelerate(network):
-            yield _network_row("PyTorch + kernel", forms[0][1], Row("", window, precision), device, floor, expected)
+            yield _network_row("PyTorch + kernel", forms[0][1], GpuRow("", window, precision), device, floor, expected)
             graphed = _graphed(forms[0][1])
-            yield _network_row("PyTorch + kernel in a CUDA graph", graphed, Row("", window, precision), device, floor, expected)
+            yield _network_row("PyTorch + kernel in a CUDA graph", graphed, GpuRow("", window, precision), device, floor, expected)
 
 
-def _network_row(what: str, call: Call, row: Row, device: str, floor: float, expected: Tensor) -> Row:
+def _network_row(what: str, call: Call, row: GpuRow, device: str, floor: float, expected: Tensor) -> GpuRow:
     difference = float((call() - expected).abs().mean()) * 127.5
     return replace(_timed(replace(row, what=what), call, device, floor), difference=difference)
 
 
-def _tensorrt_row(config: Config, backend: str, window: int) -> Row:
+def _tensorrt_row(config: Config, backend: str, window: int) -> GpuRow:
     engine_settings = replace(config.engine, backend=backend)
-    row = Row(backend, window, "fp16")
+    row = GpuRow(backend, window, "fp16")
     try:
         request = request_of(network_path(config.model.path), window, engine_settings, TENSORRT_PACKAGES[backend])
         build_engine(request, engine_settings, lambda _: None)
@@ -157,7 +157,7 @@ def _graphed(call: Call) -> Call:
     return replay
 
 
-def _timed(row: Row, call: Call, device: str, floor: float | None) -> Row:
+def _timed(row: GpuRow, call: Call, device: str, floor: float | None) -> GpuRow:
     """The row with the median time of warm calls, in ms and in floors, and PyTorch's peak memory."""
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
@@ -171,14 +171,14 @@ def _matrix_rate(device: str, kind: torch.dtype, size: int = 4096) -> float:
     """Operations per second of a matrix product."""
     size = size if device == "cuda" else 256
     first = torch.randn(size, size, device=device).to(kind)
-    row = _timed(Row("", 0, ""), lambda: first @ first, device, None)
+    row = _timed(GpuRow("", 0, ""), lambda: first @ first, device, None)
     return 2 * size**3 / (row.milliseconds or 1) * 1e3
 
 
 def _copy_rate(device: str, size: int = 2**28) -> float:
     """Bytes per second, read and written, of a copy within the memory."""
     source = torch.zeros(size if device == "cuda" else 2**22, dtype=torch.uint8, device=device)
-    row = _timed(Row("", 0, ""), source.clone, device, None)
+    row = _timed(GpuRow("", 0, ""), source.clone, device, None)
     return 2 * source.numel() / (row.milliseconds or 1) * 1e3
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from skimage import data
 
-from gi_plugin.train.evaluation.baselines import Fill, baseline
+from gi_plugin.train.evaluation.baselines import FillMethod, baseline
 
 from ..arrays import Array, Bools
 from ..config import Config, EngineSettings, ModelSettings
@@ -118,9 +118,9 @@ def hole_of(case: Case, shape: tuple[int, ...]) -> Bools:
     return hole
 
 
-def other_methods(config: Config, ours: str) -> dict[str, Fill]:
+def other_methods(config: Config, ours: str) -> dict[str, FillMethod]:
     """Every way to fill a picture that is installed here, by its name, except the engine called `ours`."""
-    found: dict[str, Fill] = {}
+    found: dict[str, FillMethod] = {}
     for candidate in candidates(config):
         inpainter = Inpainter(candidate)
         with suppress(EngineMissing):  # this CPU lacks the precision
@@ -149,12 +149,12 @@ def _biharmonic_window(image: Array, hole: Bools) -> Array:
     return result
 
 
-def _rows(case: Case, config: Config, ours: Inpainter, others: Mapping[str, Fill], runs: int) -> Iterator[PictureRow]:
+def _rows(case: Case, config: Config, ours: Inpainter, others: Mapping[str, FillMethod], runs: int) -> Iterator[PictureRow]:
     image = photo(case.megapixels)
     hole = hole_of(case, image.shape)
     engine = ours.engine(LARGE)
     views = {(window.top, window.left, window.side, window.scale) for window in plan(hole)}
-    fills: dict[str, Fill] = {engine.backend: ours, **others}
+    fills: dict[str, FillMethod] = {engine.backend: ours, **others}
     calls: dict[str, Callable[[], object]] = {name: partial(fill, image, hole) for name, fill in fills.items()}
     calls["one window"] = partial(engine, *noise_window(LARGE, hole=BASE.side))
     seconds = in_turns(calls, runs)

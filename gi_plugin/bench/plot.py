@@ -6,12 +6,12 @@ import math
 from pathlib import Path
 
 from ..errors import require
-from .tables import AXES, Report, growth
+from .tables import AXES, BenchReport, growth
 
 HEADROOM = 1.15  # of the axis, over the largest value
 
 
-def draw(report: Report, path: Path) -> None:
+def draw(report: BenchReport, path: Path) -> None:
     """Draw time and memory over the size of the picture, the side of the hole and the number of holes; the suffix chooses the format.
 
     :raises MissingDependency: if matplotlib is not installed.

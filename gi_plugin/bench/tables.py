@@ -12,8 +12,8 @@ from .pictures import BASE, GROWTH, PHOTOS, Case
 
 BLOCK = re.compile(r"(<!-- bench:(\w+) -->\n).*?(<!-- bench:end -->)", re.DOTALL)
 AXES = {"megapixels": "megapixels", "side": "side of the hole, px", "holes": "holes"}
-Report = Mapping[str, Any]
-Row = Mapping[str, Any]
+BenchReport = Mapping[str, Any]
+JsonRow = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Grid:
         return "".join(f"|{'|'.join(cells)}|\n" if cells[0] == "---" else f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def grids(report: Report) -> dict[str, Grid]:
+def grids(report: BenchReport) -> dict[str, Grid]:
     """Every table that a report has figures for, by the name of its block in documents."""
     made = {"windows": _windows(report)}
     if "pictures" in report:
@@ -38,7 +38,7 @@ def grids(report: Report) -> dict[str, Grid]:
     return made
 
 
-def filled(document: str, report: Report) -> str:
+def filled(document: str, report: BenchReport) -> str:
     """A document with the tables of a report between its marks, `<!-- bench:NAME -->` and `<!-- bench:end -->`.
 
     :raises ConfigError: if it has no mark, or one that the report has no table for.
@@ -55,14 +55,14 @@ def filled(document: str, report: Report) -> str:
     return BLOCK.sub(lambda match: match[1] + tables[match[2]].markdown() + match[3], document)
 
 
-def growth(report: Report, axis: str) -> list[Row]:
+def growth(report: BenchReport, axis: str) -> list[JsonRow]:
     """The rows of one axis of growth, from least to most: our own engine, everything else as in BASE."""
     rows = [row for row in report["pictures"] if all(row[key] == value for key, value in asdict(BASE).items() if key != axis)]
     chosen = [row for row in rows if row[axis] in GROWTH[axis] and row["method"] == report["reference"]]
     return sorted(chosen, key=lambda row: float(row[axis]))
 
 
-def _windows(report: Report) -> Grid:
+def _windows(report: BenchReport) -> Grid:
     faster = ("times as fast as PyTorch fp32", "by the fastest calls")
     heading = ("window", "engine", "median", *faster, "windows/s", "cold start", "its first call", "memory")
     rows = [
@@ -81,7 +81,7 @@ def _windows(report: Report) -> Grid:
     return Grid("one window", heading, rows)
 
 
-def _pictures(report: Report) -> Grid:
+def _pictures(report: BenchReport) -> Grid:
     heading = ("megapixels", "holes", "method", "median", "times one window")
     rows = [
         (f"{row['megapixels']:g}", str(row["holes"]), row["method"], _time(row["median"]), f"{row['ratio']:.2f}")
@@ -91,7 +91,7 @@ def _pictures(report: Report) -> Grid:
     return Grid("whole pictures, holes of 200 px", heading, rows)
 
 
-def _command(report: Report) -> Grid:
+def _command(report: BenchReport) -> Grid:
     heading = ("megapixels", "holes", "files", "whole command", "engine and one window", "ratio", "their whole process", "ratio")
     rows = [
         (
@@ -109,7 +109,7 @@ def _command(report: Report) -> Grid:
     return Grid("gi-plugin inpaint from a cold process", heading, rows)
 
 
-def _growth(report: Report) -> Grid:
+def _growth(report: BenchReport) -> Grid:
     heading = ("what grows", "value", "windows", "times one window", "memory")
     rows = [
         (name, f"{row[axis]:g}", str(row["windows"]), f"{row['ratio']:.2f}", _bytes(row["memory"]))

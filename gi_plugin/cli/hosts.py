@@ -51,7 +51,7 @@ def ui(
     ):
         say(f"serving {address} (Ctrl-C ends it)")
         progress(f"serving {address}")
-        while not stop:
+        while not stop():
             time.sleep(0.2)
 
 

@@ -19,13 +19,13 @@ from .terminal import AsJson, Backend, ConfigFile, Spinner, print_json, say, tra
 if TYPE_CHECKING:
     from ..folder_run.jobs import Job
     from ..folder_run.pipeline import Outcome
-    from ..inpainter import Options
+    from ..options import Options
 
 LOSSY = "note: JPEG and AVIF are lossy, known pixels change when they are written; use .png, .tif or .webp to keep them"
 
 
 @dataclass
-class Report:
+class RunSummary:
     """What came of a command."""
 
     jobs: int
@@ -73,7 +73,7 @@ def inpaint(
     """
     from ..files.formats import is_lossy  # noqa: PLC0415  # heavy
     from ..folder_run import jobs as folders  # noqa: PLC0415  # heavy
-    from ..inpainter import Options  # noqa: PLC0415  # heavy
+    from ..options import Options  # noqa: PLC0415  # heavy
 
     _check_usage(image, attention_map, ray=ray, address=address)
     with Spinner("looking for pictures"):
@@ -97,23 +97,23 @@ def _check_usage(image: Path, attention_map: Path | None, *, ray: bool, address:
         raise ConfigError("--address names a Ray cluster: give --ray, too")
 
 
-def _fill_one(job: Job, config: Config, options: Options, attention_map: Path | None) -> Report:
-    from ..folder_run import pipeline  # noqa: PLC0415  # heavy
+def _fill_one(job: Job, config: Config, options: Options, attention_map: Path | None) -> RunSummary:
+    from ..folder_run import pipeline, steps  # noqa: PLC0415  # heavy
     from ..inpainter import Inpainter  # noqa: PLC0415  # heavy
 
     with Spinner(f"filling {job.image.name}"):
-        pipeline.fill_file(job, Inpainter(config), options, attention_map)
-    return Report(1, outcomes=[pipeline.Outcome(job)])
+        steps.fill_file(job, Inpainter(config), options, attention_map)
+    return RunSummary(1, outcomes=[pipeline.Outcome(job)])
 
 
-def _fill_folder(jobs: list[Job], config: Config, options: Options, *, overwrite: bool, ray: bool, address: str | None) -> Report:
+def _fill_folder(jobs: list[Job], config: Config, options: Options, *, overwrite: bool, ray: bool, address: str | None) -> RunSummary:
     """Fill what is not done yet; a signal ends it early."""
     from gi_plugin.hooks.ray_cluster import folders as ray_folders  # noqa: PLC0415  # heavy
 
     from ..folder_run import jobs as folders, pipeline  # noqa: PLC0415  # heavy
     from ..inpainter import Inpainter  # noqa: PLC0415  # heavy
 
-    report = Report(len(jobs), skipped=[] if overwrite else [job for job in jobs if folders.is_finished(job)])
+    report = RunSummary(len(jobs), skipped=[] if overwrite else [job for job in jobs if folders.is_finished(job)])
     kept = set(report.skipped)
     todo = [job for job in jobs if job not in kept]
     folders.remove_abandoned(todo)
@@ -131,7 +131,7 @@ def _fill_folder(jobs: list[Job], config: Config, options: Options, *, overwrite
     return report
 
 
-def _tell(report: Report, *, folder: bool, as_json: bool, again: str) -> None:
+def _tell(report: RunSummary, *, folder: bool, as_json: bool, again: str) -> None:
     """Print the report and end with the exit code that goes with it; `again` is what the same command does after a stop."""
     done, skipped, failed = report.done, report.skipped, report.failed
     if as_json:

@@ -20,7 +20,8 @@ class StopRequest:
         self._text = f"\nstopping after this {piece}; once more to stop at once\n"
         self.signal = 0  # the one that came, 0 if none did
 
-    def __bool__(self) -> bool:
+    def __call__(self) -> bool:
+        """Whether a signal came."""
         return self.signal != 0
 
     @property

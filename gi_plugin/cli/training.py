@@ -16,8 +16,8 @@ from ..errors import ConfigError, require
 from .terminal import AsJson, Backend, ConfigFile, Spinner, print_json, say, show
 
 if TYPE_CHECKING:
-    from gi_plugin.train.evaluation.baselines import Fill
-    from gi_plugin.train.evaluation.evaluate import Row
+    from gi_plugin.train.evaluation.baselines import FillMethod
+    from gi_plugin.train.evaluation.evaluate import ScoreRow
     from gi_plugin.train.loop import Budget, Progress
 
 Minutes = Annotated[float | None, typer.Option("--minutes", min=0.01, help="Time budget of a whole run.")]
@@ -98,7 +98,7 @@ def evaluate(
     settings = load_config(config, backend)
     inpainter = Inpainter(settings)
     ours = f"gi-plugin {fingerprint(network_path(settings.model.path))[:8]} {inpainter.engine(evaluation.SIZE).backend}"
-    methods: dict[str, Fill] = {ours: inpainter, **{name: baseline(name) for name in baselines.split(",") if name}}
+    methods: dict[str, FillMethod] = {ours: inpainter, **{name: baseline(name) for name in baselines.split(",") if name}}
     with Spinner("reading the data") as progress:
         rows = evaluation.evaluate(
             data, masks.split(","), methods, output, lambda text, number, total: progress(f"{number} of {total}: {text}"), limit
@@ -182,7 +182,7 @@ def _budget(minutes: float | None, steps: int | None) -> Budget:
     return Budget(minutes or math.inf, steps or ENDLESS)
 
 
-def _show_rows(rows: list[Row], as_json: bool) -> None:
+def _show_rows(rows: list[ScoreRow], as_json: bool) -> None:
     """Print an evaluation's rows as a table or as JSON."""
     if as_json:
         print_json([{"method": row.method, "masks": row.mask_set, "pictures": row.pictures, **vars(row.scores)} for row in rows])

@@ -13,7 +13,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils  # exists in the server only
 
 from gi_plugin.arrays import Floats, Matches
-from gi_plugin.engines.protocol import Engine, full_batch
+from gi_plugin.engines.protocol import full_batch
 from gi_plugin.errors import EngineError, GiError, ImageError
 from gi_plugin.inpainter import Inpainter
 
@@ -51,25 +51,13 @@ class ServedNetwork:
         """The server owns the model."""
 
 
-class ServedInpainter(Inpainter):
-    """An inpainter whose engines are models of the server."""
-
-    def __init__(self, networks: dict[str, dict[str, Any]]) -> None:
-        super().__init__()
-        self._served = {int(window): ServedNetwork(int(window), **network) for window, network in networks.items()}
-
-    def engine(self, window: int) -> Engine:
-        """The model for windows of `window` pixels."""
-        return self._served[window]
-
-
 class TritonPythonModel:
     """What the server calls; the names are its."""
 
     def initialize(self, args: dict[str, str]) -> None:
         """Read from config.pbtxt which models hold the network."""
-        networks = json.loads(args["model_config"])["parameters"]["networks"]["string_value"]
-        self._inpainter = ServedInpainter(json.loads(networks))
+        networks = json.loads(json.loads(args["model_config"])["parameters"]["networks"]["string_value"])
+        self._inpainter = Inpainter(open_engine=lambda _, window: ServedNetwork(window, **networks[str(window)]))
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer every request with the filled picture, or with what was wrong."""

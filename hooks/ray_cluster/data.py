@@ -14,9 +14,10 @@ from gi_plugin.config import Config, load_config
 from gi_plugin.errors import GiError, require
 from gi_plugin.folder_run import pipeline
 from gi_plugin.folder_run.jobs import Job, is_finished
-from gi_plugin.inpainter import Inpainter, Options
+from gi_plugin.inpainter import Inpainter
+from gi_plugin.options import Options
 
-Batch = dict[str, Any]  # of a column's name to its values, as Ray Data's batch format "numpy"
+RayBatch = dict[str, Any]  # of a column's name to its values, as Ray Data's batch format "numpy"
 
 
 class Inpaint:
@@ -34,7 +35,7 @@ class Inpaint:
         self._inpainter = Inpainter(_for_this_worker(config or load_config()))
         self._options = Options.of(options)
 
-    def __call__(self, batch: Batch) -> Batch:
+    def __call__(self, batch: RayBatch) -> RayBatch:
         """Fill the holes of a batch."""
         results = [self._fill(image, mask) for image, mask in zip(batch["image"], batch["mask"], strict=True)]
         return {**batch, "filled": [filled for filled, _ in results], "error": [error for _, error in results]}
@@ -65,7 +66,7 @@ class InpaintFiles:
         self._inpainter = Inpainter(_for_this_worker(config or load_config()))
         self._overwrite, self._options = overwrite, Options.of(options)
 
-    def __call__(self, batch: Batch) -> Batch:
+    def __call__(self, batch: RayBatch) -> RayBatch:
         """Fill the pictures of a batch, with reading and writing beside the engine."""
         columns = (batch["image"], batch["mask"], batch["output"])
         jobs = [Job(Path(image), Path(mask) if mask else None, Path(output)) for image, mask, output in zip(*columns, strict=True)]

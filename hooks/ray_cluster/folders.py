@@ -7,7 +7,7 @@ import math
 import os
 import sys
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +18,10 @@ from gi_plugin.config import Config, ModelSettings
 from gi_plugin.engines import backend_status
 from gi_plugin.errors import EngineError, require
 from gi_plugin.folder_run.jobs import Job
-from gi_plugin.folder_run.pipeline import FATAL, Outcome
-from gi_plugin.inpainter import Options
+from gi_plugin.folder_run.pipeline import FATAL, Outcome, never
+from gi_plugin.options import Options
 
-from .data import Batch, InpaintFiles
+from .data import InpaintFiles, RayBatch
 
 TRIES = 3  # workers that may die of a picture before it is given up
 BLOCK = 16  # pictures per task, at most; a task costs Ray some milliseconds
@@ -50,14 +50,14 @@ class Worker(InpaintFiles):
         super().__init__(**settings)
         self._tries = tries
 
-    def __call__(self, batch: Batch) -> Batch:
+    def __call__(self, batch: RayBatch) -> RayBatch:
         """Fill the pictures of a task; one by one if a worker died of it before."""
         if self._begin(f"task {batch['job'][0]}") == 1:
             return self.fill(batch)
         rows = [self._alone({name: values[row : row + 1] for name, values in batch.items()}) for row in range(len(batch["job"]))]
         return {name: [value for row in rows for value in row[name]] for name in rows[0]}
 
-    def fill(self, batch: Batch) -> Batch:
+    def fill(self, batch: RayBatch) -> RayBatch:
         """Fill the pictures of a task."""
         try:
             done, fatal = super().__call__(batch), ""
@@ -65,7 +65,7 @@ class Worker(InpaintFiles):
             done, fatal = {**batch, "error": [str(error)] * len(batch["job"])}, type(error).__name__
         return {**done, "fatal": [fatal] * len(batch["job"])}
 
-    def _alone(self, batch: Batch) -> Batch:
+    def _alone(self, batch: RayBatch) -> RayBatch:
         """One picture of a task whose worker died."""
         key = f"picture {batch['job'][0]}"
         if self._begin(key) > TRIES:
@@ -102,14 +102,14 @@ def connected(address: str | None) -> Iterator[None]:
 
 
 def fill_files(
-    jobs: Sequence[Job], config: Config, options: Options, stop: object = False, *, overwrite: bool = False
+    jobs: Sequence[Job], config: Config, options: Options, stop: Callable[[], bool] = never, *, overwrite: bool = False
 ) -> Generator[Outcome]:
     """Fill picture files with all workers of the cluster that this process is connected to; outcomes come as they are ready.
 
     Paths must lead to the same files on every machine. When a worker dies, its pictures go to another one; a picture of which `TRIES`
     workers died one after the other is a failure.
 
-    :param stop: once it is true, the run ends.
+    :param stop: asked after each picture; the run ends once it says True.
     :raises GiError: if it would befall every picture.
     """
     if not jobs:
@@ -134,7 +134,7 @@ def fill_files(
             if row["fatal"]:
                 raise next(kind for kind in FATAL if kind.__name__ == row["fatal"])(row["error"])
             yield Outcome(jobs[row["job"]], row["error"])
-            if stop:
+            if stop():
                 return
     except ray.exceptions.RayError as error:
         raise EngineError(f"Ray failed: {_brief(error)}") from error

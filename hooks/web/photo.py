@@ -17,7 +17,8 @@ from gi_plugin import attention_map, files
 from gi_plugin.arrays import Array, Bools
 from gi_plugin.errors import ImageError
 from gi_plugin.files import PictureFile, formats
-from gi_plugin.inpainter import Inpainter, Options
+from gi_plugin.inpainter import Inpainter
+from gi_plugin.options import Options
 
 SHOWN = 1536  # pixels of the longer side of what is shown and painted on, at most
 COLOURS = {2: b"GRAY", 3: b"RGB "}  # what a colour profile of an array with as many dimensions says at bytes 16 to 20

@@ -12,8 +12,9 @@ from PIL import Image
 from gi_plugin.arrays import Array, Bools
 from gi_plugin.config import Config, EngineSettings
 from gi_plugin.folder_run.jobs import Job
-from gi_plugin.folder_run.pipeline import fill_file
-from gi_plugin.inpainter import Inpainter, Options
+from gi_plugin.folder_run.steps import fill_file
+from gi_plugin.inpainter import Inpainter
+from gi_plugin.options import Options
 from tests.gi_plugin.pictures import Deep, picture
 
 SHALLOW = [

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import gi_plugin
-from gi_plugin.arrays import Bools
+from gi_plugin.arrays import Array, Bools, Floats, Matches
+from gi_plugin.config import Config
+from gi_plugin.engines import open_engine
 from gi_plugin.errors import EngineError, ImageError
 from gi_plugin.image import check_mask
-from gi_plugin.inpainter import Inpainter, Options
+from gi_plugin.inpainter import Inpainter
+from gi_plugin.options import Options
 
 SHAPE = (30, 40)
 HOLE = np.zeros(SHAPE, np.bool_)
@@ -59,25 +63,31 @@ def test_a_grey_picture_stays_grey() -> None:
     assert (brown[:, 0] > brown[:, 2] + 50).all()
 
 
-def test_holes_that_share_a_view_are_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_holes_that_share_a_view_are_run_once() -> None:
     """Sixteen specks of a small image cost one run of the engine, and each is filled."""
     image, hole = np.full((240, 240), 90, np.uint8), np.zeros((240, 240), np.bool_)
     hole[10::60, 10::60] = True
-    inpainter, calls = Inpainter(), []
-    engine = inpainter.engine(256)
-    monkeypatch.setattr(type(engine), "__call__", _counting(type(engine).__call__, calls))
-    result = inpainter.run(np.where(hole, np.uint8(255), image), hole, Options())
-    assert len(calls) == 1
+    engine, calls = open_engine(Config(), 256), []
+
+    class Counting:
+        batch, window, backend, close = engine.batch, engine.window, engine.backend, engine.close
+
+        def __call__(self, image: Floats, mask: Floats) -> tuple[Floats, Matches]:
+            calls.append(len(image))
+            return engine(image, mask)
+
+    result = Inpainter(Config(), lambda _config, _window: Counting()).run(np.where(hole, np.uint8(255), image), hole, Options())
+    assert calls == [1]
     assert len(result.matches) > 1
     np.testing.assert_allclose(result.image, image, atol=6)
 
 
-def _counting(original: object, calls: list[int]) -> object:
-    def call(self: object, image: object, mask: object) -> object:
-        calls.append(1)
-        return original(self, image, mask)  # type: ignore[operator]
-
-    return call
+@pytest.mark.parametrize(("keyword", "message"), [("dilat", "did you mean 'dilate'"), ("colour", "expected one of")])
+@pytest.mark.parametrize("call", [gi_plugin.inpaint, Inpainter(Config())])
+def test_a_misspelt_option_names_the_nearest(call: Callable[..., Array], keyword: str, message: str) -> None:
+    """Python's own message does not say which options there are."""
+    with pytest.raises(TypeError, match=message):
+        call(np.zeros(SHAPE), HOLE, **{keyword: 1})
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

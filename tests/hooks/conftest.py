@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from gi_plugin import inpainter
 from gi_plugin.config import CACHE_VARIABLE, CONFIG_VARIABLE
+from gi_plugin.inpainter import close_default_inpainter
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +23,6 @@ def default_settings(engine_cache: str, tmp_path_factory: pytest.TempPathFactory
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE_VARIABLE, engine_cache)
         patch.setenv(CONFIG_VARIABLE, str(settings))
-        patch.setattr(inpainter, "_default", None)
+        close_default_inpainter()
         yield
-        inpainter.default_inpainter().close()
+        close_default_inpainter()

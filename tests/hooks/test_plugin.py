@@ -14,11 +14,11 @@ import pluggy
 import pytest
 
 import gi_plugin
-from gi_plugin import inpainter
 from gi_plugin.arrays import Array
 from gi_plugin.config import BACKENDS
 from gi_plugin.hooks import plugin, spec
 from gi_plugin.hooks.spec import hookimpl, plugin_manager
+from gi_plugin.inpainter import close_default_inpainter
 from tests import product
 from tests.hooks.pictures import picture
 
@@ -232,9 +232,9 @@ def test_another_project_can_leave_ours_out_of_a_call() -> None:
     assert manager.hook.inpaint_backends() == []
 
 
-def test_threads_get_their_own_results(monkeypatch: pytest.MonkeyPatch, manager: pluggy.PluginManager) -> None:
+def test_threads_get_their_own_results(manager: pluggy.PluginManager) -> None:
     """Eight calls at once, of which the first opens the engine, give what each gives alone."""
-    monkeypatch.setattr(inpainter, "_default", None)
+    close_default_inpainter()
     barrier = Barrier(8)
 
     def call(seed: int) -> Array:

@@ -14,8 +14,8 @@ from gi_plugin.config import TrainSettings
 from ..checkpoint import read_network
 from ..loop import LAST, Budget, Progress, train
 from ..model.network import InpaintingNetwork
-from .baselines import Fill
-from .evaluate import MASK_SETS, Row, evaluate
+from .baselines import FillMethod
+from .evaluate import MASK_SETS, ScoreRow, evaluate
 
 
 def ablate(
@@ -25,7 +25,7 @@ def ablate(
     settings: Mapping[str, TrainSettings],
     budget: Budget,
     report: Callable[[str, Progress], None],
-) -> list[Row]:
+) -> list[ScoreRow]:
     """Train every setting in turn and score the averaged networks on the same pictures and holes.
 
     :param data: pictures to train on; `scored` pictures to score on.
@@ -41,7 +41,7 @@ def ablate(
     return evaluate(scored, MASK_SETS, methods, folder, lambda _text, _number, _total: None)
 
 
-def fill_with(network: InpaintingNetwork) -> Fill:
+def fill_with(network: InpaintingNetwork) -> FillMethod:
     """A network as a method of `evaluate`, run in PyTorch on whole pictures whose sides are multiples of 8."""
     network.eval()
 

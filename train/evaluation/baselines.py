@@ -10,12 +10,12 @@ import numpy as np
 from gi_plugin.arrays import Bools, Bytes
 from gi_plugin.errors import ConfigError, require
 
-Fill = Callable[[Bytes, Bools], Bytes]  # [H, W, 3] and its hole [H, W] to [H, W, 3]
+FillMethod = Callable[[Bytes, Bools], Bytes]  # [H, W, 3] and its hole [H, W] to [H, W, 3]
 
 RADIUS = 3  # neighbourhood of OpenCV's methods, in pixels: the value of OpenCV's own examples
 
 
-def baseline(name: str) -> Fill:
+def baseline(name: str) -> FillMethod:
     """The method called `name`: "telea", "ns" (OpenCV's Navier-Stokes), "biharmonic" (scikit-image).
 
     :raises ConfigError: if there is none of this name.

@@ -18,7 +18,7 @@ from gi_plugin.files.sheet import sheet
 from ..data import masks
 from ..data.pictures import Source, decode, find_pictures
 from . import metrics
-from .baselines import Fill
+from .baselines import FillMethod
 
 SIZE = 256  # of the crops, as in the paper
 MASK_SETS = ("center", "random", "freeform")
@@ -28,7 +28,7 @@ SHEET_ROWS = 20
 
 
 @dataclass(frozen=True)
-class Case:
+class EvaluationCase:
     """One picture with one hole."""
 
     picture: str
@@ -38,7 +38,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Row:
+class ScoreRow:
     """The mean scores of a method on a mask set."""
 
     method: str
@@ -50,11 +50,11 @@ class Row:
 def evaluate(
     data: Sequence[Path],
     mask_sets: Sequence[str],
-    methods: Mapping[str, Fill],
+    methods: Mapping[str, FillMethod],
     folder: Path,
     progress: Callable[[str, int, int], None],
     limit: int = 0,
-) -> list[Row]:
+) -> list[ScoreRow]:
     """Score methods on the centre crops of all pictures; what `folder` already holds is not computed again.
 
     :param methods: by name; the original is never shown to them, only the picture with its hole blanked.
@@ -85,7 +85,7 @@ def evaluate(
     return _rows({key: done[key] for key in done if key in wanted}, mask_sets, list(methods))
 
 
-def draw_sheet(data: Sequence[Path], mask_set: str, methods: Mapping[str, Fill], path: Path) -> None:
+def draw_sheet(data: Sequence[Path], mask_set: str, methods: Mapping[str, FillMethod], path: Path) -> None:
     """Draw up to twenty pictures as rows: input, every method's result, original; spread evenly over the data."""
     sources = [source for folder in data for source in find_pictures(folder)]
     chosen = [sources[index] for index in np.unique(np.linspace(0, len(sources) - 1, SHEET_ROWS).astype(int))]
@@ -112,13 +112,13 @@ def hole_of(mask_set: str, number: int) -> Bools:
             return hole
 
 
-def _cases(sources: Sequence[Source], mask_sets: Sequence[str]) -> Iterator[Case]:
+def _cases(sources: Sequence[Source], mask_sets: Sequence[str]) -> Iterator[EvaluationCase]:
     for source in sources:
         image = _crop(source)
         if image is not None:
             number = zlib.crc32(f"{source.path.name}:{source.offset}".encode())  # a picture keeps its holes whatever stands beside it
             for mask_set in mask_sets:
-                yield Case(f"{source.path}:{source.offset}", mask_set, image, hole_of(mask_set, number))
+                yield EvaluationCase(f"{source.path}:{source.offset}", mask_set, image, hole_of(mask_set, number))
 
 
 def _crop(source: Source) -> Bytes | None:
@@ -133,16 +133,16 @@ def _crop(source: Source) -> Bytes | None:
     return np.asarray(picture.crop((left, top, left + SIZE, top + SIZE)))
 
 
-def _blanked(case: Case, value: int) -> Bytes:
+def _blanked(case: EvaluationCase, value: int) -> Bytes:
     return np.where(case.hole[..., None], np.uint8(value), case.image)
 
 
-def _filled(case: Case, fill: Fill) -> Bytes:
+def _filled(case: EvaluationCase, fill: FillMethod) -> Bytes:
     filled = fill(_blanked(case, 0), case.hole)
     return np.where(case.hole[..., None], filled, case.image)  # methods that touch known pixels are not punished for it
 
 
-def _score(case: Case, fill: Fill) -> metrics.Scores:
+def _score(case: EvaluationCase, fill: FillMethod) -> metrics.Scores:
     completed, original = (picture.astype(np.float32) / 255 for picture in (_filled(case, fill), case.image))
     return metrics.score(completed, original, case.hole)
 
@@ -159,10 +159,10 @@ def _read_results(path: Path) -> dict[tuple[str, str, str], metrics.Scores]:
     return done
 
 
-def _rows(done: Mapping[tuple[str, str, str], metrics.Scores], mask_sets: Sequence[str], methods: Sequence[str]) -> list[Row]:
+def _rows(done: Mapping[tuple[str, str, str], metrics.Scores], mask_sets: Sequence[str], methods: Sequence[str]) -> list[ScoreRow]:
     rows = []
     for mask_set in mask_sets:
         for method in methods:
             scores = [score for (_, of_set, by), score in done.items() if (of_set, by) == (mask_set, method)]
-            rows.append(Row(method, mask_set, len(scores), metrics.mean_scores(scores)))
+            rows.append(ScoreRow(method, mask_set, len(scores), metrics.mean_scores(scores)))
     return rows

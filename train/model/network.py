@@ -14,7 +14,7 @@ from gi_plugin.config import TrainSettings
 from .attention import ContextualAttention
 from .smooth_base import smooth_base
 
-Fill = Literal["smooth", "grey"]
+BaseFill = Literal["smooth", "grey"]
 DILATIONS = (2, 4, 8, 16)
 
 
@@ -24,7 +24,7 @@ class NetworkSettings:
 
     width: int = 32  # channels of the first layer; every other width is a multiple of it
     attention: bool = True  # False: the paper's baseline without contextual attention
-    fill: Fill = "smooth"  # "grey" is the paper's empty hole; "smooth" adds detail to `smooth_base`
+    fill: BaseFill = "smooth"  # "grey" is the paper's empty hole; "smooth" adds detail to `smooth_base`
 
     @classmethod
     def of(cls, settings: TrainSettings) -> NetworkSettings:
@@ -165,7 +165,7 @@ class InpaintingNetwork(nn.Module):
                 nn.init.zeros_(decoder[-1].weight)  # type: ignore[arg-type]  # a convolution
 
     def forward(self, image: Tensor, mask: Tensor) -> Completion:
-        """Fill the hole.
+        """BaseFill the hole.
 
         :param image: [N, 3, H, W] in [-1, 1]; values inside the hole are ignored. H and W are multiples of 8, at least 72.
         :param mask: [N, 1, H, W] float, 1 = hole.

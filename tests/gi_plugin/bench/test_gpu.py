@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from gi_plugin.bench import gpu as gpu_check
-from gi_plugin.bench.gpu import Row
+from gi_plugin.bench.gpu import GpuRow
 from gi_plugin.config import Config
 
 
 @pytest.fixture(scope="module")
-def rows() -> list[Row]:
+def rows() -> list[GpuRow]:
     """All rows of the smallest window; fp16 is slow on a CPU, so two calls each."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gpu_check, "RUNS", 1)
@@ -22,7 +22,7 @@ def rows() -> list[Row]:
         return list(gpu_check.check(Config(), [72], "cpu", lambda _: None))
 
 
-def test_every_form_has_a_row(rows: list[Row]) -> None:
+def test_every_form_has_a_row(rows: list[GpuRow]) -> None:
     """Attention step, PyTorch in both precisions, and both kinds of TensorRT."""
     assert [(row.what, row.precision) for row in rows] == [
         ("attention: PyTorch", "fp32"),
@@ -34,7 +34,7 @@ def test_every_form_has_a_row(rows: list[Row]) -> None:
     assert {row.window for row in rows} == {72}
 
 
-def test_rows_have_figures_or_say_why_not(rows: list[Row]) -> None:
+def test_rows_have_figures_or_say_why_not(rows: list[GpuRow]) -> None:
     """What ran has a time and a difference from fp32 that fits its precision; what could not run has a reason."""
     measured = {row.precision: row for row in rows if row.what == "PyTorch eager"}
     assert all(row.milliseconds and row.times_floor for row in measured.values())
@@ -55,7 +55,7 @@ def test_the_result_file_is_named_for_the_gpu() -> None:
     assert gpu_check.result_file(Path("docs"), "NVIDIA H200 NVL").as_posix() == "docs/gpu-nvidia-h200-nvl.json"
 
 
-@pytest.mark.parametrize("row", [Row("a", 256, "fp32"), Row("b", 512, "fp16", 1.5, 2.0, 3.0, 0.1, "note")])
-def test_rows_are_json(row: Row) -> None:
+@pytest.mark.parametrize("row", [GpuRow("a", 256, "fp32"), GpuRow("b", 512, "fp16", 1.5, 2.0, 3.0, 0.1, "note")])
+def test_rows_are_json(row: GpuRow) -> None:
     """Figures that are missing are null."""
-    assert Row(**json.loads(json.dumps(vars(row)))) == row
+    assert GpuRow(**json.loads(json.dumps(vars(row)))) == row

@@ -16,9 +16,10 @@ from gi_plugin import files
 from gi_plugin.atomic import PARTIAL
 from gi_plugin.config import Config, EngineSettings, ModelSettings
 from gi_plugin.errors import EngineError, ModelError
-from gi_plugin.folder_run import jobs as folders, pipeline
+from gi_plugin.folder_run import jobs as folders, pipeline, steps
 from gi_plugin.folder_run.jobs import Job
-from gi_plugin.inpainter import Inpainter, Options
+from gi_plugin.inpainter import Inpainter
+from gi_plugin.options import Options
 from gi_plugin.planning import plan
 from tests.gi_plugin.folder_run import mixed
 
@@ -44,7 +45,7 @@ def test_a_run_equals_its_pictures_one_by_one(jobs: list[Job], inpainter: Inpain
     assert list(pipeline.run(jobs, inpainter, Options())) == [pipeline.Outcome(job) for job in jobs]
     for job in jobs:
         alone = tmp_path / "alone" / job.output.name
-        pipeline.fill_file(Job(job.image, job.mask, alone), inpainter, Options())
+        steps.fill_file(Job(job.image, job.mask, alone), inpainter, Options())
         assert job.output.read_bytes() == alone.read_bytes()
         assert mixed.is_filled(job.image, job.output)
 
@@ -103,7 +104,7 @@ def test_a_failure_in_any_step_is_an_outcome(jobs: list[Job], inpainter: Inpaint
     assert [path.exists() for path in (job.output for job in jobs)] == [number not in (1, 2, 4, 5) for number in range(len(jobs))]
 
 
-def test_what_would_befall_every_picture_ends_the_run(jobs: list[Job], tmp_path: Path) -> None:
+def test_an_error_that_affects_every_picture_ends_the_run(jobs: list[Job], tmp_path: Path) -> None:
     """A network that is not there is an error of the run, and no thread stays."""
     with pytest.raises(ModelError):
         list(pipeline.run(jobs, Inpainter(Config(model=ModelSettings(str(tmp_path / "missing.onnx")))), Options()))
@@ -133,20 +134,20 @@ def test_an_interrupt_leaves_a_picture_at_its_next_window(inpainter: Inpainter, 
         def close(self) -> None:
             engine.close()
 
-    inpainter._engines[256] = Counted()  # noqa: SLF001  # to see the windows
+    counting = Inpainter(inpainter.config, lambda _config, _window: Counted())
     former = signal.signal(signal.SIGINT, signal.default_int_handler)
     main = threading.get_ident()
     interrupt = threading.Thread(target=lambda: begun.wait(60) and signal.pthread_kill(main, signal.SIGINT))
     try:
         interrupt.start()
         with pytest.raises(KeyboardInterrupt):
-            list(pipeline.run([Job(tmp_path / "in.png", tmp_path / "mask.png", output) for output in outputs], inpainter, Options()))
+            list(pipeline.run([Job(tmp_path / "in.png", tmp_path / "mask.png", output) for output in outputs], counting, Options()))
     finally:
         interrupt.join()
         signal.signal(signal.SIGINT, former)
     assert 1 <= windows[0] < len(plan(hole > 0))
     assert not any(output.exists() for output in outputs)
-    assert inpainter(pixels[:, :600], hole[:, :600]).shape == (600, 600, 3)
+    assert counting(pixels[:, :600], hole[:, :600]).shape == (600, 600, 3)
 
 
 def test_settings_for_many_pictures() -> None:
@@ -161,7 +162,7 @@ class _Flag:
     def __init__(self) -> None:
         self.up = False
 
-    def __bool__(self) -> bool:
+    def __call__(self) -> bool:
         return self.up
 
 

@@ -27,8 +27,9 @@ from gi_plugin.errors import MissingDependency, ModelError
 from gi_plugin.folder_run import jobs as folders, pipeline
 from gi_plugin.folder_run.jobs import Job
 from gi_plugin.hooks.ray_cluster import folders as ray_folders
-from gi_plugin.hooks.ray_cluster.data import Batch, Inpaint
-from gi_plugin.inpainter import Inpainter, Options
+from gi_plugin.hooks.ray_cluster.data import Inpaint, RayBatch
+from gi_plugin.inpainter import Inpainter
+from gi_plugin.options import Options
 from tests.gi_plugin.folder_run import mixed
 from tests.hooks.pictures import picture
 from tests.product import ROOT
@@ -135,14 +136,14 @@ def test_a_picture_that_kills_its_workers_is_given_up(tmp_path: Path, monkeypatc
             self.worker = Worker(**settings)
             fill = self.worker.fill
 
-            def deadly(batch: Batch) -> Batch:
+            def deadly(batch: RayBatch) -> RayBatch:
                 if any("003" in name for name in batch["image"]):
                     os.kill(os.getpid(), signal.SIGKILL)
                 return fill(batch)
 
             self.worker.fill = deadly  # type: ignore[method-assign]
 
-        def __call__(self, batch: Batch) -> Batch:
+        def __call__(self, batch: RayBatch) -> RayBatch:
             return self.worker(batch)
 
     monkeypatch.setattr(ray_folders, "Worker", Mortal)
@@ -189,7 +190,7 @@ def test_a_worker_takes_the_cpus_it_was_given(cpus: float, setting: int, threads
     """The engine has as many threads as Ray gave CPUs to the worker, or as many as the settings say."""
 
     class Told(Inpaint):
-        def __call__(self, batch: Batch) -> Batch:
+        def __call__(self, batch: RayBatch) -> RayBatch:
             return {"threads": [self._inpainter.config.engine.threads] * len(batch["item"])}
 
     config = Config(engine=EngineSettings(threads=setting))

@@ -1,0 +1,79 @@
+"""Options of one call: what a caller may choose, checked, from keywords or from the mapping of a hook call."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from numbers import Integral
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+
+from .errors import ConfigError
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of an `inpaint` call.
+
+    :raises ConfigError: if a value is none that its option takes.
+    """
+
+    channel_axis: int | None = -1  # where the channels of a three-dimensional image stand
+    data_range: tuple[float, float] | None = None  # lowest and highest value of a float image; [0, 1] if None
+    dilate: int | None = None  # pixels by which the hole is grown first; the setting [hook] dilate if None
+    mask_alpha: bool = False  # read the hole from the alpha channel of a mask with four channels
+
+    def __post_init__(self) -> None:
+        for name, (test, expected) in _EXPECTED.items():
+            value = getattr(self, name)
+            if value is not None and not test(value):
+                raise ConfigError(f"option {name} = {value!r}: expected {expected}")
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Options:
+        """Options from the mapping of a hook call.
+
+        :raises ConfigError: if a key is unknown, or its value is none that the option takes.
+        """
+        known = [entry.name for entry in dataclasses.fields(cls)]
+        unknown = [key for key in values if key not in known]
+        if unknown:
+            raise ConfigError(f"unknown option {unknown[0]!r}: {nearest(unknown[0], known)}")
+        return cls(**values)
+
+
+_EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "channel_axis": (lambda value: isinstance(value, Integral), "a whole number"),
+    "data_range": (lambda value: np.shape(value) == (2,) and np.asarray(value).dtype.kind in "iuf", "two numbers, (lowest, highest)"),
+    "dilate": (lambda value: isinstance(value, Integral) and int(value) >= 0, "0 or more pixels"),
+    "mask_alpha": (lambda value: isinstance(value, bool), "True or False"),
+}
+
+
+def names_nearest_keyword(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Make a misspelt keyword of a call a `TypeError` that names the nearest one; type checkers see the same signature."""
+    known = [parameter.name for parameter in inspect.signature(function).parameters.values() if parameter.name != "self"]
+
+    @functools.wraps(function)
+    def checked(*arguments: Arguments.args, **keywords: Arguments.kwargs) -> Result:
+        for name in keywords:
+            if name not in known:
+                raise TypeError(f"inpaint has no option {name!r}: {nearest(name, known)}")
+        return function(*arguments, **keywords)
+
+    return checked
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of an error's message about an unknown name: the known name that is spelt most like it, or all of them."""
+    names = list(known)
+    found = get_close_matches(name, names, 1)
+    return f"did you mean {found[0]!r}?" if found else f"expected one of {', '.join(names)}"
