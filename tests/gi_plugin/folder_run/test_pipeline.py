@@ -15,6 +15,7 @@ from PIL import Image
 from gi_plugin import files
 from gi_plugin.atomic import PARTIAL
 from gi_plugin.config import Config, EngineSettings, ModelSettings
+from gi_plugin.engines import open_engine
 from gi_plugin.errors import EngineError, ModelError
 from gi_plugin.folder_run import jobs as folders, pipeline, steps
 from gi_plugin.folder_run.jobs import Job
@@ -121,20 +122,18 @@ def test_an_interrupt_leaves_a_picture_at_its_next_window(inpainter: Inpainter, 
     Image.fromarray(hole).save(tmp_path / "mask.png")
     outputs = [tmp_path / f"out{number}.png" for number in range(5)]
     begun, windows = threading.Event(), [0]
-    engine = inpainter.engine(256)
 
     class Counted:
-        batch, window, backend = engine.batch, engine.window, engine.backend
+        def __init__(self, config: Config, window: int) -> None:
+            self._engine = open_engine(config, window)
+            self.batch, self.window, self.backend, self.close = self._engine.batch, window, self._engine.backend, self._engine.close
 
         def __call__(self, *arguments: Any) -> Any:
             windows[0] += 1
             begun.set()
-            return engine(*arguments)
+            return self._engine(*arguments)
 
-        def close(self) -> None:
-            engine.close()
-
-    counting = Inpainter(inpainter.config, lambda _config, _window: Counted())
+    counting = Inpainter(inpainter.config, Counted)
     former = signal.signal(signal.SIGINT, signal.default_int_handler)
     main = threading.get_ident()
     interrupt = threading.Thread(target=lambda: begun.wait(60) and signal.pthread_kill(main, signal.SIGINT))
