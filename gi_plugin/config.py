@@ -11,7 +11,7 @@ import os
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import platformdirs
 
@@ -20,6 +20,8 @@ from .errors import ConfigError
 APPLICATION = "gi-plugin"
 CONFIG_VARIABLE = "GI_PLUGIN_CONFIG"
 CACHE_VARIABLE = "GI_PLUGIN_CACHE"
+Detail = Literal["transfer", "network"]  # where the pixels of a fill come from
+DETAILS: tuple[Detail, ...] = ("transfer", "network")
 BACKENDS = ("tensorrt", "tensorrt-rtx", "openvino", "torch")
 
 
@@ -51,6 +53,7 @@ class HookSettings:
     """[hook]: defaults of the options of an `inpaint` call."""
 
     dilate: int = _between(0, 0, 64)
+    detail: Detail = _one_of("transfer", *DETAILS)
     max_pixels: int = _between(500_000_000, 1, 2**40)
 
 
@@ -72,6 +75,11 @@ class EngineSettings:
     threads: int = _between(0, 0, 1024)
     streams: int = _between(0, 0, 64)
     cache: str = ""
+
+    def cores(self) -> int:
+        """Threads that may run at once: the setting, else one per core that this process may use."""
+        usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return self.threads or usable
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,13 @@ class Picture:
 
         :return: [S, S, 3] in [-1, 1] (0 in the hole) and its hole [S, S]; S = side / scale.
         """
-        rows, columns = _mirrored(top, side, self.hole.shape[0]), _mirrored(left, side, self.hole.shape[1])
+        return self.read(top, left, side, side, scale)
+
+    def read(self, top: int, left: int, height: int, width: int, scale: int = 1) -> tuple[Floats, Bools]:
+        """Read a rectangle at 1/`scale` of its size, mirrored where it leaves the image: see `window`."""
+        rows, columns = _mirrored(top, height, self.hole.shape[0]), _mirrored(left, width, self.hole.shape[1])
         step = max(SCAN_ROWS // scale, 1) * scale
-        strips = [self._strip(rows[start : start + step], columns, scale) for start in range(0, side, step)]
+        strips = [self._strip(rows[start : start + step], columns, scale) for start in range(0, height, step)]
         pixels, hole = (np.concatenate(parts) for parts in zip(*strips, strict=True))
         return pixels, hole
 
@@ -85,7 +89,7 @@ def check_image(image: Array, channel_axis: int | None = -1, data_range: tuple[f
     return pixels, low, high
 
 
-def check_mask(mask: Array, shape: tuple[int, int], *, alpha: bool = False) -> Bools:
+def check_mask(mask: Array, shape: tuple[int, int], *, alpha: bool = False, may_be_full: bool = False) -> Bools:
     """Turn a mask into a bool array [H, W], True = missing.
 
     Non-zero means missing, as in scikit-image, with one refinement for masks that went through a lossy file: a value counts if it is
@@ -95,6 +99,7 @@ def check_mask(mask: Array, shape: tuple[int, int], *, alpha: bool = False) -> B
     :param mask: HxW or HxWx1, bool, integer or float; or a colour picture of a mask (HxWx3, HxWx4), judged by the mean of its colours,
         or by its alpha channel if `alpha`.
     :param shape: (H, W) of the image.
+    :param may_be_full: whether every pixel may count.
     :raises ImageError: if the mask does not fit the image, says that everything is missing, or has values of which none counts.
     """
     if not isinstance(mask, np.ndarray) or mask.dtype.kind not in "buif":
@@ -112,7 +117,7 @@ def check_mask(mask: Array, shape: tuple[int, int], *, alpha: bool = False) -> B
             f"mask marks nothing as missing: its largest value is {largest:g}, and what counts lies above half of 0 to {limit:g}; "
             "if every non-zero value means missing, pass mask > 0"
         )
-    if hole.all():
+    if hole.all() and not may_be_full:
         hint = "; its alpha channel varies: if that is the mask, ask for it (mask_alpha)" if _alpha_varies(mask, alpha) else ""
         raise ImageError(f"mask marks every pixel as missing: nothing is left to fill the picture from (non-zero = missing){hint}")
     return hole

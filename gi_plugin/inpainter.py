@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from gi_plugin.engines import Engine, open_engine
 
-from .arrays import Array, Bools, Floats, Matches
-from .config import Config, load_config
+from .arrays import Array, Bools
+from .config import Config, Detail, load_config
 from .errors import EngineError, ImageError
-from .image import SCAN_ROWS, Picture, check_image, check_values, enlarge
+from .filling import Piece, TransferSettings, fill
+from .image import Picture, check_image, check_mask, check_values
 from .options import Options, names_nearest_keyword
-from .planning import PlannedHole, Window, plan_hole
+from .planning import PlannedHole, plan_hole
 
 EngineOpener = Callable[[Config, int], Engine]  # takes the settings and the side of the windows
 
@@ -26,7 +27,7 @@ class Inpainting:
 
     image: Array  # as the input: same shape and dtype
     hole: Bools  # [H, W], True = was missing
-    matches: list[tuple[Window, Matches]]  # per window, the best background cell of every cell [S/8 * S/8]
+    pieces: list[Piece]  # the parts of the hole, and where their pixels came from
 
 
 class Inpainter:
@@ -52,14 +53,18 @@ class Inpainter:
         data_range: tuple[float, float] | None = None,
         dilate: int | None = None,
         mask_alpha: bool = False,
+        detail: Detail | None = None,
+        sources: Array | None = None,
+        seed: int = 0,
     ) -> Array:
         """Fill the hole of an image: see `inpaint`."""
-        return self.run(image, mask, Options(channel_axis, data_range, dilate, mask_alpha)).image
+        return self.run(image, mask, Options(channel_axis, data_range, dilate, mask_alpha, detail, sources, seed)).image
 
     def plan(self, mask: Array, shape: tuple[int, int], options: Options) -> PlannedHole:
         """Check a mask, grow its hole and plan the windows, for one picture of `shape` (rows, columns) or many; errors as for `inpaint`."""
         dilate = self.config.hook.dilate if options.dilate is None else options.dilate
-        return plan_hole(mask, shape, alpha=options.mask_alpha, dilate=int(dilate))
+        detail: Detail = options.detail or self.config.hook.detail
+        return plan_hole(mask, shape, detail, alpha=options.mask_alpha, dilate=int(dilate))
 
     def open_engines(self, hole: PlannedHole) -> None:
         """Open the engines that a hole needs; errors as for `inpaint`."""
@@ -90,7 +95,21 @@ class Inpainter:
         check_values(Picture(source, planned.hole, low, high))
         result = np.array(image)
         filled = Picture(check_image(result, options.channel_axis)[0], planned.hole, low, high)
-        return Inpainting(result, planned.hole, list(self._fill(filled, planned.windows)))
+        settings = TransferSettings(self._sources(options, (rows, columns)), options.seed, self._threads())
+        return Inpainting(result, planned.hole, list(fill(filled, planned, self.engine, settings)))
+
+    def _sources(self, options: Options, shape: tuple[int, int]) -> Bools | None:
+        if options.sources is None:
+            return None
+        try:
+            return check_mask(options.sources, shape, may_be_full=True)
+        except ImageError as error:
+            raise ImageError(f"sources: {error}") from error
+
+    def _threads(self) -> int:
+        """Threads of the transfer: as many as the engine has for each of its streams."""
+        engine = self.config.engine
+        return max(engine.cores() // max(engine.streams, 1), 1)
 
     def close(self) -> None:
         """Release the engines; a later call opens them again."""
@@ -105,44 +124,6 @@ class Inpainter:
             if window not in self._engines:
                 self._engines[window] = self._open_engine(self.config, window)
             return self._engines[window]
-
-    def _fill(self, picture: Picture, windows: Sequence[Window]) -> Iterator[tuple[Window, Matches]]:
-        for size in sorted({window.size for window in windows}, reverse=True):  # reduced windows are large ones: keep them first
-            engine = self.engine(size)
-            views: dict[tuple[int, int, int, int], list[Window]] = {}  # holes of a small image often share a view: it is run once
-            for window in windows:
-                if window.size == size:
-                    views.setdefault((window.top, window.left, window.side, window.scale), []).append(window)
-            groups = list(views.values())
-            for start in range(0, len(groups), engine.batch):
-                yield from _fill_batch(picture, groups[start : start + engine.batch], engine)
-
-
-def _fill_batch(picture: Picture, groups: list[list[Window]], engine: Engine) -> Iterator[tuple[Window, Matches]]:
-    """Run the engine on one view per group, and write what each window of a group owns."""
-    views = [picture.window(first.top, first.left, first.side, first.scale) for first, *_ in groups]
-    image = np.stack([pixels.transpose(2, 0, 1) for pixels, _ in views])  # [N, 3, S, S]
-    mask = np.stack([hole[None] for _, hole in views]).astype(np.float32)  # [N, 1, S, S]
-    completed, matches = engine(image, mask)
-    if not np.isfinite(completed).all():
-        raise EngineError(f"{engine.backend} returned values that are not numbers; try [engine] precision = 'fp32'")
-    for group, pixels, found in zip(groups, _grey_where(image, completed), matches, strict=True):
-        for window in group:
-            _write(picture, window, pixels.transpose(1, 2, 0))
-            yield window, found
-
-
-def _grey_where(image: Floats, completed: Floats) -> Floats:
-    """Take the colour out of what is filled in grey views, [N, 3, S, S] each: the network leaves a tint."""
-    grey = (image == image[:, :1]).all(axis=(1, 2, 3), keepdims=True)
-    return np.where(grey, completed.mean(axis=1, keepdims=True), completed)
-
-
-def _write(picture: Picture, window: Window, pixels: Floats) -> None:
-    own = window.own
-    for top in range(own.top, own.bottom, SCAN_ROWS):
-        height, width = min(SCAN_ROWS, own.bottom - top), own.right - own.left
-        picture.write(top, own.left, enlarge(pixels, window.scale, top - window.top, own.left - window.left, height, width))
 
 
 _default: Inpainter | None = None
@@ -176,6 +157,9 @@ def inpaint(
     data_range: tuple[float, float] | None = None,
     dilate: int | None = None,
     mask_alpha: bool = False,
+    detail: Detail | None = None,
+    sources: Array | None = None,
+    seed: int = 0,
     split_into_regions: bool = False,  # noqa: ARG001  # see below
 ) -> Array:
     """Fill the hole of an image with the contextual-attention network.
@@ -189,6 +173,10 @@ def inpaint(
     :param data_range: lowest and highest value of a float image; [0, 1] if None.
     :param dilate: pixels by which the hole is grown first; the setting [hook] dilate if None.
     :param mask_alpha: read the hole from the alpha channel of a mask with four channels.
+    :param detail: where the pixels come from: "transfer" takes them from the known part of the image, guided by the network; "network" takes
+        the network's own. The setting [hook] detail if None.
+    :param sources: a mask like `mask`: non-zero = pixels may come from here (transfer only); from everywhere that is known if None.
+    :param seed: another number gives another result of the transfer.
     :param split_into_regions: accepted and ignored: holes that stand apart always get windows of their own.
     :return: a new array of the image's shape and dtype; every known pixel is bit-identical.
     :raises ImageError: if image or mask cannot be used.
@@ -196,4 +184,4 @@ def inpaint(
     :raises EngineError: if no engine can run, or one fails.
     :raises TypeError: if there is no such option; the message names the nearest.
     """
-    return default_inpainter().run(image, mask, Options(channel_axis, data_range, dilate, mask_alpha)).image
+    return default_inpainter().run(image, mask, Options(channel_axis, data_range, dilate, mask_alpha, detail, sources, seed)).image

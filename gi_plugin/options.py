@@ -6,13 +6,15 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from numbers import Integral
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from .arrays import Array
+from .config import DETAILS, Detail
 from .errors import ConfigError
 
 Arguments = ParamSpec("Arguments")
@@ -30,6 +32,9 @@ class Options:
     data_range: tuple[float, float] | None = None  # lowest and highest value of a float image; [0, 1] if None
     dilate: int | None = None  # pixels by which the hole is grown first; the setting [hook] dilate if None
     mask_alpha: bool = False  # read the hole from the alpha channel of a mask with four channels
+    detail: Detail | None = None  # where the pixels come from; the setting [hook] detail if None
+    sources: Array | None = field(default=None, compare=False)  # mask of where the transfer may take pixels from; everywhere if None
+    seed: int = 0  # another number gives another result of the transfer
 
     def __post_init__(self) -> None:
         for name, (test, expected) in _EXPECTED.items():
@@ -55,6 +60,9 @@ _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "data_range": (lambda value: np.shape(value) == (2,) and np.asarray(value).dtype.kind in "iuf", "two numbers, (lowest, highest)"),
     "dilate": (lambda value: isinstance(value, Integral) and int(value) >= 0, "0 or more pixels"),
     "mask_alpha": (lambda value: isinstance(value, bool), "True or False"),
+    "detail": (lambda value: value in DETAILS, " or ".join(map(repr, DETAILS))),
+    "sources": (lambda value: isinstance(value, np.ndarray), "a mask, as a numpy array"),
+    "seed": (lambda value: isinstance(value, Integral) and 0 <= int(value) < 2**31, "a whole number from 0 to 2**31 - 1"),
 }
 
 

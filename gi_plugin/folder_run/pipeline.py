@@ -5,7 +5,6 @@ One thread reads ahead, as many as the engine has streams fill, others write; de
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -50,8 +49,7 @@ def never() -> bool:
 
 def for_many(config: Config) -> Config:
     """Settings for many pictures: as many streams as cores, `STREAMS` at most, where the settings leave it open."""
-    cores = config.engine.threads or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    return replace(config, engine=replace(config.engine, streams=config.engine.streams or min(cores, STREAMS)))
+    return replace(config, engine=replace(config.engine, streams=config.engine.streams or min(config.engine.cores(), STREAMS)))
 
 
 def run(jobs: Iterable[Job], inpainter: Inpainter, options: Options, stop: Callable[[], bool] = never) -> Generator[Outcome]:

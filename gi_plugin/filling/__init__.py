@@ -1,0 +1,9 @@
+"""Filling the hole of a checked picture: the network completes windows; its pixels, or those of the transfer, go into the hole."""
+
+from __future__ import annotations
+
+from .fill import fill
+from .piece import Piece
+from .transfer_detail import TransferSettings
+
+__all__ = ["Piece", "TransferSettings", "fill"]

@@ -1,0 +1,59 @@
+"""The network's completion of windows, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gi_plugin.engines import Engine
+
+from ..arrays import Floats, Matches
+from ..errors import EngineError
+from ..image import Picture
+from ..planning import Window
+
+EngineOf = Callable[[int], Engine]  # the engine for windows of one size
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What the network makes of one view of a picture."""
+
+    windows: list[Window]  # all of the same view
+    pixels: Floats  # [S, S, 3] in [-1, 1]
+    matches: Matches  # [S/8 * S/8]
+
+
+def completions(picture: Picture, windows: Sequence[Window], engine_of: EngineOf) -> Iterator[Completion]:
+    """Run the network on every view of `windows` once, the larger windows first.
+
+    :raises EngineError: if an engine fails, or returns values that are not finite.
+    """
+    for size in sorted({window.size for window in windows}, reverse=True):
+        engine = engine_of(size)
+        views: dict[tuple[int, int, int, int], list[Window]] = {}  # holes of a small picture often share a view: it is run once
+        for window in windows:
+            if window.size == size:
+                views.setdefault(window.view, []).append(window)
+        groups = list(views.values())
+        for start in range(0, len(groups), engine.batch):
+            yield from _batch(picture, groups[start : start + engine.batch], engine)
+
+
+def _batch(picture: Picture, groups: list[list[Window]], engine: Engine) -> Iterator[Completion]:
+    views = [picture.window(*first.view) for first, *_ in groups]
+    image = np.stack([pixels.transpose(2, 0, 1) for pixels, _ in views])  # [N, 3, S, S]
+    mask = np.stack([hole[None] for _, hole in views]).astype(np.float32)  # [N, 1, S, S]
+    completed, matches = engine(image, mask)
+    if not np.isfinite(completed).all():
+        raise EngineError(f"{engine.backend} returned values that are not numbers; try [engine] precision = 'fp32'")
+    for windows, pixels, found in zip(groups, _grey_where(image, completed), matches, strict=True):
+        yield Completion(windows, pixels.transpose(1, 2, 0), found)
+
+
+def _grey_where(image: Floats, completed: Floats) -> Floats:
+    """Take the colour out of what is filled in grey views, [N, 3, S, S] each: the network leaves a tint."""
+    grey = (image == image[:, :1]).all(axis=(1, 2, 3), keepdims=True)
+    return np.where(grey, completed.mean(axis=1, keepdims=True), completed)

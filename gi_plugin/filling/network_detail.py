@@ -1,0 +1,15 @@
+"""The network's own pixels, enlarged where its window was reduced."""
+
+from __future__ import annotations
+
+from ..arrays import Floats
+from ..image import SCAN_ROWS, Picture, enlarge
+from ..planning import Window
+
+
+def write_completed(picture: Picture, window: Window, pixels: Floats) -> None:
+    """Write the hole inside `window.own` from the completed window [S, S, 3] in [-1, 1], in strips of rows."""
+    own = window.own
+    for top in range(own.top, own.bottom, SCAN_ROWS):
+        height, width = min(SCAN_ROWS, own.bottom - top), own.right - own.left
+        picture.write(top, own.left, enlarge(pixels, window.scale, top - window.top, own.left - window.left, height, width))

@@ -1,0 +1,102 @@
+"""Boxes around the holes of a picture, found without picture-sized temporaries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from ..arrays import Bools
+
+BLOCK = 32  # holes are told apart at this resolution: nearer ones count as one
+
+
+class Box(NamedTuple):
+    """A rectangle of pixels, ends exclusive."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def longest(self) -> int:
+        """The longer side, in pixels."""
+        return max(self.bottom - self.top, self.right - self.left)
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Its rows and columns."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def union(self, other: Box) -> Box:
+        """The smallest box around both."""
+        return Box(min(self.top, other.top), min(self.left, other.left), max(self.bottom, other.bottom), max(self.right, other.right))
+
+    def grown(self, margin: int, shape: tuple[int, int]) -> Box:
+        """The box with up to `margin` pixels more on every side, inside a picture of `shape` (rows, columns)."""
+        return Box(
+            max(self.top - margin, 0), max(self.left - margin, 0), min(self.bottom + margin, shape[0]), min(self.right + margin, shape[1])
+        )
+
+
+def boxes_of(hole: Bools, join: int) -> list[Box]:
+    """Bounding boxes of the connected holes of `hole` [H, W]; boxes that fit into a square of `join` pixels together become one."""
+    return _joined(_boxes(hole), join)
+
+
+def tightened(box: Box, hole: Bools) -> Box:
+    """The smallest box around the missing pixels in `box`, of which there is one at least."""
+    part = hole[box.slices]
+    rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
+    return Box(box.top + int(rows[0]), box.left + int(columns[0]), box.top + int(rows[-1]) + 1, box.left + int(columns[-1]) + 1)
+
+
+def parts_of(box: Box, hole: Bools, step: int) -> Iterator[Box]:
+    """Cut a box into squares of `step` pixels and tighten each around its missing pixels; squares without one are left out."""
+    for top in range(box.top, box.bottom, step):
+        for left in range(box.left, box.right, step):
+            part = Box(top, left, min(top + step, box.bottom), min(left + step, box.right))
+            if hole[part.slices].any():
+                yield tightened(part, hole)
+
+
+def connected(blocks: Bools) -> Iterator[Box]:
+    """Bounding boxes of the blocks that touch each other, by sides or corners.
+
+    scikit-image's `label` does the same; importing it (and scipy) takes longer than all the rest of a plan.
+    """
+    rest = set(zip(*(axis.tolist() for axis in blocks.nonzero()), strict=True))
+    while rest:
+        group = [rest.pop()]
+        for row, column in group:  # grows while it is read
+            touching = {(row + down, column + right) for down in (-1, 0, 1) for right in (-1, 0, 1)} & rest
+            rest -= touching
+            group += touching
+        rows, columns = zip(*group, strict=True)
+        yield Box(min(rows), min(columns), max(rows) + 1, max(columns) + 1)
+
+
+def _boxes(hole: Bools) -> list[Box]:
+    """Bounding boxes of the connected holes, in raster order, found on a grid of blocks."""
+    height, width = hole.shape
+    rows = (hole[top : top + BLOCK].any(axis=0) for top in range(0, height, BLOCK))
+    blocks = np.stack([np.logical_or.reduceat(row, range(0, width, BLOCK)) for row in rows])
+    coarse = [Box(BLOCK * top, BLOCK * left, BLOCK * bottom, BLOCK * right) for top, left, bottom, right in connected(blocks)]
+    return sorted(tightened(box, hole) for box in coarse)
+
+
+def _joined(boxes: list[Box], join: int) -> list[Box]:
+    """Join boxes that fit into a square together; `boxes` come in raster order."""
+    done: list[Box] = []
+    near: list[Box] = []
+    for box in boxes:
+        done += [other for other in near if other.top + join <= box.top]
+        near = [other for other in near if other.top + join > box.top]
+        partner = next((other for other in near if other.union(box).longest <= join), None)
+        if partner is not None:
+            near.remove(partner)
+            box = partner.union(box)  # noqa: PLW2901  # the joined box takes its partner's place
+        near.append(box)
+    return done + near

@@ -1,0 +1,55 @@
+"""Windows for holes that the transfer fills, guided by the network.
+
+The network only says what goes where, so it runs where the hole is at most 112 px thick: a thicker hole is read at 1/2, 1/4, … of its
+size. A hole that is longer than half of a window is cut into parts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arrays import Bools
+from ..transfer import hole_depth
+from .boxes import Box, boxes_of, parts_of
+from .window import COARSE, SMALL, Window, window_around
+
+THICKEST = 112  # of a hole in the network's input, in pixels
+MEASURED = 1024  # longest side at which a thickness is measured, in pixels
+
+
+def plan_transfer(hole: Bools) -> list[Window]:
+    """Cover every missing pixel of `hole` [H, W] by a window that owns it; empty if nothing is missing. Thick holes come first."""
+    windows = [window for box in boxes_of(hole, SMALL // 2) for window in _windows(box, hole)]
+    return sorted(windows, key=lambda window: -window.scale)
+
+
+def _windows(box: Box, hole: Bools) -> list[Window]:
+    shape = (hole.shape[0], hole.shape[1])
+    scale = _scale(_thickness(hole[box.slices]))
+    if scale > 1 and box.longest <= scale * COARSE // 2:
+        return [window_around(box, COARSE, scale, shape)]
+    if box.longest <= scale * SMALL // 2:
+        return [window_around(box, SMALL, scale, shape)]
+    return [window_around(part, SMALL, scale, shape) for part in parts_of(box, hole, scale * SMALL // 2)]
+
+
+def _scale(thickness: float) -> int:
+    scale = 1
+    while thickness / scale >= THICKEST:
+        scale *= 2
+    return scale
+
+
+def _thickness(hole: Bools) -> float:
+    """Diameter of the largest disc inside of a hole [h, w], in pixels; of long holes at reduced size, where it comes out a little smaller."""
+    factor = -(-max(hole.shape) // MEASURED)
+    return 2 * factor * hole_depth(_reduced(hole, factor))
+
+
+def _reduced(hole: Bools, factor: int) -> Bools:
+    """A hole at 1/factor of its size: missing is what is missing wholly."""
+    if factor == 1:
+        return hole
+    for axis in (0, 1):
+        hole = np.logical_and.reduceat(hole, range(0, hole.shape[axis], factor), axis)
+    return hole
