@@ -21,6 +21,7 @@ LADDER = (  # low to high; a module imports what stands on lower rungs, modules 
     ("config", "network_file", "openvino_core"),
     ("image",),
     ("planning",),
+    ("*", "transfer"),
     ("*", "train"),
     ("*", "engines"),
     ("inpainter",),
