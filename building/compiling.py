@@ -21,13 +21,15 @@ from building.targets import MACOS, Target, target
 SOURCES = {  # file: the instruction sets it is compiled for; more than one: once each, with -DGI_SUFFIX=_base, _v3, _v4
     "inner.c": ("base", "v3", "v4"),
     "dispatch.c": ("base",),
+    "level.c": ("base",),
 }
 INSTRUCTIONS = {  # x86-64 has these levels; other processors have "base" alone
     "base": (),
     "v3": ("-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2", "-mlzcnt"),
     "v4": ("-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2", "-mlzcnt", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512cd"),
 }
-FLAGS = ("-std=gnu11", "-O3", "-g0", "-fvisibility=hidden", "-fno-math-errno", "-ffp-contract=fast")
+EXACT = ("-fno-math-errno", "-ffp-contract=off")  # no fused multiply-add: the same bits on every processor, and as numpy
+FLAGS = ("-std=gnu11", "-O3", "-g0", "-fvisibility=hidden", *EXACT)
 FOLDER = Path(__file__).resolve().parents[1] / "gi_plugin" / "transfer"
 CHOICES = ("auto", "cc", "zig", "none")
 PROBE = "#include <math.h>\nint probe(int x) { return x; }\n"

@@ -2,27 +2,16 @@
 #include "rows.h"
 #define GI_MOST_THREADS 64
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-
-static int level(void) { /* 3 and 4: the processor has the instructions, and the system keeps their registers */
-    unsigned a, b, c, d, low, high;
-    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_FMA) || !(c & bit_F16C)) return 1;
-    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    if ((low & 0x6) != 0x6 || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 1;
-    unsigned v3 = bit_AVX2 | bit_BMI | bit_BMI2, v4 = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31;
-    if ((b & v3) != v3) return 1;
-    return (low & 0xe6) == 0xe6 && (b & v4) == v4 ? 4 : 3;
-}
-
 static gi_row_work *chosen(int most) {
-    int have = level();
+#if defined(__x86_64__)
+    int have = gi_transfer_level();
     if (have > most) have = most;
-    return have >= 4 ? gi_square_rows_v4 : have >= 3 ? gi_square_rows_v3 : gi_square_rows_base;
-}
+    if (have >= 3) return have >= 4 ? gi_square_rows_v4 : gi_square_rows_v3;
 #else
-static gi_row_work *chosen(int most) { (void)most; return gi_square_rows_base; }
+    (void)most;
 #endif
+    return gi_square_rows_base;
+}
 
 typedef struct {
     gi_row_work *work;

@@ -10,6 +10,8 @@
 #define GI_EXPORT __attribute__((visibility("default")))
 #endif
 
+GI_EXPORT int gi_transfer_level(void);
+
 typedef struct {
     const float *values; /* rows, width */
     float *sums;         /* rows */
