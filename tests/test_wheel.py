@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,12 +19,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from building import compiling
+from building.targets import target
 from gi_plugin.config import Config, parse_config
 from tests import product
 
 pytestmark = pytest.mark.slow
 
-MADE = (".*", "build", "dist", "out", "runs", "*.egg-info", "__pycache__")  # not sources
+MADE = (".*", "build", "dist", "out", "runs", "*.egg-info", "__pycache__", "_inner.*")  # not sources
+LIBRARY = target().library if compiling.system_compiler() or compiling.zig() else ""  # what a build here puts into the wheel
 INFO = f"gi_plugin-{version('gi-plugin')}.dist-info"
 MANIFEST = f"gi_plugin-{version('gi-plugin')}.data/data/share/gi-plugin/plugin.toml"
 OPTIONAL = {"torch", "tensorboard", "safetensors", "onnxscript", "tensorrt", "tensorrt-rtx", "pycuda", "cuda-bindings", "triton"}
@@ -55,6 +59,14 @@ print(json.dumps({
     "hole changed": bool((results[0][mask] != image[mask]).all()),
 }))
 """
+NUMPY = """
+import warnings
+from gi_plugin.transfer import native
+
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("default")
+    print(native.library(), native.library(), *[one.message for one in caught])
+"""
 
 
 class Built(NamedTuple):
@@ -71,15 +83,25 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tmp_path_factory.mktemp("build")
     tree, out = folder / "tree", folder / "dist"
     shutil.copytree(product.ROOT, tree, ignore=shutil.ignore_patterns(*MADE))
-    _run("-m", "build", "--no-isolation", "--outdir", str(out), str(tree), cwd=folder, env={"PIP_NO_INDEX": "1"})
+    _build("--outdir", str(out), str(tree), cwd=folder, compiler="auto")
     return Built(tree, *out.glob("*.tar.gz"), *out.glob("*.whl"))
 
 
 @pytest.fixture(scope="module")
 def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder into which pip put the wheel, and only the wheel."""
-    folder = tmp_path_factory.mktemp("installed")
-    _run("-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(folder), str(built.wheel), cwd=folder, env={})
+    return _install(built.wheel, tmp_path_factory.mktemp("installed"))
+
+
+def _build(*arguments: str, cwd: Path, compiler: str) -> None:
+    """Build with what is installed: without a C compiler, ours would be asked for, and is not needed."""
+    env = {"PIP_NO_INDEX": "1", "GI_PLUGIN_COMPILER": compiler}
+    _run("-m", "build", "--no-isolation", "--skip-dependency-check", *arguments, cwd=cwd, env=env)
+
+
+def _install(wheel: Path, folder: Path) -> Path:
+    """Let pip put a wheel, and nothing else, into a folder that exists."""
+    _run("-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(folder), str(wheel), cwd=folder, env={})
     return folder
 
 
@@ -101,14 +123,37 @@ def test_the_wheel_holds_the_product_and_nothing_else(built: Built) -> None:
         f"{package.replace('.', '/')}/{path.relative_to(built.tree / folder).as_posix()}"
         for folder, package in product.PACKAGES.items()
         for path in (built.tree / folder).rglob("*")
-        if path.is_file()
+        if path.is_file() and path.suffix not in {".c", ".h"}
     }
+    expected |= {f"gi_plugin/transfer/{LIBRARY}"} if LIBRARY else set()
     assert {"gi_plugin/py.typed", "gi_plugin/models/contextual_attention.onnx", "gi_plugin/hooks/plugin.py"} <= expected
     metadata = {f"{INFO}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "top_level.txt", "licenses/LICENSE")}
     with zipfile.ZipFile(built.wheel) as archive:
         assert set(archive.namelist()) == expected | {MANIFEST} | metadata
         assert archive.read(f"{INFO}/top_level.txt").decode().split() == ["gi_plugin"]
-    assert built.wheel.name.endswith("-py3-none-any.whl")
+    assert built.wheel.name.endswith("-py3-none-any.whl") != bool(LIBRARY)
+
+
+@pytest.mark.skipif(not LIBRARY, reason="no C compiler")
+def test_the_wheel_is_for_one_platform_and_every_python(built: Built, installed: Path) -> None:
+    """The library is called by ctypes, so that no version of Python stands in the tag; the installed one is loaded without a warning."""
+    assert re.fullmatch(r"gi_plugin-[\w.]+-py3-none-(linux|macosx|win)_\w+\.whl", built.wheel.name)
+    with zipfile.ZipFile(built.wheel) as archive:
+        assert "Root-Is-Purelib: false" in archive.read(f"{INFO}/WHEEL").decode()
+    printed = _run("-P", "-c", NUMPY, cwd=installed, env={"PYTHONPATH": str(installed), "GI_PLUGIN_NATIVE": ""})
+    assert printed.startswith(f"<CDLL '{installed / 'gi_plugin' / 'transfer' / LIBRARY}'")
+    assert "no compiled code" not in printed
+
+
+def test_a_wheel_without_compiled_code_says_so_when_it_runs(built: Built, tmp_path: Path) -> None:
+    """Built without a compiler, where an older build left its library, the wheel fits every platform, and one warning tells the cost."""
+    _build("--wheel", "--outdir", str(tmp_path / "dist"), str(built.tree), cwd=tmp_path, compiler="none")
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    assert wheel.name.endswith("-py3-none-any.whl")
+    folder = _install(wheel, tmp_path)
+    printed = _run("-P", "-c", NUMPY, cwd=folder, env={"PYTHONPATH": str(folder), "GI_PLUGIN_NATIVE": ""})
+    assert printed.startswith("None None no compiled code (")
+    assert printed.count("no compiled code") == 1
 
 
 def test_the_sdist_holds_what_the_tests_need(built: Built) -> None:
@@ -126,6 +171,7 @@ def test_the_sdist_holds_what_the_tests_need(built: Built) -> None:
         "tests/test_wheel.py",
         "tests/hooks/test_plugin.py",
     } <= expected
+    assert {"building/backend.py", *(f"gi_plugin/transfer/{name}" for name in compiling.SOURCES)} <= names
     assert expected - names == set()
 
 

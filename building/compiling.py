@@ -1,0 +1,163 @@
+"""Compile the C code of gi_plugin/transfer to one library that ctypes loads, with whatever C compiler there is.
+
+GI_PLUGIN_COMPILER chooses: `cc` (the system's: $CC, cc, gcc or clang), `zig` (the package ziglang) or `none`; else the first that is there.
+`python -m building.compiling` writes the library into the source tree; `… FOLDER PLATFORM…` writes those of other platforms into a folder.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from building.targets import MACOS, Target, target
+
+SOURCES = {  # file: the instruction sets it is compiled for; more than one: once each, with -DGI_SUFFIX=_base, _v3, _v4
+    "inner.c": ("base", "v3", "v4"),
+    "dispatch.c": ("base",),
+    "level.c": ("base",),
+}
+INSTRUCTIONS = {  # x86-64 has these levels; other processors have "base" alone
+    "base": (),
+    "v3": ("-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2", "-mlzcnt"),
+    "v4": ("-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2", "-mlzcnt", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512cd"),
+}
+EXACT = ("-fno-math-errno", "-ffp-contract=off")  # no fused multiply-add: the same bits on every processor, and as numpy
+FLAGS = ("-std=gnu11", "-O3", "-g0", "-fvisibility=hidden", *EXACT)
+FOLDER = Path(__file__).resolve().parents[1] / "gi_plugin" / "transfer"
+CHOICES = ("auto", "cc", "zig", "none")
+PROBE = "#include <math.h>\nint probe(int x) { return x; }\n"
+Command = list[str]
+
+
+def choice() -> str:
+    """What GI_PLUGIN_COMPILER says; `auto` where it says nothing.
+
+    :raises ValueError: it says something else than cc, zig, none or auto.
+    """
+    chosen = os.environ.get("GI_PLUGIN_COMPILER") or "auto"
+    if chosen not in CHOICES:
+        raise ValueError(f"GI_PLUGIN_COMPILER is {chosen!r}; give one of {', '.join(CHOICES)}, or nothing")
+    return chosen
+
+
+def system_compiler() -> Command | None:
+    """The command of the first C compiler that makes a library here: $CC if given, else cc, gcc or clang."""
+    named = os.environ.get("CC")
+    commands = [shlex.split(named)] if named else [[name] for name in ("cc", "gcc", "clang")]
+    return next((command for command in commands if shutil.which(command[0]) and _works(command)), None)
+
+
+def zig() -> Command | None:
+    """The command of the C compiler in the package ziglang, if that is installed."""
+    return [sys.executable, "-m", "ziglang", "cc"] if importlib.util.find_spec("ziglang") else None
+
+
+def build(folder: Path, platform: str = "") -> Path | None:
+    """Write the library into a folder, or remove it from there where no compiler works, and say so in one line.
+
+    :param platform: another platform than this one, which only zig can compile for.
+    :raises RuntimeError: the compiler was chosen by name, and there is none, or it fails.
+    """
+    chosen, goal = choice(), target(platform)
+    if platform and chosen == "cc":
+        raise RuntimeError(f"{platform}: only zig compiles for a named platform; set GI_PLUGIN_COMPILER=zig")
+    (folder / goal.library).unlink(missing_ok=True)  # that of an older source must not stay
+    try:
+        return _compile(folder, goal, _command(chosen, named=bool(platform)))
+    except RuntimeError as problem:
+        if chosen in {"cc", "zig"}:
+            raise
+        reason, remedy = str(problem).splitlines()[0], "for the compiled form install a C compiler and build again"
+        print(f"gi-plugin is built without compiled code and runs slower, in numpy ({reason}); {remedy}", file=sys.stderr)
+        return None
+
+
+def _command(chosen: str, *, named: bool) -> Command:
+    if chosen == "none":
+        raise RuntimeError("GI_PLUGIN_COMPILER is none")
+    command = system_compiler() if chosen != "zig" and not named else None
+    command = command or (zig() if chosen != "cc" else None)
+    if command is None:
+        raise RuntimeError(f"no C compiler found for GI_PLUGIN_COMPILER={chosen}")
+    return command
+
+
+def _works(command: Command) -> bool:
+    """Whether a compiler compiles and links: on a Mac without its developer tools `cc` exists, but only asks for them."""
+    with TemporaryDirectory() as work:
+        (Path(work) / "probe.c").write_text(PROBE, encoding="ascii")
+        try:
+            _run([*command, "-shared", "-fPIC", "probe.c", "-o", "probe.so"], Path(work), Path(work))
+        except RuntimeError:
+            return False
+    return True
+
+
+def _compile(folder: Path, goal: Target, command: Command) -> Path:
+    """Compile every source for its instruction sets, link, and put the library into the folder in one step."""
+    with_zig = command[1:3] == ["-m", "ziglang"]
+    common = [*command, *_goal_flags(goal, with_zig=with_zig)]
+    levels = tuple(INSTRUCTIONS) if goal.machine == "x86_64" else ("base",)
+    pieces = [(name, level) for name, wanted in SOURCES.items() for level in wanted if level in levels]
+    with TemporaryDirectory() as work:
+
+        def piece(part: tuple[str, str]) -> str:
+            name, level = part
+            suffix = [f"-DGI_SUFFIX=_{level}"] if len(SOURCES[name]) > 1 else []
+            out = Path(work) / f"{Path(name).stem}_{level}.o"
+            _run([*common, *FLAGS, *INSTRUCTIONS[level], *suffix, "-c", name, "-o", str(out)], FOLDER, Path(work))
+            return out.name
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            objects = list(pool.map(piece, pieces))
+        _run([*common, "-shared", *_link_flags(goal, with_zig=with_zig), *objects, "-o", goal.library], Path(work), Path(work))
+        return _put(Path(work) / goal.library, folder)
+
+
+def _goal_flags(goal: Target, *, with_zig: bool) -> list[str]:
+    """The platform, and code that may lie anywhere in memory (on Windows all code may)."""
+    place = [] if goal.system == "windows" else ["-fPIC"]
+    if with_zig:
+        return [*place, "-target", goal.triple]
+    return [*place, "-arch", goal.macos_tag.split("_", 3)[3], f"-mmacosx-version-min={MACOS}"] if goal.system == "macos" else place
+
+
+def _link_flags(goal: Target, *, with_zig: bool) -> list[str]:
+    """No symbols but the exported ones, and the libraries of threads and mathematics where they are separate."""
+    strip = ["-Wl,-x"] if goal.system == "macos" and not with_zig else ["-s"]
+    return strip + {"windows": [], "macos": []}.get(goal.system, ["-pthread", "-lm"])
+
+
+def _put(library: Path, folder: Path) -> Path:
+    """Replace the file at once: a process that runs with the old library keeps it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = folder / f"{library.name}.new"
+    shutil.copyfile(library, beside)
+    return beside.replace(folder / library.name)
+
+
+def _run(command: Command, folder: Path, work: Path) -> None:
+    """Run a compiler in a folder; what it complains of becomes the error."""
+    environment = {"ZIG_GLOBAL_CACHE_DIR": str(work), "ZIG_LOCAL_CACHE_DIR": str(work), **os.environ}  # nothing stays in the user's cache
+    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)  # noqa: S603  # a line of ours
+    if result.returncode:
+        raise RuntimeError(f"{shlex.join(command)} failed: {(result.stderr or result.stdout).strip()[-2000:]}")
+
+
+def main(arguments: list[str]) -> None:
+    """Write the library into the source tree, or those of the named platforms into folders of their names."""
+    if not arguments:
+        print(build(FOLDER) or "nothing compiled")
+    for platform in arguments[1:]:
+        print(build(Path(arguments[0]) / platform, platform))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,130 @@
+"""The library of compiled code: found beside its loader, switched off by a variable, and explained once where it is of no use."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pytest
+
+from building import compiling
+from building.targets import target
+from gi_plugin.transfer import native
+
+COMPILES = compiling.system_compiler() is not None
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The place where the loader looks: in a folder of this test's own, and empty."""
+    monkeypatch.setattr(native, "FILE", tmp_path / native.FILE.name)
+    monkeypatch.delenv("GI_PLUGIN_NATIVE", raising=False)
+    return native.FILE
+
+
+def _warnings_of_two_calls() -> list[str]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert [native.library(), native.library()] == [None, None]
+    assert {one.category for one in caught} == {RuntimeWarning}
+    return [str(one.message) for one in caught]
+
+
+def test_a_missing_library_is_told_once(file: Path) -> None:
+    """The warning says what it costs and what helps; the second call is silent."""
+    (message,) = _warnings_of_two_calls()
+    assert message == (
+        f"no compiled code ({file.name} was not built into this installation): "
+        f"the transfer runs in numpy, some {native.SLOWER} times slower; "
+        "install a wheel for this platform, or a C compiler and reinstall gi-plugin"
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"not a library\n", b"\x7fELF\x02\x01\x01" + bytes(200)])
+def test_a_damaged_library_is_named(file: Path, content: bytes) -> None:  # a table
+    """The system's own reason stands in the warning."""
+    file.write_bytes(content)
+    (message,) = _warnings_of_two_calls()
+    assert message.startswith(f"no compiled code ({file.name} does not load: ")
+
+
+def test_zero_switches_it_off_silently(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warnings are errors in these tests, so a word of it would fail."""
+    monkeypatch.setenv("GI_PLUGIN_NATIVE", "0")
+    assert not file.exists()
+    assert native.library() is None
+
+
+@pytest.mark.skipif(not COMPILES, reason="no C compiler")
+def test_a_library_of_another_version_counts_as_missing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was compiled from other sources than the Python code expects is not called; the right one is."""
+    monkeypatch.setenv("GI_PLUGIN_COMPILER", "cc")
+    assert compiling.build(file.parent) == file
+    with monkeypatch.context() as patched:
+        patched.setattr(native, "VERSION", native.VERSION + 1)
+        (message,) = _warnings_of_two_calls()
+    assert f"({file.name} has version {native.VERSION}, this installation needs {native.VERSION + 1})" in message
+    native.load.cache_clear()
+    loaded = native.library()
+    assert loaded is not None
+    assert loaded.gi_transfer_version() == native.VERSION
+
+
+def test_the_loader_and_the_build_agree_on_the_name() -> None:
+    """Otherwise the library would be in the wheel and never found."""
+    assert native.FILE.name == target().library
+    assert native.FILE.parent == compiling.FOLDER
+
+
+@pytest.mark.parametrize(
+    ("name", "library", "triple"),
+    [
+        ("linux-x86_64", "_inner.so", "x86_64-linux-gnu.2.17"),
+        ("manylinux2014_aarch64", "_inner.so", "aarch64-linux-gnu.2.17"),
+        ("musllinux_1_2_x86_64", "_inner.so", "x86_64-linux-musl"),
+        ("macosx_11_0_arm64", "_inner.dylib", "aarch64-macos.11.0"),
+        ("macosx-10.9-x86_64", "_inner.dylib", "x86_64-macos.11.0"),
+        ("win_amd64", "_inner.dll", "x86_64-windows-gnu"),
+        ("win-arm64", "_inner.dll", "aarch64-windows-gnu"),
+    ],
+)
+def test_platforms_are_read_from_their_names(name: str, library: str, triple: str) -> None:  # a table
+    """As wheels and as Python spell them."""
+    assert (target(name).library, target(name).triple) == (library, triple)
+
+
+def test_a_compiler_is_chosen_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """With none, an older build's library goes, and a line says so; one that was asked for and fails is an error, as is an unknown name."""
+    old = tmp_path / native.FILE.name
+    old.write_bytes(b"old")
+    monkeypatch.setenv("GI_PLUGIN_COMPILER", "none")
+    assert compiling.build(tmp_path) is None
+    assert not old.exists()
+    assert capsys.readouterr().err.count("\n") == 1
+    monkeypatch.setenv("CC", "no-such-compiler")
+    monkeypatch.setattr(compiling, "zig", lambda: None)
+    monkeypatch.setenv("GI_PLUGIN_COMPILER", "")
+    assert compiling.build(tmp_path) is None
+    assert "no C compiler found" in capsys.readouterr().err
+    monkeypatch.setenv("GI_PLUGIN_COMPILER", "cc")
+    with pytest.raises(RuntimeError, match="no C compiler found for GI_PLUGIN_COMPILER=cc"):
+        compiling.build(tmp_path)
+    monkeypatch.setenv("GI_PLUGIN_COMPILER", "gcc")
+    with pytest.raises(ValueError, match="'gcc'; give one of auto, cc, zig, none"):
+        compiling.build(tmp_path)
+
+
+@pytest.mark.skipif(not COMPILES, reason="no C compiler")
+def test_a_compiler_that_fails_does_not_stop_the_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its complaint is cut to one line, and the wheel goes without the library; only if it was asked for by name the build ends."""
+    monkeypatch.setattr(compiling, "SOURCES", {"no-such-file.c": ("base",)})
+    monkeypatch.setenv("GI_PLUGIN_COMPILER", "auto")
+    assert compiling.build(tmp_path) is None
+    complaint = capsys.readouterr().err
+    assert "no-such-file.c" in complaint
+    assert complaint.count("\n") == 1
+    monkeypatch.setenv("GI_PLUGIN_COMPILER", "cc")
+    with pytest.raises(RuntimeError, match=r"no-such-file\.c"):
+        compiling.build(tmp_path)
