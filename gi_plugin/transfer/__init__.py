@@ -1,0 +1,8 @@
+"""Detail transfer: the hole is filled with pixels of the picture's known part, guided by the network."""
+
+from __future__ import annotations
+
+from .guide import Guide
+from .transfer import Transferred, transfer
+
+__all__ = ["Guide", "Transferred", "transfer"]
