@@ -19,8 +19,9 @@ from tempfile import TemporaryDirectory
 from building.targets import MACOS, Target, target
 
 SOURCES = {  # file: the instruction sets it is compiled for; more than one: once each, with -DGI_SUFFIX=_base, _v3, _v4
-    "inner.c": ("base", "v3", "v4"),
-    "dispatch.c": ("base",),
+    "inner.c": ("base",),
+    "filters.c": ("base",),
+    "votes.c": ("base",),
     "level.c": ("base",),
 }
 INSTRUCTIONS = {  # x86-64 has these levels; other processors have "base" alone

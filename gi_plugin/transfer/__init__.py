@@ -1,3 +1,8 @@
-"""Real pixels for the hole: they are taken from the known part of the picture, where the network says what goes where."""
+"""Detail transfer: the hole is filled with pixels of the picture's known part, guided by the network."""
 
 from __future__ import annotations
+
+from .guide import Guide
+from .transfer import Transferred, transfer
+
+__all__ = ["Guide", "Transferred", "transfer"]

@@ -1,20 +1,199 @@
-/* A stand-in: the hot loop, compiled once per instruction set. */
+/* The inner loops of the detail transfer: pricing and searching of source patches, and their votes. numpy_kernels.py has the same formulas.
+
+   Linux:   cc -std=c11 -O3 -ffp-contract=off -fno-math-errno -fPIC -shared -fvisibility=hidden inner.c filters.c -o _inner.so -lpthread
+   macOS:   zig cc -target aarch64-macos  (or x86_64-macos) … -o _inner.dylib
+   Windows: zig cc -target x86_64-windows-gnu … -o _inner.dll
+   Never -ffast-math: with -ffp-contract=off all sums are made in one order and rounded alike on every machine, as numpy rounds them.
+
+   Pictures are int16 with five channels side by side (colour and two of texture; 1024 is 1.0). A patch is 5 x 5 pixels, so a row of it is
+   25 numbers, read as 32 of which the last seven weigh nothing. A squared difference of two patches, weights included, stays below 2^31. */
+
 #include "rows.h"
+#include <float.h>
+#include <string.h>
 
-#define GI_JOIN2(name, suffix) name##suffix
-#define GI_JOIN(name, suffix) GI_JOIN2(name, suffix)
+enum { REACH = 2, SIDE = 5, CHANNELS = 5, ROW = SIDE * CHANNELS, LANES = 32, COLOURS = 3, NEIGHBOURS = 8 };
 
-/* The sum of the squares of each row. */
-void GI_JOIN(gi_square_rows, GI_SUFFIX)(gi_part *part) {
-    for (int64_t row = part->first; row < part->end; row++) {
-        const float *value = part->values + row * part->width;
-        float lanes[16] = {0};
-        int64_t x = 0;
-        for (; x + 16 <= part->width; x += 16)
-            for (int lane = 0; lane < 16; lane++) lanes[lane] += value[x + lane] * value[x + lane];
-        for (; x < part->width; x++) lanes[0] += value[x] * value[x];
-        float sum = 0;
-        for (int lane = 0; lane < 16; lane++) sum += lanes[lane];
-        part->sums[row] = sum;
+typedef struct { /* what a patch is compared with: the sources */
+    const int16_t *planes; /* [rows, columns, 5] */
+    const uint8_t *valid;  /* [rows, columns], 1 = a patch may be taken from around here */
+    const int16_t *low;    /* [rows, columns, 3] low frequencies of the colours; unused if pull is 0 */
+    int64_t rows, columns;
+    float pull;
+} gi_sources;
+
+typedef struct { /* the part of the picture that is filled */
+    const int16_t *planes; /* [height, width, 5] */
+    const uint8_t *weight; /* [height, width]: 0 outside the picture, 1 missing, 2 known */
+    const int16_t *goal;   /* [height, width, 3] low frequencies that the guide wants; unused if pull is 0 */
+    int64_t height, width;
+} gi_estimate;
+
+typedef struct { /* one target, laid out so that a comparison is five loops of fixed length */
+    int16_t patch[SIDE][LANES], weight[SIDE][LANES];
+    const int16_t *goal;
+    float share; /* turns a weighted sum into a mean */
+} gi_target;
+
+typedef struct {
+    int32_t row, column;
+    float cost;
+} gi_match;
+
+static inline void gi_load_target(gi_target *target, const gi_estimate *estimate, int64_t y, int64_t x)
+{
+    int32_t total = 0;
+    memset(target, 0, sizeof *target);
+    for (int dy = 0; dy < SIDE; dy++) {
+        const int64_t corner = (y + dy - REACH) * estimate->width + x - REACH;
+        memcpy(target->patch[dy], estimate->planes + corner * CHANNELS, ROW * sizeof(int16_t));
+        for (int dx = 0; dx < SIDE; dx++) {
+            const int16_t weight = estimate->weight[corner + dx];
+            for (int channel = 0; channel < CHANNELS; channel++)
+                target->weight[dy][dx * CHANNELS + channel] = weight;
+            total += weight * weight;
+        }
     }
+    target->share = 1.0f / ((float)total * 1048576.0f);
+    target->goal = estimate->goal + (y * estimate->width + x) * COLOURS;
+}
+
+static inline int32_t gi_row_difference(const int16_t *patch, const int16_t *source, const int16_t *weight, int count)
+{
+    int32_t sum = 0;
+    for (int i = 0; i < count; i++) {
+        const int16_t difference = (int16_t)((patch[i] - source[i]) * weight[i]);
+        sum += (int32_t)difference * difference;
+    }
+    return sum;
+}
+
+/* Cost of a source: mean squared difference of the patches plus that of the low frequencies; FLT_MAX once it cannot be below `limit`. */
+static inline float gi_price(const gi_target *target, const gi_sources *sources, int32_t row, int32_t column, float limit)
+{
+    const int64_t centre = (int64_t)row * sources->columns + column;
+    float wish = 0.0f;
+    if (sources->pull > 0.0f) {
+        int32_t sum = 0;
+        for (int channel = 0; channel < COLOURS; channel++) {
+            const int32_t difference = target->goal[channel] - sources->low[centre * COLOURS + channel];
+            sum += difference * difference;
+        }
+        wish = (float)sum * sources->pull;
+        if (wish >= limit)
+            return FLT_MAX;
+    }
+    const int16_t *corner = sources->planes + (centre - REACH * sources->columns - REACH) * CHANNELS;
+    const int64_t stride = sources->columns * CHANNELS;
+    const int at_end = row + REACH + 1 == sources->rows && column + SIDE > sources->columns; /* the last numbers of all: read no further */
+    int32_t sum = 0;
+    for (int dy = 0; dy < SIDE; dy++) {
+        sum += gi_row_difference(target->patch[dy], corner + dy * stride, target->weight[dy], LANES - (at_end && dy == SIDE - 1) * (LANES - ROW));
+        if ((float)sum * target->share + wish >= limit)
+            return FLT_MAX;
+    }
+    return (float)sum * target->share + wish;
+}
+
+static inline int gi_may_come_from(const gi_sources *sources, int64_t row, int64_t column)
+{
+    return row >= 0 && row < sources->rows && column >= 0 && column < sources->columns && sources->valid[row * sources->columns + column];
+}
+
+static inline void gi_try(gi_match *best, const gi_target *target, const gi_sources *sources, int32_t row, int32_t column)
+{
+    if ((row == best->row && column == best->column) || !gi_may_come_from(sources, row, column))
+        return;
+    const float cost = gi_price(target, sources, row, column, best->cost);
+    if (cost < best->cost)
+        *best = (gi_match){row, column, cost};
+}
+
+static inline uint32_t gi_scramble(uint32_t bits)
+{
+    bits = (bits ^ (bits >> 16)) * 0x7FEB352Du;
+    bits = (bits ^ (bits >> 15)) * 0x846CA68Bu;
+    return bits ^ (bits >> 16);
+}
+
+/* A whole number from -radius to radius, and the next state of the counter. */
+static inline int32_t gi_draw(uint32_t *state, int32_t radius)
+{
+    *state = gi_scramble(*state + 0x9E3779B9u);
+    return (int32_t)(((uint64_t)*state * (uint32_t)(2 * radius + 1)) >> 32) - radius;
+}
+
+/* The sources of the eight neighbours, moved along; each is tried once. */
+static inline void gi_try_neighbours(gi_match *best, const gi_target *target, const gi_sources *sources, const int32_t *field, int64_t width)
+{
+    int32_t tried[NEIGHBOURS + 1][2] = {{best->row, best->column}};
+    int count = 1;
+    for (int k = 0; k < SIDE + 4; k++) {
+        const int32_t dy = k / 3 - 1, dx = k % 3 - 1;
+        const int32_t *neighbour = field + (dy * width + dx) * 2;
+        const int32_t row = neighbour[0] - dy, column = neighbour[1] - dx;
+        int known = neighbour[0] < 0;
+        for (int i = 0; i < count && !known; i++)
+            known = tried[i][0] == row && tried[i][1] == column;
+        if (known)
+            continue;
+        tried[count][0] = row;
+        tried[count++][1] = column;
+        gi_try(best, target, sources, row, column);
+    }
+}
+
+typedef struct {
+    gi_sources sources;
+    gi_estimate estimate;
+    const int32_t *field; /* [height, width, 2] row and column of the source now; -1 where there is no target */
+    int32_t *found;       /* the same, after this round; null: price `field` and change nothing */
+    float *cost;          /* [height, width] */
+    int32_t radius;
+    uint32_t seed;
+} gi_round;
+
+static inline void gi_search_pixel(const gi_round *task, int64_t y, int64_t x)
+{
+    const int64_t here = y * task->estimate.width + x;
+    const int32_t *now = task->field + here * 2;
+    gi_match best = {now[0], now[1], 0.0f};
+    if (now[0] >= 0) {
+        gi_target target;
+        gi_load_target(&target, &task->estimate, y, x);
+        best.cost = gi_price(&target, &task->sources, now[0], now[1], FLT_MAX);
+        if (task->found) {
+            uint32_t state = gi_scramble(task->seed + (uint32_t)here);
+            gi_try_neighbours(&best, &target, &task->sources, now, task->estimate.width);
+            for (int32_t radius = task->radius; radius >= 1; radius /= 2) {
+                const int32_t down = gi_draw(&state, radius), right = gi_draw(&state, radius);
+                gi_try(&best, &target, &task->sources, best.row + down, best.column + right);
+            }
+        }
+    }
+    task->cost[here] = best.cost;
+    if (task->found) {
+        task->found[here * 2] = best.row;
+        task->found[here * 2 + 1] = best.column;
+    }
+}
+
+static int gi_search_rows(const void *task, int64_t first, int64_t last)
+{
+    const gi_round *round = task;
+    for (int64_t y = first + REACH; y < last + REACH; y++)
+        for (int64_t x = REACH; x < round->estimate.width - REACH; x++)
+            gi_search_pixel(round, y, x);
+    return 0;
+}
+
+GI_EXPORT int gi_transfer_version(void) { return 1; }
+
+/* One round for all targets, from the state in `field`; the outer two rows and columns of the box hold no target. */
+GI_EXPORT int gi_search(const int16_t *planes, const uint8_t *valid, const int16_t *low, int64_t rows, int64_t columns, float pull,
+                        const int16_t *estimate, const uint8_t *weight, const int16_t *goal, int64_t height, int64_t width,
+                        const int32_t *field, int32_t *found, float *cost, int32_t radius, uint32_t seed, int threads)
+{
+    const gi_round round = {{planes, valid, low, rows, columns, pull}, {estimate, weight, goal, height, width}, field, found, cost, radius, seed};
+    return gi_share_rows(gi_search_rows, &round, height - 2 * REACH, 4, threads);
 }

@@ -1,6 +1,7 @@
-/* A stand-in until the transfer's own code comes: names shared by its two C files. */
+/* Rows of a picture shared out among threads. Every row's result depends on the inputs alone, so that it does not matter which thread makes it. */
 #ifndef GI_ROWS_H
 #define GI_ROWS_H
+
 #include <stdint.h>
 #ifdef _WIN32
 #include <windows.h>
@@ -10,14 +11,70 @@
 #define GI_EXPORT __attribute__((visibility("default")))
 #endif
 
-GI_EXPORT int gi_transfer_level(void);
+enum { GI_MOST_THREADS = 64 };
+
+typedef int (*gi_work)(const void *task, int64_t first, int64_t last); /* 0, or 1 if memory ran out */
 
 typedef struct {
-    const float *values; /* rows, width */
-    float *sums;         /* rows */
-    int64_t width, first, end;
-} gi_part;
-typedef void gi_row_work(gi_part *part);
+    gi_work work;
+    const void *task;
+    int64_t rows, step;
+    int64_t next; /* first row that nobody has taken yet */
+    int failed;
+} gi_queue;
 
-gi_row_work gi_square_rows_base, gi_square_rows_v3, gi_square_rows_v4;
+static void gi_take_rows(gi_queue *queue)
+{
+    for (;;) {
+        const int64_t first = __atomic_fetch_add(&queue->next, queue->step, __ATOMIC_RELAXED);
+        if (first >= queue->rows)
+            return;
+        const int64_t last = first + queue->step < queue->rows ? first + queue->step : queue->rows;
+        if (queue->work(queue->task, first, last))
+            __atomic_store_n(&queue->failed, 1, __ATOMIC_RELAXED);
+    }
+}
+
+#ifdef _WIN32
+typedef HANDLE gi_thread;
+static DWORD WINAPI gi_run(void *queue)
+{
+    gi_take_rows(queue);
+    return 0;
+}
+static int gi_start(gi_thread *thread, gi_queue *queue)
+{
+    *thread = CreateThread(NULL, 0, gi_run, queue, 0, NULL);
+    return *thread != NULL;
+}
+static void gi_join(gi_thread thread)
+{
+    WaitForSingleObject(thread, INFINITE);
+    CloseHandle(thread);
+}
+#else
+typedef pthread_t gi_thread;
+static void *gi_run(void *queue)
+{
+    gi_take_rows(queue);
+    return 0;
+}
+static int gi_start(gi_thread *thread, gi_queue *queue) { return pthread_create(thread, 0, gi_run, queue) == 0; }
+static void gi_join(gi_thread thread) { pthread_join(thread, 0); }
+#endif
+
+/* Does `work` on all rows, `step` at a time; a thread that cannot be started leaves its rows to the others. */
+static int gi_share_rows(gi_work work, const void *task, int64_t rows, int64_t step, int threads)
+{
+    gi_queue queue = {work, task, rows, step, 0, 0};
+    gi_thread others[GI_MOST_THREADS];
+    int started = 0;
+    while (started + 1 < threads && started < GI_MOST_THREADS && (started + 1) * step < rows && gi_start(&others[started], &queue))
+        started++;
+    gi_take_rows(&queue);
+    while (started > 0)
+        gi_join(others[--started]);
+    return queue.failed;
+}
+
 #endif

@@ -1,0 +1,56 @@
+"""The box around the hole that a level works on; it may reach beyond the picture."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from .arrays import Bools
+
+T = TypeVar("T", bound=np.generic)
+
+
+class Box(NamedTuple):
+    """A rectangle of pixels, ends exclusive."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.bottom - self.top, self.right - self.left
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Its rows and columns."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def grown(self, margin: int) -> Box:
+        """The box with `margin` pixels more on every side."""
+        return Box(self.top - margin, self.left - margin, self.bottom + margin, self.right + margin)
+
+    def inside(self, shape: tuple[int, ...]) -> Box:
+        """The part of it that lies in a picture of this shape."""
+        return Box(max(self.top, 0), max(self.left, 0), min(self.bottom, shape[0]), min(self.right, shape[1]))
+
+    def cut(self, array: npt.NDArray[T]) -> npt.NDArray[T]:
+        """Its pixels of an array [H, W, ...] as a copy; 0 outside."""
+        part = self.inside(array.shape)
+        result = np.zeros((*self.shape, *array.shape[2:]), array.dtype)
+        result[part.top - self.top : part.bottom - self.top, part.left - self.left : part.right - self.left] = array[part.slices]
+        return result
+
+    def within(self, outer: Box) -> tuple[slice, slice]:
+        """Where it lies in an array that covers `outer`."""
+        return Box(self.top - outer.top, self.left - outer.left, self.bottom - outer.top, self.right - outer.left).slices
+
+
+def around(mask: Bools) -> Box:
+    """The smallest box that holds every True pixel of `mask` [H, W], of which there is one at least."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)

@@ -1,0 +1,66 @@
+"""The fill from the sources found: low frequencies from the votes, high ones copied from one patch, no step at the hole's border."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import kernels
+from .arrays import KNOWN, ONE, SIDE, Bools, Floats
+from .interpolation import smooth_fill
+from .matching import Match
+from .pyramid import Level
+
+BAND = 2.0  # sigma that parts low frequencies, which are voted, from high ones, which are copied
+FADE = 8.0  # the border's correction has fallen to 1 / e so many pixels inside the hole
+HIGH_FADE = 3.0
+HALO = 3 * int(BAND)
+
+
+def compose(image: Floats, source: Level, found: Match, threads: int) -> Floats:
+    """The box of `found`, filled: [h, w, 3]; known pixels as in `image` [H, W, 3]."""
+    border = _next_to(found.missing) & (found.estimate.weight == KNOWN)
+    known = found.box.cut(image)
+    distance = kernels.distance(found.missing | (found.estimate.weight == 0), threads)
+    voted = found.estimate.planes.copy()
+    kernels.vote(source.planes, found.field, found.weight, border, voted, threads)
+    low = voted[..., :3] / np.float32(ONE)
+    low += _carried_in(known - low, border, found.missing, distance, FADE)
+    low = _smoothed(image, np.where(found.missing[..., None], low, known), found, threads)
+    high = _copied(image, source, found, found.missing | border, threads)
+    if HIGH_FADE > 0:
+        high += _carried_in(known - low - high, border, found.missing, distance, HIGH_FADE)
+    return np.where(found.missing[..., None], (low + high).clip(-1, 1), known)
+
+
+def _carried_in(lack: Floats, border: Bools, missing: Bools, distance: Floats, reach: float) -> Floats:
+    """What is lacking [h, w, 3] at the border, carried into the hole; it fades by 1 / e every `reach` pixels."""
+    spread = smooth_fill(np.where(border[..., None], lack, 0), border)
+    return np.where(missing[..., None], spread * np.exp(-distance / np.float32(reach))[..., None], 0)
+
+
+def _copied(image: Floats, source: Level, found: Match, where: Bools, threads: int) -> Floats:
+    """High frequencies [h, w, 3] of the picture at the source of each pixel of `where`."""
+    pixel = tuple(kernels.heaviest(found.field, found.weight, _window(), where, threads)[where].T)
+    high = np.zeros((*where.shape, 3), np.float32)
+    high[where] = image[pixel] - kernels.blur(image, ~source.missing, BAND, threads)[pixel]
+    return high
+
+
+def _window() -> Floats:
+    line = np.hanning(SIDE + 2)[1:-1]
+    return np.outer(line, line).astype(np.float32)
+
+
+def _smoothed(image: Floats, filled: Floats, found: Match, threads: int) -> Floats:
+    wide = found.box.grown(HALO)
+    around_it = wide.cut(image)
+    around_it[found.box.within(wide)] = filled
+    inside = wide.cut(np.ones(image.shape[:2], np.bool_))
+    return kernels.blur(around_it, inside, BAND, threads)[found.box.within(wide)]
+
+
+def _next_to(mask: Bools) -> Bools:
+    """Pixels of [h, w] that touch `mask` by a side or corner."""
+    padded = np.pad(mask, 1)
+    height, width = mask.shape
+    return np.logical_or.reduce([padded[dy : dy + height, dx : dx + width] for dy, dx in np.ndindex(3, 3)])

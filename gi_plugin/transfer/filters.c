@@ -1,0 +1,192 @@
+/* Filters of whole pictures: a blur of known pixels, a reduction by two, distances. See inner.c for how this is compiled. */
+
+#include "rows.h"
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    const float *picture; /* [rows, columns, channels] */
+    const uint8_t *known; /* [rows, columns] 1 = counts; null: all do */
+    int64_t rows, columns, channels;
+    const float *kernel; /* [2 radius + 1] */
+    int64_t radius;
+    float *blurred; /* [rows, columns, channels] */
+} gi_blur_task;
+
+/* One row, its unknown pixels 0, with a channel more that says what is known, and `radius` empty pixels at either end. */
+static void gi_spread_row(const gi_blur_task *task, int64_t y, float *row)
+{
+    const int64_t channels = task->channels;
+    const float *pixel = task->picture + y * task->columns * channels;
+    const uint8_t *known = task->known ? task->known + y * task->columns : 0;
+    row += task->radius * (channels + 1);
+    for (int64_t x = 0; x < task->columns; x++, row += channels + 1, pixel += channels) {
+        const int counts = !known || known[x];
+        for (int64_t channel = 0; channel < channels; channel++)
+            row[channel] = counts ? pixel[channel] : 0.0f;
+        row[channels] = (float)counts;
+    }
+}
+
+static void gi_add_scaled(float *sum, const float *numbers, float factor, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        sum[i] += factor * numbers[i];
+}
+
+static void gi_write_means(const float *sum, float *mean, int64_t pixels, int64_t channels)
+{
+    for (int64_t x = 0; x < pixels; x++, sum += channels + 1, mean += channels) {
+        const float share = sum[channels] > 1e-3f ? sum[channels] : 1e-3f;
+        for (int64_t channel = 0; channel < channels; channel++)
+            mean[channel] = sum[channel] / share;
+    }
+}
+
+/* First along the rows that these rows need, then along the columns. */
+static int gi_blur_rows(const void *given, int64_t first, int64_t last)
+{
+    const gi_blur_task *task = given;
+    const int64_t radius = task->radius, count = task->columns * (task->channels + 1);
+    const int64_t from = first > radius ? first - radius : 0, to = last + radius < task->rows ? last + radius : task->rows;
+    float *wide = calloc((size_t)(count + 2 * radius * (task->channels + 1)), sizeof(float));
+    float *lines = calloc((size_t)((to - from) * count), sizeof(float)), *sum = malloc((size_t)count * sizeof(float));
+    if (!wide || !lines || !sum) {
+        free(wide), free(lines), free(sum);
+        return 1;
+    }
+    for (int64_t y = from; y < to; y++) {
+        gi_spread_row(task, y, wide);
+        for (int64_t k = 0; k <= 2 * radius; k++)
+            gi_add_scaled(lines + (y - from) * count, wide + k * (task->channels + 1), task->kernel[k], count);
+    }
+    for (int64_t y = first; y < last; y++) {
+        memset(sum, 0, (size_t)count * sizeof(float));
+        for (int64_t k = 0; k <= 2 * radius; k++)
+            if (y + k - radius >= from && y + k - radius < to)
+                gi_add_scaled(sum, lines + (y + k - radius - from) * count, task->kernel[k], count);
+        gi_write_means(sum, task->blurred + y * task->columns * task->channels, task->columns, task->channels);
+    }
+    free(wide), free(lines), free(sum);
+    return 0;
+}
+
+/* Weighted mean of the known pixels around each; pixels outside the picture count as unknown. */
+GI_EXPORT int gi_blur(const float *picture, const uint8_t *known, int64_t rows, int64_t columns, int64_t channels, const float *kernel,
+                      int64_t radius, float *blurred, int threads)
+{
+    const gi_blur_task task = {picture, known, rows, columns, channels, kernel, radius, blurred};
+    return gi_share_rows(gi_blur_rows, &task, rows, 32 + 2 * radius, threads);
+}
+
+typedef struct {
+    const int16_t *planes;
+    const uint16_t *count;
+    int64_t rows, columns, channels;
+    int16_t *half;
+    uint16_t *half_count;
+} gi_halve_task;
+
+static inline void gi_halve_pixel(const gi_halve_task *task, int64_t y, int64_t x)
+{
+    const int64_t columns = (task->columns + 1) / 2, right = 2 * x + 1 < task->columns ? 2 : 1, down = 2 * y + 1 < task->rows ? 2 : 1;
+    int64_t total = 0;
+    for (int64_t dy = 0; dy < down; dy++)
+        for (int64_t dx = 0; dx < right; dx++)
+            total += task->count[(2 * y + dy) * task->columns + 2 * x + dx];
+    task->half_count[y * columns + x] = (uint16_t)total;
+    for (int64_t channel = 0; channel < task->channels; channel++) {
+        int64_t sum = total / 2;
+        for (int64_t dy = 0; dy < down; dy++)
+            for (int64_t dx = 0; dx < right; dx++) {
+                const int64_t there = (2 * y + dy) * task->columns + 2 * x + dx;
+                sum += (int64_t)(task->planes[there * task->channels + channel] + 4096) * task->count[there];
+            }
+        task->half[(y * columns + x) * task->channels + channel] = (int16_t)(total ? (int32_t)((uint32_t)sum / (uint32_t)total) - 4096 : 0);
+    }
+}
+
+static int gi_halve_rows(const void *task, int64_t first, int64_t last)
+{
+    for (int64_t y = first; y < last; y++)
+        for (int64_t x = 0; x < (((const gi_halve_task *)task)->columns + 1) / 2; x++)
+            gi_halve_pixel(task, y, x);
+    return 0;
+}
+
+/* Reduces by two, rounding sizes up: means weighted by how many known pixels each stands for, rounded; these numbers summed. */
+GI_EXPORT int gi_halve(const int16_t *planes, const uint16_t *count, int64_t rows, int64_t columns, int64_t channels, int16_t *half,
+                       uint16_t *half_count, int threads)
+{
+    const gi_halve_task task = {planes, count, rows, columns, channels, half, half_count};
+    return gi_share_rows(gi_halve_rows, &task, (rows + 1) / 2, 16, threads);
+}
+
+typedef struct {
+    int64_t columns;
+    int32_t *squared; /* [rows, columns]: distance along the column on entry, squared distance on return */
+} gi_distance_task;
+
+/* Lower envelope of the parabolas (x - centre)^2 + height^2 of one row. `edge[k]` is the first column where parabola `centre[k]` is lowest. */
+static void gi_envelope(const int32_t *height, int64_t columns, int64_t *centre, int64_t *edge)
+{
+    int64_t last = 0;
+    centre[0] = edge[0] = 0;
+    for (int64_t x = 1; x < columns; x++) {
+        int64_t start;
+        for (;; last--) {
+            const int64_t other = centre[last], rise = (int64_t)height[x] * height[x] + x * x - (int64_t)height[other] * height[other] - other * other;
+            start = rise < 0 ? 0 : rise / (2 * (x - other)) + 1;
+            if (last == 0 || start > edge[last])
+                break;
+        }
+        if (last == 0 && start <= 0)
+            last--;
+        if (start < columns) {
+            centre[++last] = x;
+            edge[last] = start > 0 ? start : 0;
+        }
+    }
+    edge[last + 1] = columns;
+}
+
+static int gi_distance_rows(const void *given, int64_t first, int64_t last)
+{
+    const gi_distance_task *task = given;
+    int64_t *centre = malloc((size_t)(2 * task->columns + 2) * sizeof(int64_t));
+    int32_t *height = malloc((size_t)task->columns * sizeof(int32_t));
+    if (!centre || !height) {
+        free(centre), free(height);
+        return 1;
+    }
+    for (int64_t y = first; y < last; y++) {
+        int32_t *row = task->squared + y * task->columns;
+        int64_t *edge = centre + task->columns, k = 0;
+        memcpy(height, row, (size_t)task->columns * sizeof(int32_t));
+        gi_envelope(height, task->columns, centre, edge);
+        for (int64_t x = 0; x < task->columns; x++) {
+            while (x >= edge[k + 1])
+                k++;
+            row[x] = (int32_t)((x - centre[k]) * (x - centre[k])) + height[centre[k]] * height[centre[k]];
+        }
+    }
+    free(centre), free(height);
+    return 0;
+}
+
+/* Exact Euclidean distance, squared, to the nearest pixel where `inside` is 0; `furthest` at most where there is none in the column. */
+GI_EXPORT int gi_distance(const uint8_t *inside, int64_t rows, int64_t columns, int32_t furthest, int32_t *squared, int threads)
+{
+    for (int64_t y = 0; y < rows; y++)
+        for (int64_t x = 0; x < columns; x++) {
+            const int32_t above = y ? squared[(y - 1) * columns + x] : furthest;
+            squared[y * columns + x] = inside[y * columns + x] ? (above < furthest ? above + 1 : furthest) : 0;
+        }
+    for (int64_t y = rows - 2; y >= 0; y--)
+        for (int64_t x = 0; x < columns; x++) {
+            const int32_t below = squared[(y + 1) * columns + x] + 1;
+            squared[y * columns + x] = squared[y * columns + x] < below ? squared[y * columns + x] : below;
+        }
+    const gi_distance_task task = {columns, squared};
+    return gi_share_rows(gi_distance_rows, &task, rows, 16, threads);
+}

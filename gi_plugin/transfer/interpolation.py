@@ -1,0 +1,43 @@
+"""Smooth interpolation from scattered known values: push-pull, a pyramid of means down and up again."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .arrays import Bools, Floats
+
+
+def smooth_fill(values: Floats, known: Bools) -> Floats:
+    """`values` [H, W, C] where `known` [H, W], interpolated smoothly elsewhere; 0 if nothing is known."""
+    if known.all() or known.size == 1:
+        return np.where(known[..., None], values, np.float32(0))
+    coarse = smooth_fill(*_half(values, known))
+    return np.where(known[..., None], values, _double(coarse, known.shape))
+
+
+def _half(values: Floats, known: Bools) -> tuple[Floats, Bools]:
+    """Means of the known values of 2 x 2 pixels, and whether there is one."""
+    even = ((0, known.shape[0] % 2), (0, known.shape[1] % 2))
+    known, values = np.pad(known, even), np.pad(values, (*even, (0, 0)))
+    total, count = np.float32(0), np.float32(0)
+    for dy, dx in np.ndindex(2, 2):
+        share = known[dy::2, dx::2].astype(np.float32)[..., None]
+        total = total + np.where(share > 0, values[dy::2, dx::2], np.float32(0))
+        count = count + share
+    return np.asarray(total / np.maximum(count, np.float32(1))), np.asarray(count[..., 0] > 0)
+
+
+def _double(values: Floats, shape: tuple[int, ...]) -> Floats:
+    """Enlarged twofold to `shape`: three quarters of the nearer pixel and a quarter of the next."""
+    for axis in (0, 1):
+        length = values.shape[axis]
+        before = values.take([0, *range(length - 1)], axis)
+        after = values.take([*range(1, length), length - 1], axis)
+        size = [*values.shape]
+        size[axis] *= 2
+        wide = np.empty(size, np.float32)
+        even, odd = ((slice(0, None, 2), slice(1, None, 2)) if axis == 0 else (np.s_[:, ::2], np.s_[:, 1::2]))
+        wide[even] = np.float32(0.75) * values + np.float32(0.25) * before
+        wide[odd] = np.float32(0.75) * values + np.float32(0.25) * after
+        values = wide
+    return values[: shape[0], : shape[1]]

@@ -1,0 +1,123 @@
+"""The inner loops, compiled where the library is there and in numpy where it is not: the same results."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import numpy_kernels
+from .arrays import Bools, Counts, Estimate, Field, Floats, ONE, Shorts, Sources
+from .native import library
+
+
+def cores() -> int:
+    """How many threads this process may run at once."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def prices(sources: Sources, estimate: Estimate, field: Field, threads: int) -> Floats:
+    """Cost [h, w] of each target's source; 0 where there is no target."""
+    if library() is None:
+        return numpy_kernels.prices(sources, estimate, field)
+    cost = np.zeros(field.shape[:2], np.float32)
+    _run("gi_search", *_flat(sources, estimate), field, None, cost, _i32(0), _u32(0), threads)
+    return cost
+
+
+def search(sources: Sources, estimate: Estimate, field: Field, radius: int, seed: int, threads: int) -> tuple[Field, Floats]:
+    """One round for all targets: the source of each after it [h, w, 2], and their costs [h, w].
+
+    Each target tries the sources of its eight neighbours, moved along, and random ones around its best within `radius`, a half, a quarter, …
+    """
+    if library() is None:
+        return numpy_kernels.search(sources, estimate, field, radius, seed)
+    found, cost = np.full_like(field, -1), np.zeros(field.shape[:2], np.float32)
+    _run("gi_search", *_flat(sources, estimate), field, found, cost, _i32(radius), _u32(seed), threads)
+    return found, cost
+
+
+def vote(planes: Shorts, field: Field, weight: Floats, where: Bools, votes: Shorts, threads: int) -> None:
+    """Write the weighted mean of the source patches that cover each pixel of `where` into `votes` [h, w, 5]."""
+    if library() is None:
+        numpy_kernels.vote(planes, field, weight, where, votes)
+    else:
+        _run("gi_vote", planes, _i64(planes.shape[1]), field, weight, where, *_sizes(where), votes, threads)
+
+
+def heaviest(field: Field, weight: Floats, window: Floats, where: Bools, threads: int) -> Field:
+    """Row and column [h, w, 2] of the pixel that the heaviest patch has at each pixel of `where`; -1 elsewhere."""
+    if library() is None:
+        return numpy_kernels.heaviest(field, weight, window, where)
+    pixel = np.full_like(field, -1)
+    _run("gi_heaviest", field, weight, window, where, *_sizes(where), pixel, threads)
+    return pixel
+
+
+def blur(picture: Floats, known: Bools | None, sigma: float, threads: int) -> Floats:
+    """Mean [H, W, C] of the known pixels around each, weighted by a Gaussian that ends at three sigma."""
+    radius = max(math.ceil(3 * sigma), 1)
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    kernel = (kernel / kernel.sum()).astype(np.float32)
+    if library() is None:
+        return numpy_kernels.blur(picture, known, kernel)
+    picture = np.ascontiguousarray(picture)
+    blurred = np.empty_like(picture)
+    _run("gi_blur", picture, known, *_sizes(picture), _i64(picture.shape[2]), kernel, _i64(radius), blurred, threads)
+    return blurred
+
+
+def halve(planes: Shorts, count: Counts, threads: int) -> tuple[Shorts, Counts]:
+    """Reduce by two, sizes rounded up: means weighted by `count` [H, W], the pixels that each stands for, and the counts summed."""
+    if library() is None:
+        return numpy_kernels.halve(planes, count)
+    height, width, channels = planes.shape
+    half = np.empty(((height + 1) // 2, (width + 1) // 2, channels), np.int16)
+    half_count = np.empty(half.shape[:2], np.uint16)
+    _run("gi_halve", planes, count, *_sizes(planes), _i64(channels), half, half_count, threads)
+    return half, half_count
+
+
+def distance(inside: Bools, threads: int) -> Floats:
+    """Exact distance [H, W] in pixels to the nearest pixel that is not `inside`; of the order of H + W if there is none."""
+    furthest = min(sum(inside.shape), 30000)
+    if library() is None:
+        squared = numpy_kernels.squared_distance(inside, furthest)
+    else:
+        squared = np.empty(inside.shape, np.int32)
+        _run("gi_distance", np.ascontiguousarray(inside), *_sizes(inside), _i32(furthest), squared, threads)
+    return np.sqrt(squared, dtype=np.float32)
+
+
+_i32, _u32, _i64, _f32 = ctypes.c_int32, ctypes.c_uint32, ctypes.c_int64, ctypes.c_float
+
+
+def _sizes(array: npt.NDArray[Any]) -> tuple[ctypes.c_int64, ctypes.c_int64]:
+    return _i64(array.shape[0]), _i64(array.shape[1])
+
+
+def _flat(sources: Sources, estimate: Estimate) -> tuple[Any, ...]:
+    pull = 0.0 if sources.low is None else sources.pull / (ONE * ONE)
+    theirs = (sources.planes, sources.valid, sources.low, *_sizes(sources.planes), _f32(pull))
+    return (*theirs, estimate.planes, estimate.weight, estimate.goal, *_sizes(estimate.planes))
+
+
+def _run(name: str, *arguments: Any) -> None:
+    """Call a C function: arrays go as pointers, which must be contiguous; its last argument is the number of threads."""
+    loaded = library()
+    if loaded is None or getattr(loaded, name)(*(_pointer(argument) for argument in arguments)):
+        raise MemoryError(f"{name}: not enough memory")
+
+
+def _pointer(argument: Any) -> Any:
+    if argument is None:
+        return ctypes.c_void_p(None)
+    if not isinstance(argument, np.ndarray):
+        return argument
+    if not argument.flags.c_contiguous:
+        raise ValueError("expected a contiguous array")  # a mistake of ours, never a user's
+    return ctypes.c_void_p(argument.ctypes.data)

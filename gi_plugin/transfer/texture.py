@@ -1,0 +1,47 @@
+"""Planes of a picture: its colours, and how busy it is, so that the search does not prefer smooth patches."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import kernels
+from .arrays import CHANNELS, ONE, Bools, Floats, Shorts
+
+GAIN = 5.0  # weight of the texture beside the colours
+SPREAD = 2.0  # sigma of the neighbourhood whose gradients count, in pixels
+LUMA = (0.299, 0.587, 0.114)
+STRIP = 512  # rows at a time, so that float temporaries stay small
+HALO = 8  # rows around a strip that its blur reads
+
+
+def planes(image: Floats, known: Bools, threads: int) -> Shorts:
+    """Colour and texture [H, W, 5] of the known pixels of `image` [H, W, 3] in [-1, 1]; what is unknown is not looked at, and comes out as 0."""
+    result = np.zeros((*known.shape, CHANNELS), np.int16)
+    for top in range(0, known.shape[0], STRIP):
+        start, end = max(top - HALO, 0), min(top + STRIP + HALO, known.shape[0])
+        near = texture(image[start:end], known[start:end], threads)[top - start :][:STRIP]
+        strip = slice(top, top + near.shape[0])
+        result[strip, :, :3] = _whole(np.where(known[strip, :, None], image[strip], 0).clip(-1, 1))
+        result[strip, :, 3:] = _whole(np.where(known[strip, :, None], near, 0))
+    return result
+
+
+def texture(image: Floats, known: Bools, threads: int) -> Floats:
+    """Mean absolute gradient [H, W, 2] along x and along y near each pixel, from pairs of known pixels, times `GAIN`; at most 2."""
+    grey = sum(np.float32(share) * image[..., channel] for channel, share in enumerate(LUMA))
+    grey = np.where(known, grey, np.float32(0))
+    means = [kernels.blur(*_gradient(grey, known, axis), SPREAD, threads) for axis in (1, 0)]
+    return np.minimum(np.float32(GAIN) * np.concatenate(means, 2), np.float32(2))
+
+
+def _gradient(grey: Floats, known: Bools, axis: int) -> tuple[Floats, Bools]:
+    """Absolute difference [H, W, 1] to the pixel before, and whether both are known."""
+    size, both = np.zeros_like(grey), np.zeros_like(known)
+    this, last = (slice(1, None), slice(None, -1)) if axis == 0 else ((slice(None), slice(1, None)), (slice(None), slice(None, -1)))
+    size[this] = np.abs(grey[this] - grey[last])
+    both[this] = known[this] & known[last]
+    return size[..., None], both
+
+
+def _whole(values: Floats) -> Shorts:
+    return np.rint(values * ONE).astype(np.int16)

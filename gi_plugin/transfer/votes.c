@@ -1,0 +1,80 @@
+/* The votes of overlapping patches, and the heaviest of them. See inner.c for the layout of pictures and how this is compiled. */
+
+#include "rows.h"
+
+enum { REACH = 2, SIDE = 5, CHANNELS = 5 };
+
+typedef struct {
+    const int16_t *planes; /* [rows, columns, 5] sources */
+    int64_t columns;
+    const int32_t *field; /* [height, width, 2] */
+    const float *weight;  /* [height, width] of each target's patch; 0 where there is no target */
+    const float *window;  /* [5, 5] weight within a patch; used by the heaviest */
+    const uint8_t *where; /* [height, width] 1 = wanted */
+    int64_t width;
+    int16_t *votes; /* [height, width, 5] */
+    int32_t *pixel; /* [height, width, 2] */
+} gi_ballot;
+
+/* Mean of all patches that cover the pixel, rounded; false if there is none. */
+static inline void gi_vote_pixel(const gi_ballot *ballot, int64_t here)
+{
+    float sum[CHANNELS] = {0}, total = 0.0f;
+    for (int dy = -REACH; dy <= REACH; dy++)
+        for (int dx = -REACH; dx <= REACH; dx++) {
+            const int64_t there = here - dy * ballot->width - dx;
+            const float weight = ballot->weight[there];
+            if (weight <= 0.0f)
+                continue;
+            const int64_t row = ballot->field[there * 2] + dy, column = ballot->field[there * 2 + 1] + dx;
+            const int16_t *source = ballot->planes + (row * ballot->columns + column) * CHANNELS;
+            for (int channel = 0; channel < CHANNELS; channel++)
+                sum[channel] += weight * source[channel];
+            total += weight;
+        }
+    if (total > 0.0f)
+        for (int channel = 0; channel < CHANNELS; channel++)
+            ballot->votes[here * CHANNELS + channel] = (int16_t)((int32_t)(sum[channel] / total + 4096.5f) - 4096);
+}
+
+/* Row and column of the pixel that the heaviest patch over this one has here. */
+static inline void gi_heaviest_pixel(const gi_ballot *ballot, int64_t here)
+{
+    float most = 0.0f;
+    for (int dy = -REACH; dy <= REACH; dy++)
+        for (int dx = -REACH; dx <= REACH; dx++) {
+            const int64_t there = here - dy * ballot->width - dx;
+            const float weight = ballot->weight[there] * ballot->window[(dy + REACH) * SIDE + dx + REACH];
+            if (weight <= most)
+                continue;
+            most = weight;
+            ballot->pixel[here * 2] = ballot->field[there * 2] + dy;
+            ballot->pixel[here * 2 + 1] = ballot->field[there * 2 + 1] + dx;
+        }
+}
+
+static int gi_vote_rows(const void *task, int64_t first, int64_t last)
+{
+    const gi_ballot *ballot = task;
+    for (int64_t y = first + REACH; y < last + REACH; y++)
+        for (int64_t x = REACH; x < ballot->width - REACH; x++)
+            if (ballot->where[y * ballot->width + x])
+                ballot->pixel ? gi_heaviest_pixel(ballot, y * ballot->width + x) : gi_vote_pixel(ballot, y * ballot->width + x);
+    return 0;
+}
+
+/* Votes for the pixels of `where`; those that no patch covers keep what `votes` has. Wanted pixels lie two or more from the box's edge. */
+GI_EXPORT int gi_vote(const int16_t *planes, int64_t columns, const int32_t *field, const float *weight, const uint8_t *where, int64_t height,
+                      int64_t width, int16_t *votes, int threads)
+{
+    const gi_ballot ballot = {planes, columns, field, weight, 0, where, width, votes, 0};
+    return gi_share_rows(gi_vote_rows, &ballot, height - 2 * REACH, 8, threads);
+}
+
+/* Where the pixels of `where` are copied from: `pixel` keeps what it has where no patch covers. */
+GI_EXPORT int gi_heaviest(const int32_t *field, const float *weight, const float *window, const uint8_t *where, int64_t height, int64_t width,
+                          int32_t *pixel, int threads)
+{
+    const gi_ballot ballot = {0, 0, field, weight, window, where, width, 0, pixel};
+    return gi_share_rows(gi_vote_rows, &ballot, height - 2 * REACH, 8, threads);
+}
