@@ -1,29 +1,80 @@
-"""A picture of where the attention looked: every missing cell coloured by the way to its best match."""
+"""Pictures of where the pixels of a hole came from: every missing pixel coloured by the way to its source."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
 from .arrays import CELL, Array
+from .files.sheet import sheet
+from .filling import Piece
 from .image import Picture, check_image
 from .inpainter import Inpainting
-from .planning import Window
 
 DIM = 0.5  # brightness of the known region
+Steps = Callable[[Piece], Array | None]
+CAPTIONS = ("sources of the pixels", "attention of the network")
 
 
 def draw(inpainting: Inpainting, channel_axis: int | None = -1, data_range: tuple[float, float] | None = None) -> Array:
-    """Colour the hole by direction (hue: right red, then clockwise) and distance (saturation) to the matched cell.
+    """Draw the sources of the pixels, and beside them the network's attention if the transfer chose the sources: [H', W', 3] uint8."""
+    attention = draw_attention(inpainting, channel_axis, data_range)
+    if all(piece.sources is None for piece in inpainting.pieces):
+        return attention
+    return sheet([[draw_sources(inpainting, channel_axis, data_range), attention]], CAPTIONS)
 
-    :return: [H, W, 3] uint8; outside the hole the picture in dimmed grey.
+
+def draw_sources(inpainting: Inpainting, channel_axis: int | None = -1, data_range: tuple[float, float] | None = None) -> Array:
+    """Colour the hole by direction (hue: right red, then clockwise) and distance (saturation) to the pixel that was copied.
+
+    :return: [H, W, 3] uint8; the known region is the picture in dimmed grey, and so are pixels that the network made.
     """
+    return _drawn(inpainting, channel_axis, data_range, _source_steps)
+
+
+def draw_attention(inpainting: Inpainting, channel_axis: int | None = -1, data_range: tuple[float, float] | None = None) -> Array:
+    """Colour the hole by direction and distance to the cell that the network's attention matched: see `draw_sources`."""
+    return _drawn(inpainting, channel_axis, data_range, _matched_steps)
+
+
+def _drawn(inpainting: Inpainting, channel_axis: int | None, data_range: tuple[float, float] | None, steps_of: Steps) -> Array:
     pixels, low, high = check_image(inpainting.image, channel_axis, data_range)
-    picture = Picture(pixels, np.zeros(inpainting.hole.shape, bool), low, high)
-    grey = _grey(picture)
+    grey = _grey(Picture(pixels, np.zeros(inpainting.hole.shape, bool), low, high))
     canvas = np.repeat((grey * DIM)[..., None], 3, axis=2)
-    for window, matches in inpainting.matches:
-        _draw_window(canvas, inpainting, window, matches)
+    for piece in inpainting.pieces:
+        steps = steps_of(piece)
+        if steps is not None:
+            missing = inpainting.hole[piece.window.own.slices]
+            canvas[piece.window.own.slices][missing] = _colours(steps[missing], piece.window.side / 2)
     return np.asarray(canvas.clip(0, 255), dtype=np.uint8)
+
+
+def _source_steps(piece: Piece) -> Array | None:
+    """Pixels down and right [h, w, 2] from each pixel of the piece to its source."""
+    if piece.sources is None:
+        return None
+    own = piece.window.own
+    return np.asarray(piece.sources - np.stack(np.mgrid[own.slices], axis=-1))
+
+
+def _matched_steps(piece: Piece) -> Array:
+    """Pixels down and right [h, w, 2] from the cell of each pixel to the cell that the attention matched."""
+    window, own = piece.window, piece.window.own
+    cells, step = window.size // CELL, CELL * window.scale
+    places = np.stack(np.divmod(np.arange(cells * cells), cells), axis=1)
+    moves = (np.stack(np.divmod(piece.matches, cells), axis=1) - places).reshape(cells, cells, 2) * step
+    return moves[np.ix_((np.arange(own.top, own.bottom) - window.top) // step, (np.arange(own.left, own.right) - window.left) // step)]
+
+
+def _colours(steps: Array, reach: float) -> Array:
+    """Colours [K, 3] from 0 to 255 of steps [K, 2]; the farthest shade is that of `reach` pixels."""
+    from skimage.color import hsv2rgb  # noqa: PLC0415  # heavy
+
+    down, right = steps[:, 0], steps[:, 1]
+    hue = np.arctan2(down, right) / (2 * np.pi) % 1
+    saturation = np.minimum(np.hypot(down, right) / reach, 1)
+    return np.asarray(255 * hsv2rgb(np.stack([hue, saturation, np.ones_like(hue)], axis=-1)))
 
 
 def _grey(picture: Picture) -> Array:
@@ -31,20 +82,3 @@ def _grey(picture: Picture) -> Array:
     rows = [picture.pixels[start : start + 256, :, :3].mean(axis=2, dtype=np.float32) for start in range(0, height, 256)]
     grey: Array = (np.concatenate(rows) - np.float32(picture.low)) * np.float32(255 / (picture.high - picture.low))
     return grey.reshape(height, width)
-
-
-def _draw_window(canvas: Array, inpainting: Inpainting, window: Window, matches: Array) -> None:
-    from skimage.color import hsv2rgb  # noqa: PLC0415  # heavy
-
-    cells = window.size // CELL
-    own_row, own_column = np.divmod(np.arange(cells * cells), cells)
-    row, column = np.divmod(matches, cells)
-    down, right = row - own_row, column - own_column
-    hue = np.arctan2(down, right) / (2 * np.pi) % 1
-    saturation = np.minimum(np.hypot(down, right) / (cells / 2), 1)
-    colours = 255 * hsv2rgb(np.stack([hue, saturation, np.ones_like(hue)], axis=-1)).reshape(cells, cells, 3)
-    own, step = window.own, CELL * window.scale
-    area = slice(own.top, own.bottom), slice(own.left, own.right)
-    painted = colours[np.ix_((np.arange(own.top, own.bottom) - window.top) // step, (np.arange(own.left, own.right) - window.left) // step)]
-    missing = inpainting.hole[area]
-    canvas[area][missing] = painted[missing]

@@ -13,7 +13,7 @@ from .files.sheet import sheet
 from .inpainter import Inpainter
 from .options import Options
 
-CAPTIONS = ("input", "mask", "result", "attention map")
+CAPTIONS = ("input", "mask", "result", "sources of the pixels")
 
 
 def photo_and_hole() -> tuple[Array, Bools]:
@@ -38,4 +38,4 @@ def write_demo(inpainter: Inpainter, path: Path) -> None:
     damaged = np.where(hole[..., None], np.uint8(255), photo)
     result = inpainter.run(damaged, hole, Options())
     mask = np.repeat(hole[..., None] * np.uint8(255), 3, axis=2)
-    files.write_array(sheet([[damaged, mask, result.image, attention_map.draw(result)]], CAPTIONS), path)
+    files.write_array(sheet([[damaged, mask, result.image, attention_map.draw_sources(result)]], CAPTIONS), path)

@@ -19,7 +19,7 @@ from gi_plugin.engines.trt.package import TENSORRT_PACKAGES, TENSORRT_RTX, Tenso
 from .. import network_file
 from ..config import Config, cache_directory, user_config_file
 from ..errors import EngineMissing, GiError, MissingDependency
-from ..planning import LARGE, SMALL
+from ..planning import SIZES
 
 DISTRIBUTIONS = ("numpy", "pluggy", "scikit-image", "pillow", "openvino", "onnx", "torch", "tensorrt", "tensorrt-rtx", "pycuda", "triton")
 
@@ -91,7 +91,7 @@ def _gpu_story(config: Config) -> str:
 
 def _engines_story(config: Config, gpu: Gpu, usable: list[TensorRtPackage]) -> str:
     network, cache = network_file.network_path(config.model.path), EngineCache(cache_directory(config.engine))
-    requests = [request_of(network, window, config.engine, package) for package in usable[:1] for window in (SMALL, LARGE)]
+    requests = [request_of(network, window, config.engine, package) for package in usable[:1] for window in SIZES[config.hook.detail]]
     missing = [entry for entry in requests if cache.entry(engine_parts(entry, None if usable[0].portable else gpu)) is None]
     if missing:
         return f"{gpu} and {usable[0].module} are there, but no engine is built: {build_command(missing[0])}"

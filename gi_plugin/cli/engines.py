@@ -38,7 +38,7 @@ def build(
     from gi_plugin.engines.trt.package import TENSORRT_PACKAGES  # noqa: PLC0415
 
     from ..network_file import network_path  # noqa: PLC0415
-    from ..planning import LARGE, SMALL  # noqa: PLC0415  # heavy
+    from ..planning import SIZES  # noqa: PLC0415  # heavy
 
     if backend not in TENSORRT_PACKAGES:
         raise ConfigError(f"--backend {backend}: expected one of {', '.join(TENSORRT_PACKAGES)}; the others need no build")
@@ -47,7 +47,7 @@ def build(
     settings = replace(loaded.engine, **{key: value for key, value in given.items() if value is not None})
     check_settings(settings, "command line:")
     results = []
-    for side in window or (SMALL, LARGE):
+    for side in window or SIZES[loaded.hook.detail]:
         request = builder.request_of(network_path(loaded.model.path), side, settings, TENSORRT_PACKAGES[backend], target or ())
         with Spinner(f"building for {side} px") as progress, ended_by_signals():
             built = builder.build_engine(request, settings, progress)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arrays import CELL, Bools, Floats, Matches
+from ..arrays import CELL, Bools, Matches
 from ..image import Picture
 from ..planning import Box, Window
 from ..transfer import Guide, Transferred, transfer

@@ -7,6 +7,6 @@ from __future__ import annotations
 
 from .boxes import Box
 from .hole import PlannedHole, plan_hole
-from .window import COARSE, LARGE, SIZES, SMALL, Window
+from .window import COARSE, LARGE, SIZES, SMALL, WINDOWS, Window
 
-__all__ = ["COARSE", "LARGE", "SIZES", "SMALL", "Box", "PlannedHole", "Window", "plan_hole"]
+__all__ = ["COARSE", "LARGE", "SIZES", "SMALL", "WINDOWS", "Box", "PlannedHole", "Window", "plan_hole"]

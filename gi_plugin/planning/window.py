@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from .boxes import Box
 
 COARSE, SMALL, LARGE = 128, 256, 512  # sides of the windows that engines are made for, in pixels of the network's input
+WINDOWS = (COARSE, SMALL, LARGE)
 SIZES = {"transfer": (COARSE, SMALL), "network": (SMALL, LARGE)}  # those that each kind of detail needs
 
 

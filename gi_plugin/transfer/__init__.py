@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from .depth import hole_depth
 from .guide import Guide
 from .transfer import Transferred, transfer
 
-__all__ = ["Guide", "Transferred", "transfer"]
+__all__ = ["Guide", "Transferred", "hole_depth", "transfer"]

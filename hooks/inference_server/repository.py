@@ -11,7 +11,7 @@ from pathlib import Path
 from gi_plugin import network_file
 from gi_plugin.engines import EngineCache
 from gi_plugin.errors import ConfigError
-from gi_plugin.planning import LARGE, SMALL
+from gi_plugin.planning import WINDOWS
 
 from . import model_config
 
@@ -41,14 +41,14 @@ def export(directory: Path, network: Path, backend: str = "onnxruntime", batch: 
     if backend not in model_config.BACKENDS:
         raise ConfigError(f"backend {backend!r}: expected one of {', '.join(model_config.BACKENDS)}; give TensorRT plans beside it")
     by_window = {plan.window: plan for plan in plans}
-    if len(by_window) < len(plans) or not by_window.keys() <= {SMALL, LARGE}:
+    if len(by_window) < len(plans) or not by_window.keys() <= set(WINDOWS):
         raise ConfigError(
-            f"plans for windows of {', '.join(str(plan.window) for plan in plans)} px: give one for {SMALL}, one for {LARGE}, or both"
+            f"plans for windows of {', '.join(str(plan.window) for plan in plans)} px: give at most one each for {', '.join(map(str, WINDOWS))}"
         )
     onnx_model = network_file.expanded(network_file.load(network)).SerializeToString()  # the OpenVINO backend knows no local functions
     configs = [(model_config.network(backend, batch), onnx_model)]
     configs += [(model_config.planned_network(plan.window, plan.batch), plan.content) for plan in by_window.values()]
-    networks = {size: _network_for(by_window.get(size), batch) for size in (SMALL, LARGE)}
+    networks = {size: _network_for(by_window.get(size), batch) for size in WINDOWS}
     planners = 1 + (batch if backend == "onnxruntime" else 1)  # while the network runs, the windows of the others collect to a full batch
     configs.append((model_config.pictures(networks, planners), resources.files(__package__).joinpath("triton_model.py").read_bytes()))
     names = [str(config["name"]) for config, _ in configs]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gi_plugin.config import Config
 from gi_plugin.errors import ConfigError, require
 from gi_plugin.inpainter import Inpainter
-from gi_plugin.planning import LARGE, SMALL
+from gi_plugin.planning import SIZES
 
 if TYPE_CHECKING:
     import gradio
@@ -47,7 +47,7 @@ def served(config: Config, host: str, port: int) -> Iterator[str]:
         require("gradio", "ui")
         from . import layout as web_layout  # noqa: PLC0415  # after the settings that Gradio reads when it is imported
 
-        for window in (SMALL, LARGE):  # compiled now, not while the first visitor waits; without an engine, told now
+        for window in SIZES[inpainter.config.hook.detail]:  # compiled now, not while the first visitor waits; without an engine, told now
             inpainter.engine(window)
         with ThreadPoolExecutor(1, "gi-plugin page") as worker:
             page = web_layout.build(inpainter, folder, worker)

@@ -72,7 +72,7 @@ def fill(photo: Photo, layers: Iterable[Image.Image], inpainter: Inpainter, fold
     report = f"Filled {np.count_nonzero(inpainting.hole):,} pixels in {seconds:.2f} s."
     if formats.is_lossy(download):
         report += f" {download.suffix} is a lossy format: known pixels change a little in the download, not in the next round."
-    where = _shown(attention_map.draw(inpainting, data_range=data_range))
+    where = _shown(attention_map.draw_sources(inpainting, data_range=data_range))
     return Round(Photo(result, photo.name), download, mask_path, _shown(inpainting.image, picture), where, report)
 
 

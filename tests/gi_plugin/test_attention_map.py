@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from gi_plugin.arrays import Array
-from gi_plugin.attention_map import draw
+from gi_plugin.attention_map import draw, draw_attention, draw_sources
+from gi_plugin.files.sheet import CAPTION_HEIGHT, GAP
+from gi_plugin.filling import Piece
 from gi_plugin.inpainter import Inpainting
 from gi_plugin.planning import Box, Window
 
@@ -20,7 +22,7 @@ def _inpainting(image: Array, own: Box, down: int, right: int, scale: int = 1) -
     """One window at (0, 0) whose every cell matches the one `down` and `right` of it."""
     hole = np.zeros((256 * scale, 256 * scale), np.bool_)
     hole[own.top : own.bottom, own.left : own.right] = True
-    return Inpainting(image, hole, [(Window(0, 0, 256 * scale, scale, own), np.arange(CELLS * CELLS) + down * CELLS + right)])
+    return Inpainting(image, hole, [Piece(Window(0, 0, 256 * scale, scale, own), np.arange(CELLS * CELLS) + down * CELLS + right, None)])
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,7 @@ def test_each_cell_has_its_own_colour() -> None:
     matches = np.arange(CELLS * CELLS)
     matches[2 * CELLS + 5] += 16  # rows 56 to 63 and columns 64 to 71 of the image
     window = Window(40, 24, 256, 1, Box(60, 40, 65, 90))
-    picture = draw(Inpainting(image, hole, [(window, matches)]), channel_axis=0)
+    picture = draw(Inpainting(image, hole, [Piece(window, matches, None)]), channel_axis=0)
     expected = np.where(hole[..., None], WHITE, 0)
     expected[60:64, 64:72][hole[60:64, 64:72]] = RED
     np.testing.assert_array_equal(picture, expected)
@@ -77,3 +79,29 @@ def test_without_a_hole_all_is_grey() -> None:
     image = np.random.default_rng(0).integers(0, 255, (300, 20), dtype=np.uint8)
     picture = draw(Inpainting(image, np.zeros((300, 20), np.bool_), []))
     np.testing.assert_array_equal(picture, np.repeat((image // 2)[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize(("down", "right", "colour"), [(0, 128, RED), (0, -128, CYAN), (128, 0, CHARTREUSE), (0, 64, (255, 127, 127))])
+def test_each_pixel_shows_the_way_to_its_source(down: int, right: int, colour: tuple[int, int, int]) -> None:
+    """With the transfer, the colour is that of the way to the copied pixel; known pixels in the own box have none."""
+    own = Box(100, 110, 120, 150)
+    hole = np.zeros((300, 300), np.bool_)
+    hole[own.slices] = True
+    hole[105, 115] = False
+    sources = np.stack(np.mgrid[own.slices], axis=-1) + np.array([down, right])
+    piece = Piece(Window(0, 0, 256, 1, own), np.arange(CELLS * CELLS), sources.astype(np.int32))
+    picture = draw_sources(Inpainting(np.full((300, 300), 90, np.uint8), hole, [piece]))
+    assert (picture[hole] == colour).all()
+    assert (picture[~hole] == 45).all()
+
+
+def test_both_pictures_stand_side_by_side() -> None:
+    """`draw` shows the sources beside the network's attention."""
+    own = Box(100, 110, 120, 150)
+    hole = np.zeros((300, 300), np.bool_)
+    hole[own.slices] = True
+    piece = Piece(Window(0, 0, 256, 1, own), np.arange(CELLS * CELLS), np.full((20, 40, 2), 200, np.int32))
+    inpainting = Inpainting(np.full((300, 300), 90, np.uint8), hole, [piece])
+    panels = draw(inpainting)[CAPTION_HEIGHT:]
+    np.testing.assert_array_equal(panels[:300, GAP : GAP + 300], draw_sources(inpainting))
+    np.testing.assert_array_equal(panels[:300, 2 * GAP + 300 :][:, :300], draw_attention(inpainting))

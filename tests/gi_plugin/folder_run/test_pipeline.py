@@ -21,7 +21,7 @@ from gi_plugin.folder_run import jobs as folders, pipeline, steps
 from gi_plugin.folder_run.jobs import Job
 from gi_plugin.inpainter import Inpainter
 from gi_plugin.options import Options
-from gi_plugin.planning import plan
+from gi_plugin.planning.transfer_windows import plan_transfer
 from tests.gi_plugin.folder_run import mixed
 
 
@@ -144,7 +144,7 @@ def test_an_interrupt_leaves_a_picture_at_its_next_window(inpainter: Inpainter, 
     finally:
         interrupt.join()
         signal.signal(signal.SIGINT, former)
-    assert 1 <= windows[0] < len(plan(hole > 0))
+    assert 1 <= windows[0] < len(plan_transfer(hole > 0))
     assert not any(output.exists() for output in outputs)
     assert counting(pixels[:, :600], hole[:, :600]).shape == (600, 600, 3)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -11,9 +12,15 @@ from skimage.draw import line
 from skimage.measure import label, regionprops
 
 from gi_plugin.arrays import Bools
-from gi_plugin.planning import Box, Window, connected, plan
+from gi_plugin.planning import Box, Window
+from gi_plugin.planning.boxes import connected
+from gi_plugin.planning.network_windows import plan_network
+from gi_plugin.planning.transfer_windows import plan_transfer
 
-SETTINGS = settings(max_examples=300, deadline=None)
+SETTINGS = settings(max_examples=200, deadline=None)
+Planner = Callable[[Bools], list[Window]]
+PLANNERS: list[Planner] = [plan_network, plan_transfer]
+EACH = pytest.mark.parametrize("plan", PLANNERS)
 
 
 @st.composite
@@ -42,9 +49,10 @@ def _native(windows: list[Window]) -> bool:
     return all(window.scale == 1 for window in windows)
 
 
+@EACH
 @SETTINGS
 @given(hole=holes())
-def test_every_missing_pixel_is_owned(hole: Bools) -> None:
+def test_every_missing_pixel_is_owned(plan: Planner, hole: Bools) -> None:
     """No missing pixel lies outside of the own boxes."""
     rest = hole.copy()
     for window in plan(hole):
@@ -52,8 +60,9 @@ def test_every_missing_pixel_is_owned(hole: Bools) -> None:
     assert not rest.any()
 
 
+@EACH
 @pytest.mark.parametrize("shape", [(1, 1), (31, 33), (1000, 3), (3000, 4000)])
-def test_nothing_missing_needs_no_window(shape: tuple[int, int]) -> None:
+def test_nothing_missing_needs_no_window(plan: Planner, shape: tuple[int, int]) -> None:
     """A hole without missing pixels is planned as nothing to do."""
     assert plan(np.zeros(shape, np.bool_)) == []
 
@@ -67,9 +76,10 @@ def test_touching_blocks_are_those_of_scikit_image(seed: int, height: int, width
     assert sorted(tuple(box) for box in connected(blocks)) == sorted(expected)
 
 
+@EACH
 @SETTINGS
 @given(hole=holes())
-def test_own_boxes_are_tight(hole: Bools) -> None:
+def test_own_boxes_are_tight(plan: Planner, hole: Bools) -> None:
     """A window's own box has missing pixels on each of its four sides, and lies inside the image."""
     for own in (window.own for window in plan(hole)):
         part = hole[own.top : own.bottom, own.left : own.right]
@@ -84,7 +94,7 @@ def test_own_boxes_are_tight(hole: Bools) -> None:
 @given(hole=holes())
 def test_the_own_box_is_at_most_half_of_the_windows_side(hole: Bools) -> None:
     """Every window contains its own box and is at least twice as long; no smaller size or scale would do."""
-    for window in plan(hole):
+    for window in plan_network(hole):
         assert window.size in {256, 512}
         assert window.side == window.size * window.scale
         assert window.top <= window.own.top < window.own.bottom <= window.top + window.side
@@ -97,9 +107,10 @@ def test_the_own_box_is_at_most_half_of_the_windows_side(hole: Bools) -> None:
             assert (window.size == 256) == (window.own.longest <= 128)
 
 
+@EACH
 @SETTINGS
 @given(hole=holes())
-def test_windows_stay_inside_as_far_as_the_image_reaches(hole: Bools) -> None:
+def test_windows_stay_inside_as_far_as_the_image_reaches(plan: Planner, hole: Bools) -> None:
     """A window, reduced or not, leaves the image only at its lower and right end, and only where the image is smaller than it."""
     for window in plan(hole):
         for start, length in ((window.top, hole.shape[0]), (window.left, hole.shape[1])):
@@ -107,9 +118,10 @@ def test_windows_stay_inside_as_far_as_the_image_reaches(hole: Bools) -> None:
             assert start + window.side <= length or start == 0
 
 
+@EACH
 @SETTINGS
 @given(hole=holes())
-def test_the_own_box_is_in_the_middle_unless_the_image_ends(hole: Bools) -> None:
+def test_the_own_box_is_in_the_middle_unless_the_image_ends(plan: Planner, hole: Bools) -> None:
     """What surrounds a hole is seen on all sides alike, to the pixel, except where the window was shifted to the image's edge."""
     for window in plan(hole):
         own = window.own
@@ -121,24 +133,27 @@ def test_the_own_box_is_in_the_middle_unless_the_image_ends(hole: Bools) -> None
             assert abs(before - after) <= 1 or start == 0 or start + window.side == length
 
 
+@EACH
 @SETTINGS
 @given(hole=holes())
-def test_the_number_of_windows_is_bounded_by_the_area(hole: Bools) -> None:
+def test_the_number_of_windows_is_bounded_by_the_area(plan: Planner, hole: Bools) -> None:
     """However many holes there are: at most one window per 64 x 64 px of the image."""
     assert len(plan(hole)) <= math.ceil(hole.shape[0] / 64) * math.ceil(hole.shape[1] / 64)
 
 
+@EACH
 @SETTINGS
 @given(hole=holes())
-def test_reduced_windows_come_first(hole: Bools) -> None:
+def test_reduced_windows_come_first(plan: Planner, hole: Bools) -> None:
     """Where own boxes overlap, the fill at full size is written last and stands."""
     scales = [window.scale for window in plan(hole)]
     assert scales == sorted(scales, reverse=True)
 
 
+@EACH
 @SETTINGS
 @given(hole=holes(), rows=st.integers(0, 3), columns=st.integers(0, 3))
-def test_a_plan_depends_on_the_pixels_only(hole: Bools, rows: int, columns: int) -> None:
+def test_a_plan_depends_on_the_pixels_only(plan: Planner, hole: Bools, rows: int, columns: int) -> None:
     """The same hole in another memory layout, or as a part of a larger array, gets the same windows; the hole is not changed."""
     expected, before = plan(hole), hole.copy()
     padded = np.pad(hole, ((rows, 1), (columns, 2)), constant_values=True)
@@ -152,7 +167,7 @@ def test_one_small_hole_costs_one_window(side: int, size: int) -> None:
     """Up to 128 px a window of 256, up to 256 px one of 512, whatever the size of the image."""
     hole = np.zeros((10_000, 10_000), np.bool_)
     hole[6000 : 6000 + side, 3001 : 3001 + side] = True
-    (window,) = plan(hole)
+    (window,) = plan_network(hole)
     assert (window.size, window.scale) == (size, 1)
     assert window.own == Box(6000, 3001, 6000 + side, 3001 + side)
 
@@ -166,7 +181,7 @@ def test_a_long_scratch_is_filled_at_full_size(length: int, down: float, right: 
     rows, columns = line(top, left, bottom, end)
     for offset in range(5):
         hole[rows + offset, columns + offset] = True
-    windows = plan(hole)
+    windows = plan_network(hole)
     assert _native(windows)
     assert length / 256 <= len(windows) <= 2 * math.ceil(length / 256) + 2
 
@@ -176,16 +191,16 @@ def test_a_solid_hole_is_cut_while_half_of_each_window_is_known() -> None:
     hole = np.zeros((2000, 2000), np.bool_)
     hole[700:1062, 700:1062] = True
     parts = [Box(700, 700, 956, 956), Box(700, 956, 956, 1062), Box(956, 700, 1062, 956), Box(956, 956, 1062, 1062)]
-    assert [window.own for window in plan(hole)] == parts
+    assert [window.own for window in plan_network(hole)] == parts
     hole[700:1063, 700:1063] = True
-    assert [window.scale for window in plan(hole)] == [2]
+    assert [window.scale for window in plan_network(hole)] == [2]
 
 
 def test_holes_that_touch_at_a_corner_are_one() -> None:
     """Connected means in eight directions."""
     hole = np.zeros((1000, 1000), np.bool_)
     hole[320:416, 320:416] = hole[416:512, 416:512] = True
-    (window,) = plan(hole)
+    (window,) = plan_network(hole)
     assert window.own == Box(320, 320, 512, 512)
 
 
@@ -194,7 +209,7 @@ def test_a_large_solid_hole_gets_one_reduced_window(side: int) -> None:
     """A window that would be mostly hole at full size is read at 1/2, 1/3, …; the hole is then half of it."""
     hole = np.zeros((4000, 4000), np.bool_)
     hole[1100 : 1100 + side, 1200 : 1200 + side] = True
-    (window,) = plan(hole)
+    (window,) = plan_network(hole)
     assert (window.size, window.scale) == (512, math.ceil(side / 256))
     assert window.own == Box(1100, 1200, 1100 + side, 1200 + side)
 
@@ -204,7 +219,7 @@ def test_near_holes_share_a_window(distance: int, count: int) -> None:
     """Two holes of 25 px count as one while both fit into 128 px, and as two beyond."""
     hole = np.zeros((3000, 3000), np.bool_)
     hole[640:665, 512:537] = hole[640:665, 537 + distance : 562 + distance] = True
-    assert len(plan(hole)) == count
+    assert len(plan_network(hole)) == count
 
 
 @pytest.mark.parametrize("spacing", [8, 33, 64, 96, 128, 160, 300])
@@ -212,7 +227,7 @@ def test_many_dots_do_not_cost_many_windows(spacing: int) -> None:
     """A lattice of dots costs at most a window per dot, and at most four per 128 x 128 px."""
     hole = np.zeros((3000, 3000), np.bool_)
     hole[::spacing, ::spacing] = True
-    windows = plan(hole)
+    windows = plan_network(hole)
     assert _native(windows)
     assert len(windows) <= min(hole.sum(), 47 * 47)
 
@@ -221,6 +236,39 @@ def test_a_dot_beside_a_large_hole_keeps_its_own_window() -> None:
     """A small hole in the bounding box of a large one is filled at full size after it."""
     hole = np.zeros((3000, 3000), np.bool_)
     hole[500:1500, 500:1100] = hole[1100:1500, 500:1500] = hole[700:720, 1300:1320] = True
-    large, small = plan(hole)
+    large, small = plan_network(hole)
     assert (large.own, large.scale) == (Box(500, 500, 1500, 1500), 4)
     assert (small.own, small.scale, small.size) == (Box(700, 1300, 720, 1320), 1, 256)
+
+
+@SETTINGS
+@given(hole=holes())
+def test_the_transfers_windows_are_those_of_its_network(hole: Bools) -> None:
+    """A window holds its own box, which takes at most half of its side; only reduced windows are of 128 px, scales are powers of two."""
+    for window in plan_transfer(hole):
+        assert window.size == 256 or (window.size == 128 and window.scale > 1)
+        assert window.side == window.size * window.scale
+        assert window.scale & (window.scale - 1) == 0
+        assert window.top <= window.own.top < window.own.bottom <= window.top + window.side
+        assert window.left <= window.own.left < window.own.right <= window.left + window.side
+        assert 2 * window.own.longest <= window.side
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "size", "scale", "count"),
+    [(1, 1, 256, 1, 1), (110, 110, 256, 1, 1), (128, 128, 128, 2, 1), (224, 224, 128, 4, 1), (896, 896, 128, 16, 1), (896, 50, 256, 1, 7)],
+)
+def test_the_thickness_decides_the_scale(height: int, width: int, size: int, scale: int, count: int) -> None:
+    """The network sees a hole of at most 112 px, however long it is; a long hole is cut."""
+    hole = np.zeros((3000, 3000), np.bool_)
+    hole[1000 : 1000 + height, 1100 : 1100 + width] = True
+    windows = plan_transfer(hole)
+    assert [(window.size, window.scale) for window in windows] == [(size, scale)] * count
+
+
+def test_the_thickness_of_a_long_hole_is_measured_at_reduced_size() -> None:
+    """A frame of 60 px around 4,000 px is filled at full size."""
+    hole = np.zeros((4200, 4200), np.bool_)
+    hole[100:4100, 100:4100] = True
+    hole[160:4040, 160:4040] = False
+    assert {(window.size, window.scale) for window in plan_transfer(hole)} == {(256, 1)}

@@ -1,0 +1,144 @@
+"""Holes filled with pixels of the picture: which pixels are taken, over all windows of a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from skimage import data
+from skimage.filters import gaussian
+
+from gi_plugin.arrays import Array, Bools
+from gi_plugin.config import Config, EngineSettings
+from gi_plugin.errors import ConfigError, ImageError
+from gi_plugin.inpainter import Inpainter, Inpainting
+from gi_plugin.options import Options
+
+PHOTO = data.chelsea()  # [300, 451, 3] uint8
+
+
+@pytest.fixture(scope="module")
+def inpainter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inpainter]:
+    """One engine per window size for all tests."""
+    made = Inpainter(Config(engine=EngineSettings(backend="openvino", threads=2, cache=str(tmp_path_factory.mktemp("cache")))))
+    yield made
+    made.close()
+
+
+def _hole(*boxes: tuple[int, int, int, int], shape: tuple[int, ...] = PHOTO.shape) -> Bools:
+    hole = np.zeros(shape[:2], np.bool_)
+    for top, left, bottom, right in boxes:
+        hole[top:bottom, left:right] = True
+    return hole
+
+
+HOLES = {
+    "one": _hole((100, 150, 150, 210)),
+    "at the corner": _hole((0, 0, 40, 60)),
+    "thick": _hole((60, 100, 220, 300)),
+    "neighbours": _hole((100, 100, 140, 150), (100, 160, 140, 210), (160, 120, 200, 380)),
+    "long": _hole((140, 5, 160, 445)),
+}
+
+
+def _sources(filled: Inpainting) -> Array:
+    """Row and column [K, 2] of the source of every missing pixel that has one."""
+    found = []
+    for piece in filled.pieces:
+        assert piece.sources is not None
+        found.append(piece.sources[piece.sources[..., 0] >= 0])
+    return np.concatenate(found)
+
+
+@pytest.mark.parametrize("name", HOLES)
+def test_every_pixel_has_a_known_source(inpainter: Inpainter, name: str) -> None:
+    """Sources are known pixels of the picture, never pixels that an earlier window filled; each missing pixel has one."""
+    hole = HOLES[name]
+    filled = inpainter.run(PHOTO, hole, Options())
+    sources = _sources(filled)
+    assert len(sources) >= hole.sum()
+    assert not hole[tuple(sources.T)].any()
+    np.testing.assert_array_equal(filled.image[~hole], PHOTO[~hole])
+
+
+@pytest.mark.parametrize("name", HOLES)
+def test_nothing_missing_is_read(inpainter: Inpainter, name: str) -> None:
+    """Whatever stands in the hole, the result is the same."""
+    hole = HOLES[name]
+    poisoned = np.where(hole[..., None], np.uint8(255), PHOTO)
+    np.testing.assert_array_equal(inpainter(poisoned, hole), inpainter(np.where(hole[..., None], np.uint8(0), PHOTO), hole))
+
+
+def test_pixels_come_from_the_named_region(inpainter: Inpainter) -> None:
+    """With `sources`, no pixel outside of it is taken, and what stands there in colours of its own does not appear in the hole."""
+    hole, region = _hole((100, 150, 150, 210)), _hole((80, 60, 250, 300))
+    picture = np.where(region[..., None], PHOTO // 4 + 90, np.array([255, 0, 255], np.uint8))
+    filled = inpainter.run(picture, hole, Options(sources=region))
+    assert region[tuple(_sources(filled).T)].all()
+    assert (filled.image[hole].max(axis=0) <= picture[region].max(axis=0) + 8).all()
+
+
+def test_without_sources_the_networks_pixels_stay(inpainter: Inpainter) -> None:
+    """An empty region, or a picture whose every patch misses a pixel, is filled by the network alone."""
+    hole = _hole((100, 150, 150, 210))
+    empty = inpainter.run(PHOTO, hole, Options(sources=np.zeros(hole.shape, np.bool_)))
+    assert [piece.sources for piece in empty.pieces] == [None]
+    np.testing.assert_allclose(empty.image[hole], inpainter(PHOTO, hole, detail="network")[hole], atol=1)
+    dotted = hole.copy()
+    dotted[::4, ::4] = True
+    assert {piece.sources is None for piece in inpainter.run(PHOTO, dotted, Options()).pieces} == {True}
+
+
+def test_detail_network_takes_the_networks_pixels(inpainter: Inpainter) -> None:
+    """`detail` chooses; the transfer's result is sharper than the network's."""
+    hole = HOLES["thick"]
+    network, transfer = (inpainter(PHOTO, hole, detail=detail) for detail in ("network", "transfer"))
+    assert (network[hole] != transfer[hole]).any()
+    greys = [picture.mean(axis=2) for picture in (network, transfer)]
+    blurred, sharp = (float(np.abs(grey - gaussian(grey, 1.5))[hole].mean()) for grey in greys)
+    assert sharp > 1.3 * blurred
+
+
+def test_the_seed_chooses_among_results(inpainter: Inpainter) -> None:
+    """The same seed gives the same result, another one another."""
+    hole = HOLES["thick"]
+    first, again, other = (inpainter(PHOTO, hole, seed=seed) for seed in (0, 0, 7))
+    np.testing.assert_array_equal(first, again)
+    assert (first[hole] != other[hole]).any()
+
+
+def test_threads_do_not_change_the_result(inpainter: Inpainter) -> None:
+    """Given the same network output, one thread fills like two."""
+    hole = HOLES["neighbours"]
+    alone = Inpainter(Config(engine=EngineSettings(backend="openvino", threads=1, cache=inpainter.config.engine.cache)))
+    alone_engine = alone.engine
+    two = Inpainter(inpainter.config, lambda _config, window: alone_engine(window))
+    np.testing.assert_array_equal(alone(PHOTO, hole), two(PHOTO, hole))
+    alone.close()
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32", "float64"])
+def test_deep_pictures_are_filled_alike(inpainter: Inpainter, dtype: str) -> None:
+    """A picture of more bits gets the fill of its 8-bit copy, up to rounding that the search enlarges."""
+    hole = HOLES["one"]
+    scale = 257 if dtype == "uint16" else 1 / 255
+    deep = (PHOTO * np.float64(scale)).astype(dtype)
+    difference = np.abs(inpainter(deep, hole)[hole] / scale - inpainter(PHOTO, hole)[hole])
+    assert np.median(difference) < 4
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"detail": "both"}, ConfigError, "option detail = 'both': expected 'transfer' or 'network'"),
+        ({"seed": -1}, ConfigError, "option seed = -1: expected a whole number"),
+        ({"seed": 1.5}, ConfigError, "option seed = 1.5"),
+        ({"sources": "left half"}, ConfigError, "expected a mask, as a numpy array"),
+        ({"sources": np.ones((4, 4))}, ImageError, r"sources: mask has shape \(4, 4\)"),
+    ],
+)
+def test_wrong_options_are_named(inpainter: Inpainter, options: dict[str, object], error: type[Exception], message: str) -> None:
+    """What was given, and what is expected."""
+    with pytest.raises(error, match=message):
+        inpainter.run(PHOTO, HOLES["one"], Options.of(options))
