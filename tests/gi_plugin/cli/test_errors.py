@@ -44,7 +44,7 @@ BAD = {
     "a wrong value": ("inpaint picture.png mask.png -o out.png --dilate few", "Invalid value for '--dilate'"),
     "an unknown command": ("paint", "No such command 'paint'"),
     "a window the network cannot take": ("bench --window 100", "window 100: expected a multiple of 8, 72 or more"),
-    "a plot of windows alone": ("bench --plot plot.png", "--plot draws whole pictures: give --pictures, too"),
+    "a plot of windows alone": ("bench --plot plot.png", "--plot needs times of whole pictures: also give --pictures"),
 }
 
 
