@@ -31,14 +31,15 @@ def format_of(path: Path) -> str:
     return kind if kind in Image.SAVE else ""
 
 
-def check_output(path: Path) -> None:
+def check_output(path: Path, name: str = "") -> None:
     """Refuse a file name whose format is not written.
 
+    :param name: the file's name in error messages; its path if empty.
     :raises ImageError: naming the formats to use.
     """
     if format_of(path) not in MODES:
         what = f"cannot write files ending in {path.suffix!r}; use" if path.suffix else "nothing at its end names a format; add"
-        raise ImageError(f"{path}: {what} .png, .tif or .webp")
+        raise ImageError(f"{name or path}: {what} .png, .tif or .webp")
 
 
 def is_lossy(path: Path) -> bool:

@@ -44,12 +44,13 @@ class PictureFile:
     source: Image.Image | DeepPicture
 
 
-def read_picture(path: Path, max_pixels: int) -> PictureFile:
+def read_picture(path: Path, max_pixels: int, name: str = "") -> PictureFile:
     """Read a picture file, turned upright by its EXIF orientation.
 
+    :param name: the file's name in error messages; its path if empty.
     :raises ImageError: if it is missing, damaged, no picture, too large, or has several frames.
     """
-    with _naming(path):
+    with _naming(name or str(path)):
         with path.open("rb") as file:
             header = file.read(26)
         if deep.is_tiff(header) and (found := deep.read_tiff(path, max_pixels)) is not None:
@@ -81,16 +82,17 @@ def value_range(pixels: Array, hole: Bools) -> tuple[float, float] | None:
     return low, high
 
 
-def write_picture(picture: PictureFile, filled: Array, hole: Bools, path: Path) -> None:
+def write_picture(picture: PictureFile, filled: Array, hole: Bools, path: Path, name: str = "") -> None:
     """Write a filled picture in the mode and with the profile of its source; the file appears whole or not at all.
 
     A source of Pillow's takes the fill: it is the result afterwards.
 
     :param filled: the array that the inpainter made of `picture.pixels`.
     :param hole: [H, W] True where it was filled.
+    :param name: the file's name in error messages; its path if empty.
     :raises ImageError: if the folder or the format does not allow it.
     """
-    with _replacing(path) as partial:
+    with _replacing(path, name) as partial:
         if isinstance(picture.source, DeepPicture):
             deep.write(picture.source, filled, partial)
         else:
@@ -98,12 +100,13 @@ def write_picture(picture: PictureFile, filled: Array, hole: Bools, path: Path) 
             _save(picture.source, filled, partial)
 
 
-def write_array(pixels: Array, path: Path) -> None:
+def write_array(pixels: Array, path: Path, name: str = "") -> None:
     """Write an 8-bit array HxW or HxWx3 as a picture; the file appears whole or not at all.
 
+    :param name: the file's name in error messages; its path if empty.
     :raises ImageError: if the folder or the format does not allow it.
     """
-    with _replacing(path) as partial:
+    with _replacing(path, name) as partial:
         _save(Image.fromarray(pixels), pixels, partial)
 
 
@@ -121,19 +124,19 @@ def output_name(path: Path) -> str:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def _naming(name: str) -> Iterator[None]:
     """Turn whatever a decoder raises into one line that names the file."""
     try:
         with warnings.catch_warnings(action="ignore"):  # decoders warn of odd metadata
             yield
     except ImageError as error:
-        raise ImageError(f"{path}: {error}") from error
+        raise ImageError(f"{name}: {error}") from error
     except FileNotFoundError as error:
-        raise ImageError(f"{path}: there is no such file") from error
+        raise ImageError(f"{name}: there is no such file") from error
     except MemoryError as error:
-        raise ImageError(f"{path}: too large for the memory of this machine") from error
+        raise ImageError(f"{name}: too large for the memory of this machine") from error
     except Exception as error:  # decoders raise many kinds
-        raise ImageError(f"{path}: cannot be read as a picture: {_reason(error)}") from error
+        raise ImageError(f"{name}: cannot be read as a picture: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
@@ -193,14 +196,14 @@ def _save(image: Image.Image, pixels: Array, file: Path) -> None:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place when all went well; errors name `path`."""
-    check_output(path)
+def _replacing(path: Path, name: str) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place when all went well; errors name `name`, or `path` if that is empty."""
+    check_output(path, name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial:
             yield partial
     except ImageError as error:
-        raise ImageError(f"{path}: {error}") from error
+        raise ImageError(f"{name or path}: {error}") from error
     except FAILURES as error:
-        raise ImageError(f"{path}: cannot be written: {_reason(error)}") from error
+        raise ImageError(f"{name or path}: cannot be written: {_reason(error)}") from error
