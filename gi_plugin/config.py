@@ -123,6 +123,7 @@ class Config:
     model: ModelSettings = ModelSettings()
     engine: EngineSettings = EngineSettings()
     train: TrainSettings = TrainSettings()
+    source: Path | None = field(default=None, compare=False, kw_only=True)  # the file that they were read from; not a table
 
 
 def load_config(path: str | Path | None = None, backend: str | None = None) -> Config:
@@ -132,7 +133,7 @@ def load_config(path: str | Path | None = None, backend: str | None = None) -> C
     :raises ConfigError: naming file, key, value and what is allowed.
     """
     source = config_source(path)
-    config = Config() if source is None else parse_config(_read(source), str(source))
+    config = Config() if source is None else dataclasses.replace(parse_config(_read(source), str(source)), source=source)
     if backend:
         config = dataclasses.replace(config, engine=dataclasses.replace(config.engine, backend=backend))
         check_settings(config.engine, "command line:")
@@ -149,11 +150,11 @@ def parse_config(text: str, source: str) -> Config:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source}: not valid TOML: {error}") from error
     tables: dict[str, Any] = {}
-    for name, default in _defaults(Config()).items():
+    for name, kind in _tables().items():
         values = data.pop(name, {})
         if not isinstance(values, dict):
             raise ConfigError(f"{source}: {name} = {values!r}: expected a table, write [{name}]")
-        tables[name] = _table(type(default), values, f"{source}: [{name}]")
+        tables[name] = _table(kind, values, f"{source}: [{name}]")
     if data:
         name, value = next(iter(data.items()))
         raise ConfigError(f"{source}: {name} = {value!r}: unknown table or key; known tables: {', '.join(tables)}")
@@ -196,8 +197,8 @@ def _read(source: Path) -> str:
         raise ConfigError(f"{source}: cannot be read: {error}") from error
 
 
-def _defaults(settings: Any) -> dict[str, Any]:
-    return {entry.name: getattr(settings, entry.name) for entry in dataclasses.fields(settings)}
+def _tables() -> dict[str, type[Any]]:
+    return {entry.name: type(entry.default) for entry in dataclasses.fields(Config) if dataclasses.is_dataclass(entry.default)}
 
 
 def _table(kind: type[Any], values: dict[str, Any], origin: str) -> Any:

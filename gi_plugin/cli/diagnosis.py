@@ -92,7 +92,7 @@ def _describe_gpu(config: Config) -> str:
 def _describe_engines(config: Config, gpu: Gpu, usable: list[TensorRtPackage]) -> str:
     """Say whether the cache holds the engines for a GPU, and if not, the command that builds them."""
     network, cache = network_file.network_path(config.model.path), EngineCache(cache_directory(config.engine))
-    requests = [request_of(network, window, config.engine, package) for package in usable[:1] for window in (SMALL, LARGE)]
+    requests = [request_of(network, window, config.engine, usable[0], config_file=config.source) for window in (SMALL, LARGE)]
     missing = [entry for entry in requests if cache.entry(engine_parts(entry, None if usable[0].portable else gpu)) is None]
     if missing:
         return f"{gpu} and {usable[0].module} are there, but no engine is built: {build_command(missing[0])}"
