@@ -8,7 +8,7 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # 
 
 import openvino  # noqa: E402
 
-# One core, never released. A core that loads its CPU plugin installs an alternate signal stack in the thread (AVX-512 needs a large one) and
+# One core, never released: a core that loads its CPU plugin installs an alternate signal stack in the thread (large, for AVX-512) and
 # removes it when the core is destroyed, even if another core has installed its own since. The next Ctrl-C would then crash the process.
 CORE = openvino.Core()
 

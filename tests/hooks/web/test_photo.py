@@ -201,4 +201,4 @@ def test_an_error_text_that_contains_the_path_stays_unchanged(tmp_path: Path, mo
     Path("a").write_bytes(b"no picture")
     with pytest.raises(ImageError) as caught:
         web_photo.show(Photo(Path("a"), "holiday.png"), LIMIT)
-    assert str(caught.value) == "holiday.png: cannot be read as a picture: its format is not known, or it is damaged"
+    assert str(caught.value) == "holiday.png: cannot be read as a picture: unknown format, or the file is damaged"
