@@ -82,11 +82,11 @@ def gpu(
     if as_json:
         print_json(report)
         return
-    table = Table("what", "window", "precision", "ms", "times the floor", "MB", "difference of 255", "note", title=str(found))
+    table = Table("form", "window", "precision", "ms", "times the floor", "MB", "difference of 255", "note", title=str(found))
     for row in rows:
         figures = (row.milliseconds, row.times_floor, row.megabytes, row.difference)
         numbers = ("" if value is None else f"{value:.3f}" for value in figures)
-        table.add_row(row.what, str(row.window), row.precision, *numbers, row.note)
+        table.add_row(row.form, str(row.window), row.precision, *numbers, row.note)
     show(table)
     say(f"wrote {file}")
 
