@@ -1,4 +1,4 @@
-"""Engines: what runs the network on one window at a time, on the CPU or on a GPU."""
+"""Engines run the network on windows of a fixed size, on the CPU or on a GPU."""
 
 from __future__ import annotations
 

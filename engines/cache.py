@@ -1,7 +1,7 @@
-"""The engine cache: built engines in the user's cache folder, each in a folder of its own with a JSON sidecar.
+"""The engine cache stores built engines in the user's cache folder, each in its own folder with a JSON file (sidecar) that describes it.
 
-Engines are executable code: they are built on this machine, kept in a folder that only its owner can read, and never come from elsewhere.
-The folder's name is a hash of all that an engine depends on; its content is checked against the sidecar before anything reads it.
+Engines are executable code. They are built on this machine, stored in a folder that only its owner can read, and never downloaded.
+The name of an engine's folder is a hash of everything the engine depends on. The engine is checked against its sidecar before it is used.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ class CachedEngine:
     parts: dict[str, str]
     size: int
     created: float
-    notes: dict[str, str]  # what else is known about it: not part of the key
+    notes: dict[str, str]  # further information, not part of the key
 
 
 def engine_key(parts: Mapping[str, str]) -> str:
-    """Name of the folder for an engine that depends on `parts`."""
+    """Return the folder name for an engine that depends on `parts`."""
     return hashlib.sha256(json.dumps(dict(sorted(parts.items()))).encode()).hexdigest()[:32]
 
 
 class EngineCache:
-    """Engines under `directory`; every method works on a cache that does not exist yet."""
+    """The engines stored under `directory`. Every method also works if that folder does not exist yet."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory / "engines"
 
     @contextmanager
     def locked(self, parts: Mapping[str, str]) -> Iterator[None]:
-        """Hold the lock of one engine: of several processes that want it, one builds and the others wait.
+        """Hold the lock of one engine, so that only one process builds it and the others wait.
 
         :raises OSError: if the cache folder cannot be written.
         """
@@ -60,7 +60,7 @@ class EngineCache:
             yield
 
     def load(self, parts: Mapping[str, str]) -> bytes | None:
-        """The engine made for `parts`, or None if there is none.
+        """Read the engine made for `parts`; None if there is none.
 
         :raises EngineMismatch: if the entry is damaged or was changed.
         """
@@ -75,9 +75,9 @@ class EngineCache:
         return payload
 
     def store(self, parts: Mapping[str, str], payload: bytes, notes: Mapping[str, str] | None = None) -> None:
-        """Keep an engine; a reader sees the whole entry or none.
+        """Store an engine. Another process sees the complete entry or none.
 
-        :param notes: what else is worth knowing about it, such as where it runs.
+        :param notes: further information, such as the GPUs it runs on.
         :raises OSError: if the cache cannot be written (read-only, disk full).
         """
         self._make()
@@ -95,7 +95,7 @@ class EngineCache:
             shutil.rmtree(partial, ignore_errors=True)
 
     def entry(self, parts: Mapping[str, str]) -> CachedEngine | None:
-        """What the cache holds for `parts`, unread, or None.
+        """Look up the entry for `parts` without reading the engine itself; None if there is none.
 
         :raises EngineMismatch: if the entry is damaged.
         """
@@ -103,13 +103,13 @@ class EngineCache:
         return self._entry(folder) if folder.is_dir() else None
 
     def entries(self) -> list[CachedEngine]:
-        """All readable entries, oldest first."""
+        """List all readable entries, oldest first."""
         found = []
         for folder in self.directory.glob("*/") if self.directory.is_dir() else ():
             try:
                 found.append(self._entry(folder))
             except (EngineMismatch, OSError):
-                continue  # being written, or damaged: `clear` removes it all the same
+                continue  # being written, or damaged; `clear` removes it anyway
         return sorted(found, key=lambda entry: entry.created)
 
     def remove(self, key: str) -> None:
@@ -117,22 +117,22 @@ class EngineCache:
         shutil.rmtree(self.directory / key, ignore_errors=True)
 
     def clear(self) -> int:
-        """Remove everything; returns how many entries there were."""
+        """Remove all entries and return how many there were."""
         count = len(self.entries())
         shutil.rmtree(self.directory, ignore_errors=True)
         return count
 
     def _make(self) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.chmod(self.directory, 0o700)  # noqa: PTH101  # mkdir leaves an existing folder as it was
+        os.chmod(self.directory, 0o700)  # noqa: PTH101  # mkdir does not change the mode of an existing folder
 
     def _sidecar(self, folder: Path) -> dict[str, object]:
         try:
             sidecar = json.loads((folder / SIDECAR).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise EngineMismatch(f"{folder / SIDECAR}: not a readable sidecar ({error}); {_remedy()}") from error
+            raise EngineMismatch(f"{folder / SIDECAR}: the sidecar cannot be read ({error}); {_remedy()}") from error
         if not isinstance(sidecar, dict) or not {"parts", "sha256", "size", "created"} <= sidecar.keys():
-            raise EngineMismatch(f"{folder / SIDECAR}: keys are missing; {_remedy()}")
+            raise EngineMismatch(f"{folder / SIDECAR}: the sidecar lacks keys; {_remedy()}")
         return sidecar
 
     def _entry(self, folder: Path) -> CachedEngine:
@@ -140,9 +140,9 @@ class EngineCache:
         parts, size, created, notes = sidecar["parts"], sidecar["size"], sidecar["created"], sidecar.get("notes", {})
         payload = folder / PAYLOAD
         if not (isinstance(parts, dict) and isinstance(notes, dict) and isinstance(size, int) and isinstance(created, float)):
-            raise EngineMismatch(f"{folder / SIDECAR}: not of our form; {_remedy()}")
+            raise EngineMismatch(f"{folder / SIDECAR}: a value in the sidecar has the wrong type; {_remedy()}")
         if not payload.is_file():
-            raise EngineMismatch(f"{folder}: the sidecar does not describe the engine; {_remedy()}")
+            raise EngineMismatch(f"{folder}: {PAYLOAD} is missing; {_remedy()}")
         if payload.stat().st_size != size:
             raise EngineMismatch(f"{payload}: expected {size} bytes, found {payload.stat().st_size}; {_remedy()}")
         return CachedEngine(folder.name, folder, _texts(parts), size, created, _texts(notes))

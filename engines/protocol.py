@@ -1,4 +1,4 @@
-"""What an engine is, whatever runs it."""
+"""The interface that every engine has, and helpers that the engines share."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 from gi_plugin.arrays import CELL, Floats, Matches
 from gi_plugin.errors import ConfigError
 
-LEAST_WINDOW = 72  # below it the network's widest mirror padding is larger than its smallest feature map
+LEAST_WINDOW = 72  # in a smaller window the widest mirror padding would exceed the smallest feature map
 
 
 class Engine(Protocol):
-    """The network, ready to run on windows of one size; safe to call from several threads."""
+    """The network, ready to run on windows of one size. Several threads may call one engine at the same time."""
 
     @property
     def window(self) -> int:
@@ -26,25 +26,25 @@ class Engine(Protocol):
 
     @property
     def backend(self) -> str:
-        """Name of the backend and the precision it runs in, such as "openvino bf16"."""
+        """Name and precision of the backend, such as "openvino bf16"."""
 
     def __call__(self, image: Floats, mask: Floats) -> tuple[Floats, Matches]:
-        """Complete windows.
+        """Fill the holes of windows.
 
         :param image: [N, 3, W, W] float32 in [-1, 1]; values in the hole are ignored. N is at most `batch`.
         :param mask: [N, 1, W, W] float32, 1 = hole.
-        :return: completed [N, 3, W, W] in [-1, 1] and matches [N, W/8 * W/8], the best background cell of every cell that
-            touches the hole (of the others it is the engine's choice whether they have one).
+        :return: completed [N, 3, W, W] float32 in [-1, 1], and matches [N, W/8 * W/8] int64: for every cell that touches the hole,
+            the index of the background cell that fits it best. For the other cells the value depends on the engine.
         :raises EngineError: if the run fails.
         """
 
     def close(self) -> None:
-        """Release what the engine holds; it must not be called afterwards."""
+        """Release memory and devices. The engine must not be called afterwards."""
 
 
 @dataclass(frozen=True)
 class BackendStatus:
-    """Whether a backend can be used here, and why (not)."""
+    """Whether a backend can be used on this machine, and the reason."""
 
     name: str
     available: bool
@@ -52,15 +52,16 @@ class BackendStatus:
 
 
 def check_window(window: int) -> None:
-    """Check the side of a window in pixels.
+    """Check that the network accepts windows of this size.
 
-    :raises ConfigError: if the network does not take it.
+    :param window: side in pixels.
+    :raises ConfigError: if it is too small or not a multiple of the cell size.
     """
     if window < LEAST_WINDOW or window % CELL:
         raise ConfigError(f"window {window}: expected a multiple of {CELL}, {LEAST_WINDOW} or more")
 
 
 def full_batch(windows: Floats, batch: int) -> Floats:
-    """Windows [N, C, W, W] made up to `batch` by repeating the last one, for engines of a fixed batch."""
+    """Pad windows [N, C, W, W] to `batch` windows by repeating the last one, for engines with a fixed batch size."""
     missing = batch - windows.shape[0]
     return np.concatenate((windows, np.repeat(windows[-1:], missing, axis=0))) if missing else windows

@@ -1,4 +1,4 @@
-"""Which backend serves a request: the fastest that is installed and finds its device, and why the others do not."""
+"""Choose the backend: the fastest one that is installed and finds its device. The reasons against the others are kept."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 
-from gi_plugin.config import BACKENDS, Config, EngineSettings
+from gi_plugin.config import BACKENDS, Config
 from gi_plugin.errors import EngineMismatch, EngineMissing
 from gi_plugin.network_file import network_path
 
@@ -21,31 +20,31 @@ log = logging.getLogger(__name__)
 
 
 def open_engine(config: Config, window: int) -> Engine:
-    """Open the engine for windows of `window` pixels with the backend of the settings, or with the first one that can be used.
+    """Open an engine for windows of `window` pixels. The backend "auto" takes the first backend that can be used.
 
-    :raises EngineMissing: if no backend, or not the one asked for, can be used; the message says why for each.
+    :raises EngineMissing: if no backend, or not the one in the settings, can be used; the message gives the reason for each.
     :raises ModelError: if the network file cannot be used.
     """
-    wanted = config.engine.backend
-    if wanted not in ("auto", *BACKENDS):
-        raise EngineMissing(f"unknown backend {wanted!r}: expected 'auto' or one of {', '.join(BACKENDS)}")
+    backend = config.engine.backend
+    if backend not in ("auto", *BACKENDS):
+        raise EngineMissing(f"unknown backend {backend!r}: expected 'auto' or one of {', '.join(BACKENDS)}")
     skipped: list[str] = []
-    for status in backend_status() if wanted == "auto" else [_status(wanted)]:
+    for status in backend_status() if backend == "auto" else [_status(backend)]:
         if not status.available:
             skipped.append(f"{status.name}: {status.reason}")
             continue
         try:
-            engine = _openers()[status.name](network_path(config.model.path), window, config.engine)
+            engine = _openers()[status.name](config, window)
         except (EngineMissing, EngineMismatch, ImportError) as error:
             skipped.append(f"{status.name}: {error}")
             continue
-        log.info("%s serves %d px windows%s", engine.backend, window, "".join(f"; {reason}" for reason in skipped))
+        log.info("%s runs windows of %d px%s", engine.backend, window, "".join(f"; {reason}" for reason in skipped))
         return engine
     raise EngineMissing("no engine can be used: " + "; ".join(skipped))
 
 
 def backend_status() -> list[BackendStatus]:
-    """Every backend in order of preference, with what speaks for or against it on this machine."""
+    """List all backends in order of preference, each with the reason why it can or cannot be used here."""
     return [_status(name) for name in BACKENDS]
 
 
@@ -70,25 +69,26 @@ def _tensorrt_status(package: TensorRtPackage) -> BackendStatus:
     return BackendStatus(package.backend, available=False, reason=reason)
 
 
-def _openers() -> dict[str, Callable[[Path, int, EngineSettings], Engine]]:
+def _openers() -> dict[str, Callable[[Config, int], Engine]]:
     packages = {name: partial(_tensorrt, package) for name, package in TENSORRT_PACKAGES.items()}
     return {**packages, "openvino": _openvino, "torch": _torch}
 
 
-def _tensorrt(package: TensorRtPackage, network: Path, window: int, settings: EngineSettings) -> Engine:
-    from .trt.engine import TensorRtEngine  # noqa: PLC0415  # heavy: imported by those who use it
+def _tensorrt(package: TensorRtPackage, config: Config, window: int) -> Engine:
+    from .trt.engine import TensorRtEngine  # noqa: PLC0415  # slow import, only needed for this backend
 
-    fp32 = replace(settings, precision="fp32")
-    return TensorRtEngine(network, window, settings, package, lambda: _openvino(network, window, fp32))
-
-
-def _openvino(network: Path, window: int, settings: EngineSettings) -> Engine:
-    from .cpu.openvino_engine import OpenVinoEngine  # noqa: PLC0415  # heavy: imported by those who use it
-
-    return OpenVinoEngine(network, window, settings)
+    fp32 = replace(config, engine=replace(config.engine, precision="fp32"))
+    network = network_path(config.model.path)
+    return TensorRtEngine(network, window, config.engine, package, lambda: _openvino(fp32, window), config.source)
 
 
-def _torch(network: Path, window: int, settings: EngineSettings) -> Engine:
-    from .torch_engine import TorchEngine  # noqa: PLC0415  # heavy: imported by those who use it
+def _openvino(config: Config, window: int) -> Engine:
+    from .cpu.openvino_engine import OpenVinoEngine  # noqa: PLC0415  # slow import, only needed for this backend
 
-    return TorchEngine(network, window, settings)
+    return OpenVinoEngine(network_path(config.model.path), window, config.engine)
+
+
+def _torch(config: Config, window: int) -> Engine:
+    from .torch_engine import TorchEngine  # noqa: PLC0415  # slow import, only needed for this backend
+
+    return TorchEngine(network_path(config.model.path), window, config.engine)

@@ -1,4 +1,4 @@
-"""The network in PyTorch, on a CUDA GPU where there is one, else on the CPU: the reference of every other engine."""
+"""The PyTorch engine. It runs on a CUDA GPU if there is one, else on the CPU; all other engines are compared with it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class TorchEngine:
-    """The network run eagerly."""
+    """Runs the network in PyTorch's eager mode."""
 
     def __init__(self, network: Path, window: int, settings: EngineSettings) -> None:
         self.window = window
@@ -27,7 +27,7 @@ class TorchEngine:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         precision = "fp32" if settings.precision == "auto" else settings.precision
         if precision == "fp16" and self._device.type == "cpu":
-            raise EngineMissing("torch on a CPU runs in fp32 or bf16, not in fp16; set [engine] precision to one of them or 'auto'")
+            raise EngineMissing("torch on a CPU runs in fp32 or bf16, not in fp16; set [engine] precision to one of these or to 'auto'")
         if precision not in DTYPES:
             raise EngineMissing(f"torch does not run in {precision}; set [engine] precision = 'auto'")
         self._dtype = DTYPES[precision]
@@ -39,7 +39,7 @@ class TorchEngine:
             self.backend += " + kernel"
 
     def __call__(self, image: Floats, mask: Floats) -> tuple[Floats, Matches]:
-        """Complete windows: see `Engine`."""
+        """Fill the holes of windows; see `Engine`."""
         if self._network is None:
             raise EngineError("the engine was closed")
         try:

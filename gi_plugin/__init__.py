@@ -1,4 +1,4 @@
-"""gi-plugin: fill the holes of pictures, from Python, from the command line, or as a plugin of a host program."""
+"""gi-plugin: fill holes in pictures, from Python, from the command line, or as a plugin of a host program."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # numpy, scikit-image and the engines are imported by those who use them
+def __getattr__(name: str) -> Any:  # imported on first use, so that `import gi_plugin` loads neither numpy nor an engine
     if name in ("Inpainter", "inpaint"):
         from . import inpainter  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""`python -m gi_plugin`."""
+"""Run the command line with `python -m gi_plugin`."""
 
 from __future__ import annotations
 

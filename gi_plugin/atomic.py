@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written beside their place, stored on disk, then renamed."""
+"""Atomic file writing: write a temporary file in the same folder, sync it to disk, then rename it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PARTIAL = ".part-"  # names of unfinished files begin with it
+PARTIAL = ".part-"  # prefix of the names of temporary files
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary file beside `path`; it takes the place of `path` when the block ends without an error, else it is removed.
+    """Yield a temporary file in the folder of `path`; rename it to `path` if the block succeeds, delete it if the block raises.
 
-    :raises OSError: if the folder cannot be written.
+    :raises OSError: if the folder is not writable.
     """
     partial = path.with_name(f"{PARTIAL}{secrets.token_hex(8)}{path.suffix}")
     partial.touch(exist_ok=False)
@@ -28,6 +28,6 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def sync(path: Path) -> None:
-    """Wait until the content of a file is stored: its new name must not survive a power cut that its content does not."""
+    """Wait until a file's content is on disk; without this, a power cut could leave the new name with incomplete content."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())

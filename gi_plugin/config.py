@@ -1,7 +1,7 @@
 """Settings: the tables of plugin.toml as frozen dataclasses, checked on load.
 
-Where settings come from, first found wins: the file named by the caller or by `--config`, the file named by the environment variable
-GI_PLUGIN_CONFIG, plugin.toml in the user's configuration folder, the defaults below. A file needs to name only what it changes.
+Settings come from the first of these that exists: the file named by the caller or by `--config`, the file named by the environment variable
+GI_PLUGIN_CONFIG, plugin.toml in the user's configuration folder, the defaults below. A file only needs the keys that it changes.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _multiple_of_32(default: int, low: int, high: int) -> Any:
 
 @dataclass(frozen=True)
 class PluginSettings:
-    """[plugin]: the manifest; fixed, so that what a host reads there is what it finds."""
+    """[plugin]: the manifest; its values are fixed, so that a host can rely on them."""
 
     name: str = _one_of("contextual-attention", "contextual-attention")
     project: str = _one_of("gi_plugin", "gi_plugin")
@@ -66,7 +66,7 @@ class ModelSettings:
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """[engine]: which engine runs the network, and how."""
+    """[engine]: the engine that runs the network, and its options."""
 
     backend: str = _one_of("auto", "auto", *BACKENDS)
     precision: str = _one_of("auto", "auto", "fp32", "bf16", "fp16", "int8")
@@ -84,7 +84,7 @@ class EngineSettings:
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """[train]: the training run; the defaults are the paper's recipe, except for what `fill`, `ema` and the augmentations say."""
+    """[train]: the training run; the defaults follow the paper, except for `fill`, `ema` and the augmentations."""
 
     width: int = _between(32, 8, 256)
     attention: bool = True
@@ -131,16 +131,17 @@ class Config:
     model: ModelSettings = ModelSettings()
     engine: EngineSettings = EngineSettings()
     train: TrainSettings = TrainSettings()
+    source: Path | None = field(default=None, compare=False, kw_only=True)  # the file that they were read from; not a table
 
 
 def load_config(path: str | Path | None = None, backend: str | None = None) -> Config:
-    """Read the settings from `path`, or from where the module's docstring says.
+    """Read the settings from `path`; if it is None, from the sources that the module's docstring lists.
 
-    :param backend: takes the place of the setting [engine] backend.
-    :raises ConfigError: naming file, key, value and what is allowed.
+    :param backend: overrides the setting [engine] backend.
+    :raises ConfigError: if a setting is wrong; the message names file, key, value and the allowed values.
     """
     source = config_source(path)
-    config = Config() if source is None else parse_config(_read(source), str(source))
+    config = Config() if source is None else dataclasses.replace(parse_config(_read(source), str(source)), source=source)
     if backend:
         config = dataclasses.replace(config, engine=dataclasses.replace(config.engine, backend=backend))
         check_settings(config.engine, "command line:")
@@ -148,20 +149,20 @@ def load_config(path: str | Path | None = None, backend: str | None = None) -> C
 
 
 def parse_config(text: str, source: str) -> Config:
-    """Turn the text of a plugin.toml into settings; `source` names it in error messages.
+    """Parse the text of a plugin.toml; `source` is its name in error messages.
 
-    :raises ConfigError: naming source, key, value and what is allowed.
+    :raises ConfigError: if a setting is wrong; the message names source, key, value and the allowed values.
     """
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source}: not valid TOML: {error}") from error
     tables: dict[str, Any] = {}
-    for name, default in _defaults(Config()).items():
+    for name, kind in _tables().items():
         values = data.pop(name, {})
         if not isinstance(values, dict):
             raise ConfigError(f"{source}: {name} = {values!r}: expected a table, write [{name}]")
-        tables[name] = _table(type(default), values, f"{source}: [{name}]")
+        tables[name] = _table(kind, values, f"{source}: [{name}]")
     if data:
         name, value = next(iter(data.items()))
         raise ConfigError(f"{source}: {name} = {value!r}: unknown table or key; known tables: {', '.join(tables)}")
@@ -169,27 +170,27 @@ def parse_config(text: str, source: str) -> Config:
 
 
 def check_settings(settings: EngineSettings | TrainSettings, origin: str) -> None:
-    """Check values that did not come through `parse_config` (a command line's, say).
+    """Check settings that did not come from a file, e.g. from the command line; `origin` is their name in error messages.
 
-    :raises ConfigError: as `parse_config`.
+    :raises ConfigError: if a value is wrong.
     """
     for entry in dataclasses.fields(settings):
         _check(entry, getattr(settings, entry.name), origin)
 
 
 def user_config_file() -> Path:
-    """The plugin.toml of the current user (it need not exist)."""
+    """Return the path of the current user's plugin.toml; the file may not exist."""
     return platformdirs.user_config_path(APPLICATION, appauthor=False) / "plugin.toml"
 
 
 def cache_directory(engine: EngineSettings) -> Path:
-    """Where built engines are kept: the setting, else GI_PLUGIN_CACHE, else the user's cache folder."""
+    """Return the folder for built engines: the setting [engine] cache, else GI_PLUGIN_CACHE, else the user's cache folder."""
     named = engine.cache or os.environ.get(CACHE_VARIABLE, "")
     return Path(named).expanduser() if named else platformdirs.user_cache_path(APPLICATION, appauthor=False)
 
 
 def config_source(path: str | Path | None = None) -> Path | None:
-    """The file that `load_config` reads, None if the defaults apply."""
+    """Return the file that `load_config` reads; None if the defaults apply."""
     named = path or os.environ.get(CONFIG_VARIABLE)
     if named:
         return Path(named)
@@ -204,8 +205,8 @@ def _read(source: Path) -> str:
         raise ConfigError(f"{source}: cannot be read: {error}") from error
 
 
-def _defaults(settings: Any) -> dict[str, Any]:
-    return {entry.name: getattr(settings, entry.name) for entry in dataclasses.fields(settings)}
+def _tables() -> dict[str, type[Any]]:
+    return {entry.name: type(entry.default) for entry in dataclasses.fields(Config) if dataclasses.is_dataclass(entry.default)}
 
 
 def _table(kind: type[Any], values: dict[str, Any], origin: str) -> Any:
@@ -220,7 +221,7 @@ def _table(kind: type[Any], values: dict[str, Any], origin: str) -> Any:
 def _check(entry: dataclasses.Field[Any], value: Any, origin: str) -> None:
     accepted: tuple[type, ...] = (int, float) if isinstance(entry.default, float) else (type(entry.default),)
     kind = type(entry.default).__name__
-    if type(value) not in accepted:  # bool is an int to isinstance, not to a reader
+    if type(value) not in accepted:  # not isinstance: bool is a subclass of int
         raise ConfigError(f"{origin} {entry.name} = {value!r}: expected {kind}, got {type(value).__name__}")
     test = entry.metadata.get("test")
     if test is not None and not test(value):

@@ -1,4 +1,4 @@
-"""The demonstration: a real photo, a hole, and what the network makes of it, side by side."""
+"""The demo picture: a photo, its mask, the filled result and the attention map, side by side."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CAPTIONS = ("input", "mask", "result", "sources of the pixels")
 
 
 def photo_and_hole() -> tuple[Array, Bools]:
-    """The cat picture that comes with scikit-image (CC0), scratched and with two spots missing."""
+    """Return the cat photo of scikit-image (CC0) [H, W, 3] uint8, and a hole [H, W] made of four scratches and two spots."""
     photo = data.chelsea()
     hole = np.zeros(photo.shape[:2], bool)
     for row, column, radius in ((245, 60, 28), (70, 395, 30)):
@@ -30,9 +30,9 @@ def photo_and_hole() -> tuple[Array, Bools]:
 
 
 def write_demo(inpainter: Inpainter, path: Path) -> None:
-    """Fill the demonstration photo and write input, mask, result and attention map as one picture.
+    """Fill the demo photo and write input, mask, result and attention map as one picture.
 
-    :raises GiError: if the file cannot be written or no engine runs.
+    :raises GiError: if the file cannot be written or no engine is available.
     """
     photo, hole = photo_and_hole()
     damaged = np.where(hole[..., None], np.uint8(255), photo)

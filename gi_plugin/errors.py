@@ -1,16 +1,16 @@
-"""Every error that gi-plugin raises on purpose.
+"""The errors that gi-plugin raises.
 
 GiError
 ├── ConfigError                       a setting is unknown, of the wrong type or out of range
 ├── ImageError (also ValueError)      an image or mask cannot be used as given
-├── ModelError                        a network file is missing, damaged or not of our kind
+├── ModelError                        a network file is missing, damaged or not a gi-plugin network
 ├── EngineError                       an inference engine failed
-│   ├── EngineMissing                 no engine can serve the request as things stand
-│   └── EngineMismatch                a cached engine was made for something else, or was changed
-├── TrainingError                     a training run diverged or cannot go on
+│   ├── EngineMissing                 no engine is available for the request
+│   └── EngineMismatch                a cached engine was built for something else, or its file was changed
+├── TrainingError                     a training run diverged or cannot continue
 └── MissingDependency (also ImportError)  an optional package is not installed
 
-The text of an error says what was given, what was expected and what to do.
+Each message says what was given, what was expected and what to do.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from types import ModuleType
 
 
 class GiError(Exception):
-    """Base of all errors of gi-plugin; the command line prints them without a traceback."""
+    """Base class of all gi-plugin errors; the command line prints them without a traceback."""
 
 
 class ConfigError(GiError):
@@ -32,7 +32,7 @@ class ImageError(GiError, ValueError):
 
 
 class ModelError(GiError):
-    """A network file is missing, damaged or not of our kind."""
+    """A network file is missing, damaged or not a gi-plugin network."""
 
 
 class EngineError(GiError):
@@ -40,15 +40,15 @@ class EngineError(GiError):
 
 
 class EngineMissing(EngineError):
-    """No engine can serve the request as things stand."""
+    """No engine is available for the request: a package, a device or a built engine is missing."""
 
 
 class EngineMismatch(EngineError):
-    """A cached engine was made for something else, or its file was changed."""
+    """A cached engine was built for something else, or its file was changed."""
 
 
 class TrainingError(GiError):
-    """A training run diverged or cannot go on."""
+    """A training run diverged or cannot continue."""
 
 
 class MissingDependency(GiError, ImportError):
@@ -56,18 +56,18 @@ class MissingDependency(GiError, ImportError):
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's message, or the name of its class if it has none."""
+    """Return the first line of an error's message, or the name of its class if the message is empty."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def require(module: str, extra: str) -> ModuleType:
-    """Import a module of an optional extra.
+    """Import a module that an optional extra installs, e.g. `require("torch", "train")`.
 
-    :raises MissingDependency: with the exact pip command, if the module is not installed.
+    :raises MissingDependency: if the module is not installed; the message holds the pip command that installs it.
     """
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.split(".")[0] != module.split(".", maxsplit=1)[0]:
-            raise  # installed, but broken: its own message tells more
+            raise  # the module is installed, but one of its own imports is missing: that message helps more
         raise MissingDependency(f"{module} is not installed. Install it with: pip install 'gi-plugin[{extra}]'") from error

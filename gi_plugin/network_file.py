@@ -1,9 +1,9 @@
-"""The network file: one ONNX model, the single form in which a trained network is stored, shipped and read.
+"""Reading network files: a trained network is stored and shipped as one ONNX model.
 
-Inputs `image` [N, 3, H, W] in [-1, 1] and `mask` [N, 1, H, W], 1 = hole; outputs `completed` [N, 3, H, W] (known pixels = input) and
-`matches` int64 [N, H/8 * W/8]. N, H, W are dynamic, H and W multiples of 8. Parameters are fp16 and bear the names they have in training.
-The attention step is one node, `gi::ContextualAttentionWeights`, whose body of standard operators the file itself defines.
-So it does the functions with which an engine can run what stands behind the encoders around the hole only.
+Inputs: `image` [N, 3, H, W] in [-1, 1] and `mask` [N, 1, H, W], 1 = hole. Outputs: `completed` [N, 3, H, W], equal to the input at known
+pixels, and `matches` int64 [N, H/8 * W/8]. N, H and W are dynamic; H and W are multiples of 8. Parameters are fp16 and have the same names
+as in training. The attention step is one node, `gi::ContextualAttentionWeights`; the file defines it with standard operators.
+It also defines the functions that run only the region around the hole.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 DOMAIN = "gi"
 ATTENTION = "ContextualAttentionWeights"
 INPUTS, OUTPUTS = ("image", "mask"), ("completed", "matches")
-SETTINGS_KEY = "network"  # metadata: JSON of the network's settings
+SETTINGS_KEY = "network"  # metadata entry with the network's settings as JSON
 PACKAGED = "contextual_attention.onnx"
 
 
 def network_path(path: str) -> Path:
-    """The network file of the [model] setting `path`, or the packaged one if it is empty.
+    """Return the network file that the setting [model] path names, or the packaged one if the setting is empty.
 
-    :raises ModelError: if there is no such file.
+    :raises ModelError: if the file does not exist.
     """
     file = Path(path).expanduser() if path else Path(str(resources.files("gi_plugin.models") / PACKAGED))
     if not file.is_file():
@@ -39,34 +39,34 @@ def network_path(path: str) -> Path:
 
 
 def fingerprint(path: Path) -> str:
-    """The sha256 of a network file, in hex."""
+    """Return the sha256 of a network file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load(path: Path) -> onnx.ModelProto:
-    """Read a network file and check that it is one.
+    """Read a network file and check its inputs, outputs and attention node.
 
-    :raises ModelError: if it is damaged, or an ONNX model of another kind.
+    :raises ModelError: if the file is damaged, or is an ONNX model but not a gi-plugin network.
     """
     import onnx  # noqa: PLC0415  # heavy
 
     try:
         model = onnx.load(path)
         onnx.checker.check_model(model)
-    except Exception as error:  # protobuf and the checker raise many kinds
+    except Exception as error:  # protobuf and the checker raise many types
         raise ModelError(f"{path}: not a readable ONNX model ({first_line(error)}); export it again, or reinstall the package") from error
     names = tuple(value.name for value in model.graph.input), tuple(value.name for value in model.graph.output)
     if names != (INPUTS, OUTPUTS) or not any(node.domain == DOMAIN and node.op_type == ATTENTION for node in model.graph.node):
         raise ModelError(
-            f"{path}: an ONNX model, but not a network of gi-plugin: expected inputs {INPUTS}, outputs {OUTPUTS} "
+            f"{path}: an ONNX model, but not a gi-plugin network: expected inputs {INPUTS}, outputs {OUTPUTS} "
             f"and a {DOMAIN}::{ATTENTION} node"
         )
     return model
 
 
 def expanded(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with its local functions replaced by their bodies, for backends that know no functions."""
+    """Inline the model's local functions, for backends that do not support ONNX functions."""
     import onnx.inliner  # noqa: PLC0415  # heavy
 
     inlined: onnx.ModelProto = onnx.inliner.inline_local_functions(model)
@@ -74,14 +74,14 @@ def expanded(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def metadata(model: onnx.ModelProto) -> dict[str, str]:
-    """Licence, training data, date and figures, as stored in the file."""
+    """Return the metadata stored in the file: licence, training data, date and figures."""
     return {entry.key: entry.value for entry in model.metadata_props}
 
 
 def settings(model: onnx.ModelProto) -> dict[str, Any]:
-    """The network's settings, as `train.network.NetworkSettings` takes them.
+    """Return the network's settings: the arguments of `train.model.network.NetworkSettings`.
 
-    :raises ModelError: if the file names none.
+    :raises ModelError: if the file holds no settings.
     """
     try:
         values: dict[str, Any] = json.loads(metadata(model)[SETTINGS_KEY])
@@ -93,7 +93,7 @@ def settings(model: onnx.ModelProto) -> dict[str, Any]:
 
 
 def parameters(model: onnx.ModelProto) -> dict[str, Array]:
-    """The trained parameters by their training names."""
+    """Return the trained parameters by the names they have in training."""
     from onnx import TensorProto, numpy_helper  # noqa: PLC0415  # heavy
 
     stored = (entry for entry in model.graph.initializer if entry.data_type == TensorProto.FLOAT16)

@@ -1,3 +1,3 @@
-"""The attention step on a GPU: its kernel, compiled just in time or ahead of time, and its use in PyTorch."""
+"""The attention step on a GPU: the Triton kernel, its ahead-of-time compilation, and its use in PyTorch."""
 
 from __future__ import annotations

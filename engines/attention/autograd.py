@@ -1,4 +1,4 @@
-"""The attention kernel inside PyTorch: one launch forwards, the PyTorch formulation for the derivative."""
+"""The attention kernel as a PyTorch operation: the forward pass is one kernel launch, the backward pass uses the PyTorch formula."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from gi_plugin.train.model.network import InpaintingNetwork
 
 
 class KernelWeights(torch.autograd.Function):
-    """`attention_weights` by the kernel; rows of queries whose paste cannot reach the hole are zero."""
+    """Compute `attention_weights` with the kernel. Rows of queries whose patch cannot reach the hole are zero."""
 
     @staticmethod
     def forward(ctx: Any, gram: Tensor, mask: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-        """See `train.attention.attention_weights`."""
+        """Compute weights and matches; see `train.model.attention.attention_weights`."""
         from . import kernel  # noqa: PLC0415  # needs triton
 
         weights, matches = kernel.attention_weights(gram, mask, scale)
@@ -28,7 +28,7 @@ class KernelWeights(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        """The derivative with respect to the products of cells."""
+        """Return the gradient with respect to the products of cells."""
         gram, mask = ctx.saved_tensors
         with torch.enable_grad():
             leaf = gram.detach().requires_grad_()
@@ -43,7 +43,7 @@ def _kernel_step(gram: Tensor, mask: Tensor, scale: float) -> tuple[Tensor, Tens
 
 
 def accelerate(network: InpaintingNetwork) -> bool:
-    """Let a network that is on a CUDA device use the kernel; returns whether it does (triton may be missing)."""
+    """Make a network use the kernel, and return whether it does: it needs triton and a network on a CUDA device."""
     if find_spec("triton") is None or next(network.parameters()).device.type != "cuda":
         return False
     for module in network.modules():

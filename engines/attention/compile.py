@@ -1,9 +1,9 @@
-"""The attention kernel compiled ahead of time, for any GPU and on machines without one.
+"""Compile the attention kernel ahead of time, for any GPU architecture and also on machines without a GPU.
 
-The code that comes out takes six parameters: addresses of gram and mask, height and width (int32), addresses of weights and matches.
-It is launched on `launch_grid(N, height, width)` programs of `threads` threads with `shared_bytes` bytes of dynamic shared memory.
-Triton adds two parameters of its own, for scratch memory; this kernel uses none, so they are taken out of the PTX before it is assembled:
-who launches the kernel, TensorRT for one, then need not know about them.
+The compiled kernel has six parameters: the addresses of gram and mask, height and width (int32), the addresses of weights and matches.
+Launch it with the grid `launch_grid(N, height, width)`, `threads` threads per program and `shared_bytes` bytes of dynamic shared memory.
+Triton adds two parameters for scratch memory, which this kernel does not use. They are removed from the PTX before it is assembled, so
+that TensorRT, or any other caller, does not have to pass them.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from .tile import KEYS, OPTIONS, QUERIES, WARPS, launch_grid
 __all__ = ["CompiledKernel", "compiled", "launch_grid", "source_hash", "with_own_parameters"]
 
 SOURCES = ("kernel", "compile", "tile")
-PTX_VERSION = 87  # of CUDA 12.8: drivers since then take the code, and it is the first that knows sm_120
+PTX_VERSION = 87  # of CUDA 12.8, the first version with sm_120; drivers of CUDA 12.8 or later accept it
 PARAMETERS = ("u64", "u64", "u32", "u32", "u64", "u64")
 
 
 @dataclass(frozen=True)
 class CompiledKernel:
-    """The kernel for one GPU architecture, and what it takes there."""
+    """The kernel compiled for one GPU architecture, and the resources it uses."""
 
     name: str
     cubin: bytes
@@ -40,18 +40,18 @@ class CompiledKernel:
     threads: int
     shared_bytes: int  # dynamic shared memory per program
     registers: int  # per thread
-    spilled_bytes: int  # written and read per thread because registers did not suffice
+    spilled_bytes: int  # per thread, written to and read from memory for lack of registers
 
 
 @cache
 def compiled(arch: int, dtype: str, scale: float, weights: str = "fp32") -> CompiledKernel:
-    """Compile the kernel; takes seconds. Mask: fp32, matches: int64.
+    """Compile the kernel, which takes seconds. The mask is fp32, the matches are int64.
 
     :param arch: compute capability, such as 89 for sm_89.
-    :param dtype: of the products: "fp32", "fp16" or "bf16".
+    :param dtype: dtype of the products of cells: "fp32", "fp16" or "bf16".
     :param scale: lambda of the softmax.
-    :param weights: dtype of the weights.
-    :raises EngineError: if the assembler refuses the code, or Triton was told to interpret kernels.
+    :param weights: dtype of the attention weights.
+    :raises EngineError: if the assembler rejects the code, or TRITON_INTERPRET was set when Triton was imported.
     :raises MissingDependency: if triton is not installed.
     """
     triton = require("triton", "tensorrt")
@@ -66,27 +66,29 @@ def compiled(arch: int, dtype: str, scale: float, weights: str = "fp32") -> Comp
 
 
 def with_own_parameters(ptx: str, name: str) -> str:
-    """The code without the parameters that Triton appends.
+    """Remove from PTX code the parameters that Triton appends.
 
-    :raises EngineError: if the kernel does not begin with our parameters, or uses others.
+    :raises EngineError: if the kernel does not begin with our six parameters, or uses one of the others.
     """
     head = re.search(rf"\.entry {name}\((.*?)\n\)", ptx, re.DOTALL)
     declared = head[1].split(",") if head else []
     types = tuple(re.findall(r"\.param \.(\w+)", ",".join(declared)))
     surplus = [text.split()[-1] for text in declared[len(PARAMETERS) :]]
     if head is None or types[: len(PARAMETERS)] != PARAMETERS or any(ptx.count(parameter) > 1 for parameter in surplus):
-        raise EngineError(f"this version of Triton compiles the attention kernel to other parameters than expected: {types}")
+        raise EngineError(
+            f"this Triton gives the attention kernel other parameters than expected: expected {PARAMETERS}, got {types}; use triton 3.9"
+        )
     return ptx[: head.start(1)] + ",".join(declared[: len(PARAMETERS)]) + ptx[head.end(1) :]
 
 
 def source_hash() -> str:
-    """The sha256 of the sources that the compiled code comes from, in hexadecimal: part of the key of what is built with it."""
+    """Hash the kernel's source files (sha256, hexadecimal). Engines with the kernel have it in their cache key."""
     package = resources.files("gi_plugin.engines.attention")
     return hashlib.sha256(b"".join(package.joinpath(f"{name}.py").read_bytes() for name in SOURCES)).hexdigest()
 
 
 def _compile(triton: ModuleType, kernel: Any, dtypes: tuple[str, str], scale: float, arch: int) -> Any:
-    """Triton's part: nothing stays in its cache (what we keep is the finished code), no path of this machine gets into the code."""
+    """Compile with Triton, without leaving files in its cache or paths of this machine in the code."""
     gram, weights = dtypes
     signature = {"gram": f"*{gram}", "mask": "*fp32", "height": "i32", "width": "i32", "weights": f"*{weights}", "matches": "*i64"}
     constants = {"scale": scale, "queries": QUERIES, "keys": KEYS}
@@ -99,11 +101,11 @@ def _compile(triton: ModuleType, kernel: Any, dtypes: tuple[str, str], scale: fl
 
 
 def _assemble(ptx: str) -> tuple[bytes, int, int]:
-    """Binary code, registers per thread and spilled bytes per thread, from the assembler that comes with Triton.
+    """Assemble PTX to binary code; return the code, and per thread the registers and the spilled bytes.
 
-    It is the older one of the two that there may be, since drivers do not load the code of a toolkit newer than they are.
+    The assembler is the one in the Triton package: drivers do not load code from a CUDA toolkit newer than themselves.
 
-    :raises EngineError: if the assembler refuses the code.
+    :raises EngineError: if the assembler rejects the code.
     """
     assembler = require("triton", "tensorrt").knobs.nvidia.ptxas.path
     target = re.findall(r"^\.target (\w+)", ptx, re.MULTILINE)[0]  # such as sm_90a

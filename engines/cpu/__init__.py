@@ -1,3 +1,3 @@
-"""The network on a CPU through OpenVINO."""
+"""OpenVINO runs the network on the CPU."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The network on the CPU through OpenVINO: the embedded default."""
+"""The OpenVINO engine, which runs the network on the CPU. It is always installed."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     import openvino
 
 DEVICE = "CPU"
-KEPT = "1000"  # prepared layers for sizes of regions; of OpenVINO's own 5,000 some hundred MiB more would be used
-PRECISIONS = {"fp32": "f32", "bf16": "bf16"}  # and int8, whose layers that are not quantised run in the best of these
+KEPT = "1000"  # prepared layers in memory, one per size of region; OpenVINO's default, 5000, takes some hundred MiB more
+PRECISIONS = {"fp32": "f32", "bf16": "bf16"}  # int8 runs its unquantised layers in the faster of these
 log = logging.getLogger(__name__)
-_process: int | None = None  # that first used OpenVINO
+_process: int | None = None  # id of the process that first used OpenVINO
 
 
 class OpenVinoEngine:
-    """One compiled window; as many calls run at once as there are streams, each on its share of the threads."""
+    """The network compiled for one window size. Each stream runs one call at a time, on its share of the threads."""
 
     def __init__(self, network: Path, window: int, settings: EngineSettings) -> None:
         self.window = window
@@ -67,7 +67,7 @@ class OpenVinoEngine:
             self._idle.put(compiled.create_infer_request())
 
     def __call__(self, image: Floats, mask: Floats) -> tuple[Floats, Matches]:
-        """Complete windows: see `Engine`."""
+        """Fill the holes of windows; see `Engine`."""
         count = image.shape[0]
         image, mask = full_batch(image, self.batch), full_batch(mask, self.batch)
         rows, columns = region(mask)
@@ -81,14 +81,16 @@ class OpenVinoEngine:
             raise EngineError(f"{self.backend} failed on a {self.window} px window: {error}") from error
         finally:
             self._idle.put(request)
-        if completed.shape != image.shape or found.size != self.batch * len(rows) * len(columns):  # seen under a limit of memory
-            raise EngineError(f"{self.backend} gave no result for a {self.window} px window, for lack of memory: run fewer workers at once")
+        if completed.shape != image.shape or found.size != self.batch * len(rows) * len(columns):  # happens when memory is limited
+            raise EngineError(
+                f"{self.backend} returned no result for a {self.window} px window, probably for lack of memory; run fewer workers at once"
+            )
         matches = np.zeros((self.batch, self.window // CELL, self.window // CELL), np.int64)
         matches[:, rows[:, None], columns] = found.reshape(self.batch, len(rows), len(columns))
         return completed[:count], matches[:count].reshape(count, -1)
 
     def close(self) -> None:
-        """Wait for running calls and release the compiled network."""
+        """Wait for running calls, then release the compiled network."""
         with self._closing:
             for _ in range(self._streams):
                 self._idle.get()
@@ -97,8 +99,8 @@ class OpenVinoEngine:
 
 
 def _check_process() -> None:
-    """Refuse to run in a forked child: OpenVINO's threads stayed in the parent, and a call would wait for them for ever."""
-    global _process  # noqa: PLW0603  # OpenVINO's threads are one per process, too
+    """Raise an error in a forked child: OpenVINO's threads exist only in the parent, so a call would wait for ever."""
+    global _process  # noqa: PLW0603  # OpenVINO's threads belong to the process as well
     _process = _process or os.getpid()
     if _process != os.getpid():
         raise EngineError(
@@ -110,18 +112,20 @@ def _capabilities() -> list[str]:
     return [str(name) for name in CORE.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")]
 
 
-def _precision(wanted: str) -> str:
-    """The precision to run in: bf16 where the CPU has instructions for it, fp32 elsewhere."""
-    offered = ["bf16", "fp32"] if "BF16" in _capabilities() else ["fp32"]
-    if wanted == "auto":
-        return offered[0]
-    if wanted not in (*offered, "int8"):
-        raise EngineMissing(f"openvino on this CPU runs in {', '.join(offered)} or int8, not in {wanted}; set [engine] precision = 'auto'")
-    return wanted
+def _precision(setting: str) -> str:
+    """Resolve the precision setting: "auto" means bf16 if the CPU has instructions for it, else fp32."""
+    supported = ["bf16", "fp32"] if "BF16" in _capabilities() else ["fp32"]
+    if setting == "auto":
+        return supported[0]
+    if setting not in (*supported, "int8"):
+        raise EngineMissing(
+            f"openvino on this CPU runs in {', '.join(supported)} or int8, not in {setting}; set [engine] precision = 'auto'"
+        )
+    return setting
 
 
 def _compiled(network: Path, parts: dict[str, str], options: dict[str, str], directory: Path) -> openvino.CompiledModel:
-    """Take the compiled network from the cache, or compile and keep it; a cache that cannot be used costs time, never the result."""
+    """Load the compiled network from the cache, or compile and store it. Without a usable cache it is compiled at every start."""
     cache = EngineCache(directory)
     try:
         with cache.locked(parts):
@@ -136,7 +140,7 @@ def _cached(cache: EngineCache, parts: dict[str, str], options: dict[str, str]) 
         payload = cache.load(parts)
         return None if payload is None else CORE.import_model(io.BytesIO(payload), DEVICE, options)
     except (EngineMismatch, RuntimeError, OSError) as error:
-        log.warning("cached engine not used, it is built again: %s", first_line(error))
+        log.warning("cached engine not used, it is compiled again: %s", first_line(error))
         return None
 
 

@@ -1,4 +1,4 @@
-"""Quantise a network's convolutions to int8 with NNCF: ranges from training pictures, and no more than a given loss of PSNR on others."""
+"""Quantise a network's convolutions to int8 with NNCF. Calibration uses training pictures; the loss of PSNR on others is limited."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from .int8_file import SOURCE, int8_path
 if TYPE_CHECKING:
     import openvino
 
-CROPS = TrainSettings(crop=256, hole_smallest=32, hole_largest=128, free_form=0.5, colour_jitter=0.0)  # holes of every kind
-# what keeps its precision: the attention, whose scores decide between near equals, and what joins the decoders' results with the picture
-IN_FULL = (
+CROPS = TrainSettings(crop=256, hole_smallest=32, hole_largest=128, free_form=0.5, colour_jitter=0.0)  # small, large and free-form holes
+# Operators that are not quantised: those of the attention, which must tell similar keys apart, and those that insert the decoders' results.
+UNQUANTIZED = (
     *("MatMul", "Add", "Subtract", "Multiply", "Divide", "ReduceMean", "ReduceSum"),
     *("AvgPool", "MaxPool", "Interpolate", "Concat", "Gather"),
 )
@@ -33,7 +33,7 @@ IN_FULL = (
 
 @dataclass(frozen=True)
 class Quantized:
-    """What came of a quantisation."""
+    """The result of a quantisation."""
 
     path: Path
     before: float  # mean PSNR in the holes of the validation crops, dB
@@ -41,13 +41,13 @@ class Quantized:
 
 
 def quantize(network: Path, data: Path, pictures: int, largest_drop: float, progress: Callable[[str], None]) -> Quantized:
-    """Write the int8 form of a network file beside it.
+    """Write the int8 version of a network beside the network file.
 
-    :param data: pictures as for training; none of them should be used to judge the result.
-    :param pictures: crops to take the ranges from; a third as many others are validated on.
-    :param largest_drop: in dB; layers go back to full precision until the mean PSNR in the hole has dropped by no more than this.
+    :param data: pictures as for training; do not evaluate the result on them.
+    :param pictures: number of crops for calibration; a third as many other crops are used for validation.
+    :param largest_drop: largest accepted drop of the mean PSNR in the hole, in dB; layers return to full precision until it is met.
     :raises ConfigError: if there are no usable pictures.
-    :raises ModelError: if the network file cannot be used, or the drop stays larger.
+    :raises ModelError: if the network file cannot be used, or the drop stays too large.
     """
     import nncf  # noqa: PLC0415  # an extra
     import openvino  # noqa: PLC0415  # heavy
@@ -67,12 +67,14 @@ def quantize(network: Path, data: Path, pictures: int, largest_drop: float, prog
         max_drop=largest_drop,
         subset_size=pictures,
         preset=nncf.QuantizationPreset.MIXED,
-        ignored_scope=nncf.IgnoredScope(types=list(IN_FULL)),
+        ignored_scope=nncf.IgnoredScope(types=list(UNQUANTIZED)),
     )
     progress("comparing")
-    before, after = (_psnr(CORE.compile_model(each, "CPU"), _Inputs(validation))[0] for each in (model, result))
+    before, after = (_psnr(CORE.compile_model(candidate, "CPU"), _Inputs(validation))[0] for candidate in (model, result))
     if before - after > largest_drop:
-        raise ModelError(f"the int8 form is {before - after:.2f} dB behind, allowed is {largest_drop:g}; nothing was written")
+        raise ModelError(
+            f"int8 lowers the PSNR in the hole by {before - after:.2f} dB, allowed are {largest_drop:g} dB; nothing was written"
+        )
     result.set_rt_info(network_file.fingerprint(network), SOURCE)
     path = int8_path(network)
     openvino.save_model(result, path, compress_to_fp16=False)
@@ -80,7 +82,7 @@ def quantize(network: Path, data: Path, pictures: int, largest_drop: float, prog
 
 
 class _Inputs:
-    """The network's inputs for each sample, made again at each pass."""
+    """The network's inputs for each sample, computed anew in each pass."""
 
     def __init__(self, samples: Samples) -> None:
         self._samples = samples
@@ -99,6 +101,6 @@ class _Inputs:
 
 
 def _psnr(compiled: openvino.CompiledModel, inputs: Iterable[dict[str, Any]]) -> tuple[float, list[float]]:
-    """Mean PSNR in the holes, and that of each crop, in dB."""
-    values = [hole_psnr(compiled(each)[0], each["image"], each["mask"]) for each in inputs]
+    """Compute the PSNR in the holes in dB: the mean, and the value of each crop."""
+    values = [hole_psnr(compiled(sample)[0], sample["image"], sample["mask"]) for sample in inputs]
     return float(np.mean(values)), values

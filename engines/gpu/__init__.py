@@ -1,3 +1,3 @@
-"""A CUDA GPU: calls of its driver and its memory."""
+"""Access to a CUDA GPU: driver calls and memory."""
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Calls of the CUDA driver through cuda-bindings: the GPU that is there, kernels on a borrowed stream, graphs.
+"""CUDA driver calls through cuda-bindings: find the GPU, launch kernels on TensorRT's stream, record CUDA graphs.
 
-PyCUDA, which owns context, stream and memory (`cuda_memory`), can neither use a foreign stream nor record graphs.
+PyCUDA, which manages context, stream and memory (`gpu.memory`), can neither launch on another library's stream nor record graphs.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"  # comes w
 
 @dataclass(frozen=True)
 class Gpu:
-    """What an engine depends on."""
+    """The properties of a GPU and its driver that an engine depends on."""
 
     name: str
     capability: str  # such as "sm_90"
-    driver: str  # the CUDA version that the driver serves, such as "13.0"
+    driver: str  # the newest CUDA version that the driver supports, such as "13.0"
 
     def __str__(self) -> str:
         return f"{self.name}, {self.capability}, CUDA driver {self.driver}"
 
 
 def find_gpu() -> Gpu:
-    """The first CUDA GPU.
+    """Find the first CUDA GPU.
 
-    :raises EngineMissing: saying why there is none to use: no driver, no device, or one that the driver cannot use.
+    :raises EngineMissing: if there is no driver or no usable device; the message says which.
     :raises MissingDependency: if cuda-bindings is not installed.
     """
     try:
         ctypes.CDLL(LIBRARY)
     except OSError as error:
-        raise EngineMissing(f"no CUDA GPU can be used: the NVIDIA driver's library {LIBRARY} is not there") from error
+        raise EngineMissing(f"no CUDA GPU can be used: the NVIDIA driver's library {LIBRARY} was not found; install the driver") from error
     driver = _driver()
     try:
         _checked(driver.cuInit(0))
@@ -46,12 +46,12 @@ def find_gpu() -> Gpu:
     except (RuntimeError, EngineError) as error:  # the driver is too old for the bindings, or found nothing
         raise EngineMissing(f"no CUDA GPU can be used: {first_line(error)}") from error
     if not count:
-        raise EngineMissing("no CUDA GPU can be used: the driver finds no device; see nvidia-smi and CUDA_VISIBLE_DEVICES")
+        raise EngineMissing("no CUDA GPU can be used: the driver finds no device; check nvidia-smi and CUDA_VISIBLE_DEVICES")
     device = _checked(driver.cuDeviceGet(0))
     attribute = driver.CUdevice_attribute
     major, minor = (
-        _checked(driver.cuDeviceGetAttribute(which, device))
-        for which in (attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)
+        _checked(driver.cuDeviceGetAttribute(kind, device))
+        for kind in (attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)
     )
     name = _checked(driver.cuDeviceGetName(128, device)).split(b"\0", 1)[0].decode()
     version = _checked(driver.cuDriverGetVersion())
@@ -68,9 +68,9 @@ class Kernel:
         self.threads, self.shared_bytes = threads, shared_bytes
 
     def launch(self, grid: tuple[int, int, int], stream: int, arguments: list[tuple[Any, Any]]) -> None:
-        """Queue one launch; nothing is allocated and nothing is waited for.
+        """Queue one launch, without allocating memory and without waiting.
 
-        :param arguments: values and their ctypes types, in the kernel's order.
+        :param arguments: values and their ctypes types, in the order of the kernel's parameters.
         """
         values, types = zip(*arguments, strict=True)
         packed = (tuple(values), tuple(types))
@@ -78,7 +78,7 @@ class Kernel:
 
 
 class Graph:
-    """Work on a stream, recorded once and launched as a whole."""
+    """A CUDA graph: work on a stream that is recorded once and then launched as a whole."""
 
     def __init__(self, stream: int, work: Callable[[], None]) -> None:
         driver = _driver()
@@ -87,7 +87,7 @@ class Graph:
         try:
             work()
         except BaseException:
-            driver.cuStreamEndCapture(stream)  # the first error is the one to tell
+            driver.cuStreamEndCapture(stream)  # report the first error, not one that follows from it
             raise
         graph = _checked(driver.cuStreamEndCapture(stream))
         try:
@@ -96,23 +96,23 @@ class Graph:
             driver.cuGraphDestroy(graph)
 
     def launch(self) -> None:
-        """Queue the recorded work."""
+        """Queue the recorded work on the stream."""
         _checked(_driver().cuGraphLaunch(self._executable, self._stream))
 
     def close(self) -> None:
-        """Release the recorded work."""
+        """Release the graph."""
         if self._executable is not None:
             _checked(_driver().cuGraphExecDestroy(self._executable))
             self._executable = None
 
 
 def pointer(address: int) -> tuple[int, Any]:
-    """A device address as a kernel argument."""
+    """Wrap a device address as a kernel argument."""
     return address, ctypes.c_void_p
 
 
 def integer(value: int) -> tuple[int, Any]:
-    """An int32 as a kernel argument."""
+    """Wrap an int32 as a kernel argument."""
     return value, ctypes.c_int32
 
 
@@ -120,12 +120,12 @@ def _driver() -> ModuleType:
     return require("cuda.bindings.driver", "tensorrt")
 
 
-def _checked(answer: Any) -> Any:
-    """The value of a driver call, whose answer is (status, value...).
+def _checked(result: Any) -> Any:
+    """Return the value of a driver call, whose result is (status, value...).
 
-    :raises EngineError: naming the status.
+    :raises EngineError: if the call failed; the message names the status.
     """
-    status, *values = answer
+    status, *values = result
     if status.value:
-        raise EngineError(f"the CUDA driver answered {status.name}")
+        raise EngineError(f"the CUDA driver reported {status.name}")
     return values[0] if values else None

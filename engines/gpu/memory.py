@@ -1,6 +1,6 @@
 """Context, stream and memory of a TensorRT engine, through PyCUDA.
 
-The device's primary context is used, which PyTorch and TensorRT share, and it is pushed for each call: a host's thread keeps its own.
+It uses the device's primary context, which PyTorch and TensorRT share. Each call pushes and pops it, so the calling thread keeps its own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Device:
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Have the primary context current in this thread."""
+        """Make the primary context current in this thread."""
         self._context.push()
         try:
             yield
@@ -32,9 +32,9 @@ class Device:
 
 
 class Buffers:
-    """A stream, and for each tensor page-locked memory on the host and memory on the device; made once, used by every call.
+    """A stream, and for each tensor page-locked host memory and device memory; allocated once and used by every call.
 
-    Made, used and closed while the device is active.
+    Create, use and close it while the device is active.
     """
 
     def __init__(self, device: Device, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> None:
@@ -46,12 +46,12 @@ class Buffers:
         self.device = {name: cuda.mem_alloc(array.nbytes) for name, array in self.host.items()}
 
     def upload(self) -> None:
-        """Queue the copies of the inputs to the device."""
+        """Queue copying the inputs to the device."""
         for name in self._inputs:
             self._cuda.memcpy_htod_async(self.device[name], self.host[name], self.stream)
 
     def download(self) -> None:
-        """Queue the copies of the outputs from the device."""
+        """Queue copying the outputs to the host."""
         for name in self._outputs:
             self._cuda.memcpy_dtoh_async(self.host[name], self.device[name], self.stream)
 
@@ -61,7 +61,7 @@ class Buffers:
         for memory in self.device.values():
             memory.free()
         self.device, self.host = {}, {}
-        del self.stream  # here, where its context is current
+        del self.stream  # must happen while its context is current
 
 
 def _pycuda() -> Any:
@@ -69,5 +69,5 @@ def _pycuda() -> Any:
         return require("pycuda.driver", "tensorrt")
     except MissingDependency:
         raise
-    except ImportError as error:  # built for another CUDA, or no driver's library
+    except ImportError as error:  # built for another CUDA version, or the driver's library is missing
         raise EngineMissing(f"PyCUDA is installed, but cannot be loaded: {error}") from error

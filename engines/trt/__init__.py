@@ -1,3 +1,3 @@
-"""TensorRT engines: how they are built, checked and run."""
+"""Build, check and run TensorRT engines."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The builder's process: started with the libraries it needs, listened to, cancelled with its caller."""
+"""Run the TensorRT builder in a separate process: start it, report its progress, and stop it if the caller is interrupted."""
 
 from __future__ import annotations
 
@@ -16,57 +16,58 @@ from gi_plugin.errors import EngineError
 from .build_request import REQUEST, Request
 from .package import TensorRtPackage
 
-LINES = 3  # of the log in the message of a failed build
-GRACE = 10.0  # seconds that a cancelled builder has to end
+LINES = 3  # last lines of the log that the message of a failed build quotes
+GRACE = 10.0  # seconds until a cancelled builder is killed
 
 
 def run_worker(request: Request, package: TensorRtPackage, folder: Path, progress: Callable[[str], None]) -> dict[str, Any]:
-    """Build in a process of its own; leaving this function by an exception (Ctrl-C, say) ends that process.
+    """Build an engine in a separate process and return the builder's report. An exception such as Ctrl-C also ends that process.
 
-    :param folder: gets the request and the plan; the log of a failed build is kept beside it.
-    :raises EngineError: if the builder refuses or crashes.
+    :param folder: the request and the plan are written here; the log of a failed build is kept beside it.
+    :param progress: called with the name of each phase.
+    :raises EngineError: if the build fails or the builder crashes.
     """
     (folder / REQUEST).write_text(json.dumps(asdict(request)), encoding="utf-8")
-    log, answers = folder.with_suffix(".log"), dict[str, Any]()
+    log, messages = folder.with_suffix(".log"), dict[str, Any]()
     command = [sys.executable, "-m", "gi_plugin.engines.trt.worker", str(folder)]
     with log.open("wb") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=_environment(package, folder), text=True)  # noqa: S603  # our own module
         try:
             for line in process.stdout or ():
-                answers |= _answer(line)
-                if "phase" in answers:
-                    progress(answers["phase"])
+                messages |= _message(line)
+                if "phase" in messages:
+                    progress(messages["phase"])
             status = process.wait()
-        except BaseException:  # cancelled: nothing failed, so there is nothing to read up
+        except BaseException:  # cancelled: the log is not needed
             log.unlink()
             raise
         finally:
             _end(process)
-    if status == 0 and "report" in answers:
+    if status == 0 and "report" in messages:
         log.unlink()
-        report: dict[str, Any] = answers["report"]
+        report: dict[str, Any] = messages["report"]
         return report
-    raise EngineError(_failure(request, status, answers, log))
+    raise EngineError(_failure(request, status, messages, log))
 
 
-def _failure(request: Request, status: int, answers: dict[str, Any], log: Path) -> str:
-    if "error" in answers:
-        return f"{answers['error']} (log: {log})"
+def _failure(request: Request, status: int, messages: dict[str, Any], log: Path) -> str:
+    if "error" in messages:
+        return f"{messages['error']} (log: {log})"
     ended = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
     tail = " | ".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LINES:])
-    return f"the {request.backend} builder {ended} in phase {answers.get('phase', 'start')!r}: {tail} (log: {log})"
+    return f"the {request.backend} builder {ended} in phase {messages.get('phase', 'start')!r}: {tail} (log: {log})"
 
 
-def _answer(line: str) -> dict[str, Any]:
+def _message(line: str) -> dict[str, Any]:
     try:
-        answer = json.loads(line)
+        message = json.loads(line)
     except json.JSONDecodeError:
         return {}  # a library wrote to standard output
-    return answer if isinstance(answer, dict) else {}
+    return message if isinstance(message, dict) else {}
 
 
 def _environment(package: TensorRtPackage, folder: Path) -> dict[str, str]:
-    """TensorRT-RTX's parser opens its library by a name without version, which the wheel lacks: a link in the build's folder has it."""
+    """Environment of the builder. TensorRT-RTX's parser opens a library by a name that the wheel lacks, so the folder gets a link."""
     library = package.shared_library()
     if library is None:
         return dict(os.environ)

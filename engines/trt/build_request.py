@@ -1,4 +1,4 @@
-"""What a TensorRT builder is asked for, and the files that pass between it and its caller."""
+"""The request to a TensorRT builder, and the names of the files that builder and caller exchange."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from .network import Layer
 
-REQUEST, PLAN, TIMINGS = "request.json", "engine.plan", "timing.cache"  # the last stands beside the folder, for all builds
+REQUEST, PLAN, TIMINGS = "request.json", "engine.plan", "timing.cache"  # the last lies beside the folder and is shared by all builds
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to build."""
+    """The engine to build."""
 
     backend: str
     network: str  # path of the network file
@@ -19,5 +19,6 @@ class Request:
     batch: int
     precision: str
     layer: Layer
-    targets: list[str]  # such as ["sm_89"], for packages that build for several; empty: the package's choice
+    targets: list[str]  # GPU architectures such as ["sm_89"]; empty: the package chooses
     optimization: int
+    config_file: str = ""  # settings file for `gi-plugin build --config`; does not affect the engine

@@ -1,10 +1,11 @@
-"""Building a TensorRT engine into the engine cache, and what an engine depends on."""
+"""Build TensorRT engines and store them in the engine cache, under a key of everything that an engine depends on."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import platform
+import shlex
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gi_plugin import network_file
-from gi_plugin.config import EngineSettings, cache_directory
+from gi_plugin.config import EngineSettings, cache_directory, config_source, user_config_file
 from gi_plugin.errors import EngineMismatch, EngineMissing
 
 from ..attention.compile import source_hash
@@ -26,9 +27,9 @@ from .build_request import PLAN, Request
 from .package import TENSORRT_PACKAGES, TensorRtPackage
 
 OPTIMIZATION = 3  # TensorRT's own default level
-SOURCES = ("layer", "layer_aot", "precision", "network", "worker")  # and the kernel's
-PORTABLE = ("sm_80", "sm_86", "sm_89", "sm_120", "sm_121")  # what a portable build runs on if no target is named: Ampere and later
-RUNS_ON = "runs on"  # note in the cache
+SOURCES = ("layer", "layer_aot", "precision", "network", "worker")  # hashed together with the kernel's
+PORTABLE = ("sm_80", "sm_86", "sm_89", "sm_120", "sm_121")  # default targets of a portable build: Ampere and later
+RUNS_ON = "runs on"  # note in the cache: the GPU architectures of the engine
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,23 @@ class Built:
 
     report: dict[str, Any]  # of the builder
     runs_on: str
-    new: bool  # False: it was there already
+    new: bool  # False: it was already in the cache
 
 
-def request_of(network: Path, window: int, settings: EngineSettings, package: TensorRtPackage, targets: Sequence[str] = ()) -> Request:
-    """What the settings ask a builder for.
+def request_of(
+    network: Path,
+    window: int,
+    settings: EngineSettings,
+    package: TensorRtPackage,
+    targets: Sequence[str] = (),
+    config_file: Path | None = None,
+) -> Request:
+    """Turn the settings into a request to the builder.
 
-    :raises ConfigError: if the network does not take such windows.
-    :raises EngineMissing: if this kind of TensorRT cannot do that.
+    :param targets: GPU architectures such as "sm_89", or "current"; empty: the package chooses.
+    :param config_file: the file that the settings were read from, if any.
+    :raises ConfigError: if the network does not accept windows of this size.
+    :raises EngineMissing: if this TensorRT package does not support a setting.
     """
     check_window(window)
     layer = package.layers[0] if settings.layer == "auto" else settings.layer
@@ -53,15 +63,16 @@ def request_of(network: Path, window: int, settings: EngineSettings, package: Te
             f"{package.backend} has no attention layer of kind {layer!r}: set [engine] layer to {' or '.join(package.layers)}"
         )
     if targets and not package.portable:
-        raise EngineMissing(f"{package.backend} builds for the GPU of this machine only; targets can be named for tensorrt-rtx")
+        raise EngineMissing(f"{package.backend} builds only for the GPU of this machine; --target is for tensorrt-rtx")
     precision = "fp16" if settings.precision == "auto" else settings.precision
     if precision == "int8":
         raise EngineMissing(f"{package.backend} engines are built in fp32, fp16 or bf16; int8 is for openvino: set [engine] precision")
-    return Request(package.backend, str(network), window, settings.batch, precision, layer, list(targets), OPTIMIZATION)
+    file = str(config_file.absolute()) if config_file else ""
+    return Request(package.backend, str(network), window, settings.batch, precision, layer, list(targets), OPTIMIZATION, file)
 
 
 def engine_parts(request: Request, gpu: Gpu | None) -> dict[str, str]:
-    """All that an engine depends on: its key in the cache.
+    """Collect everything that an engine depends on; the cache makes its key from it.
 
     :param gpu: the GPU that it is built for; None for a portable build.
     """
@@ -80,11 +91,11 @@ def engine_parts(request: Request, gpu: Gpu | None) -> dict[str, str]:
 
 
 def build_engine(request: Request, settings: EngineSettings, progress: Callable[[str], None]) -> Built:
-    """Build an engine into the cache; one that is there already is kept, unless it was built for other GPUs.
+    """Build a TensorRT engine and store it in the cache, unless the cache already has it for the same GPUs.
 
-    :param progress: gets the phase of the build.
-    :raises EngineMissing: if the package, or a GPU that it needs, is not there.
-    :raises EngineError: if the build fails; the message says where its log is.
+    :param progress: called with the name of each phase.
+    :raises EngineMissing: if the package, or the GPU that it needs, is missing.
+    :raises EngineError: if the build fails; the message names the log file.
     """
     package = TENSORRT_PACKAGES[request.backend]
     package.load()
@@ -104,7 +115,7 @@ def build_engine(request: Request, settings: EngineSettings, progress: Callable[
 
 
 def _intact(cache: EngineCache, parts: dict[str, str]) -> CachedEngine | None:
-    """What the cache holds, if it is as it was stored; a damaged entry is built again."""
+    """Return the cache's entry if it is undamaged; a damaged one is built again."""
     try:
         cache.load(parts)
         return cache.entry(parts)
@@ -113,8 +124,16 @@ def _intact(cache: EngineCache, parts: dict[str, str]) -> CachedEngine | None:
 
 
 def build_command(request: Request) -> str:
-    """The command line that builds what `request` says."""
-    return f"gi-plugin build --backend {request.backend} --precision {request.precision} --window {request.window}"
+    """Return the command line that builds exactly this engine.
+
+    Every choice is written out, so that no setting which the command reads can change the engine. `--config` is needed for the network
+    and the cache folder; it is left out if the command reads this file anyway: the user's plugin.toml, without GI_PLUGIN_CONFIG.
+    """
+    options = {"backend": request.backend, "precision": request.precision, "window": request.window}
+    options |= {"layer": request.layer, "batch": request.batch}
+    if request.config_file and not Path(request.config_file) == user_config_file() == config_source():
+        options["config"] = shlex.quote(request.config_file)
+    return " ".join(("gi-plugin build", *(f"--{name} {value}" for name, value in options.items())))
 
 
 def _version(package: str) -> str:
@@ -125,7 +144,7 @@ def _version(package: str) -> str:
 
 
 def _source_hash() -> str:
-    """Hash of the files that decide what is in an engine."""
+    """Hash the source files that determine the content of an engine."""
     digest = hashlib.sha256(source_hash().encode())
     for name in SOURCES:
         digest.update((resources.files("gi_plugin.engines.trt") / f"{name}.py").read_bytes())

@@ -1,4 +1,4 @@
-"""A TensorRT engine compared with the network in fp32, before anybody relies on it."""
+"""Compare a new TensorRT engine with the network in fp32."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from .build_request import Request
 from .builder import Built, engine_parts
 from .package import TENSORRT_PACKAGES
 
-LARGEST = 2.0  # mean absolute difference in the hole that is let pass, on a scale of 0 to 255; bf16 has 0.2, fp16 0.01
+LARGEST = 2.0  # accepted mean absolute difference in the hole, on a scale of 0 to 255; typical: bf16 0.2, fp16 0.01
 
 
 def compare(config: Config, request: Request, built: Built) -> str:
-    """Run a new engine on one picture; one that differs from fp32 is removed from the cache.
+    """Run a new engine on one picture and compare it with fp32; an engine that differs too much is removed from the cache.
 
-    :return: what came out, or why it could not be compared here.
+    :return: a sentence with the difference, or with the reason why it could not be compared here.
     :raises EngineError: if the engine differs too much.
     """
     try:
@@ -33,7 +33,7 @@ def compare(config: Config, request: Request, built: Built) -> str:
         return "not compared with fp32: there is no GPU here"
     if gpu.capability not in built.runs_on.split():
         return f"not compared with fp32: it does not run on the GPU here, {gpu.capability}"
-    from ..cpu.openvino_engine import OpenVinoEngine  # noqa: PLC0415  # heavy, and needed on a GPU machine only
+    from ..cpu.openvino_engine import OpenVinoEngine  # noqa: PLC0415  # slow import, only needed on a machine with a GPU
 
     engine = open_engine(replace(config, engine=replace(config.engine, backend=request.backend)), request.window)
     reference = OpenVinoEngine(Path(request.network), request.window, replace(config.engine, precision="fp32"))
@@ -45,5 +45,7 @@ def compare(config: Config, request: Request, built: Built) -> str:
     if difference > LARGEST:
         parts = engine_parts(request, None if TENSORRT_PACKAGES[request.backend].portable else gpu)
         EngineCache(cache_directory(config.engine)).remove(engine_key(parts))
-        raise EngineError(f"the engine differs from fp32 by {difference:.2f} of 255 in the hole, allowed is {LARGEST:g}: it was removed")
+        raise EngineError(
+            f"the engine differs from fp32 by {difference:.2f} of 255 in the hole, allowed is {LARGEST:g}; it was removed from the cache"
+        )
     return f"differs from fp32 by {difference:.3f} of 255 in the hole"

@@ -1,4 +1,4 @@
-"""The network on a CUDA GPU through TensorRT: engines from the cache, memory and stream by PyCUDA, each call one CUDA graph."""
+"""Run TensorRT engines from the cache on a CUDA GPU. PyCUDA manages memory and streams; each call launches one CUDA graph."""
 
 from __future__ import annotations
 
@@ -26,19 +26,32 @@ from .builder import RUNS_ON, build_command, engine_parts, request_of
 from .package import TensorRtPackage
 from .rtx_kernel_cache import CompiledKernels
 
-WORKERS = 2  # calls that may be on the GPU at once: one computes while the other copies
+WORKERS = 2  # calls that may run on the GPU at once: one computes while the other copies
 log = logging.getLogger(__name__)
 
 
 class TensorRtEngine:
-    """One engine and a bounded pool of execution contexts, made when first needed."""
+    """A TensorRT engine with a pool of at most WORKERS execution contexts, which are created when first needed."""
 
     def __init__(
-        self, network: Path, window: int, settings: EngineSettings, package: TensorRtPackage, open_fp32_engine: Callable[[], Engine]
+        self,
+        network: Path,
+        window: int,
+        settings: EngineSettings,
+        package: TensorRtPackage,
+        open_fp32_engine: Callable[[], Engine],
+        config_file: Path | None = None,
     ) -> None:
-        """:param open_fp32_engine: opens an fp32 engine, for windows that overflow in this one's precision."""
+        """Load the engine from the cache.
+
+        :param open_fp32_engine: opens an fp32 engine, for windows that overflow in this engine's precision.
+        :param config_file: the file that the settings were read from, named in the command that builds a missing engine.
+        :raises EngineMissing: if the package, the GPU or the engine is missing.
+        :raises EngineMismatch: if the cached engine cannot be used.
+        """
         self.window, self.batch = window, settings.batch
-        trt, gpu, request = package.load(), find_gpu(), request_of(network, window, settings, package)
+        trt, gpu = package.load(), find_gpu()
+        request = request_of(network, window, settings, package, config_file=config_file)
         self.backend = f"{package.backend} {request.precision}"
         parts, cache = engine_parts(request, None if package.portable else gpu), EngineCache(cache_directory(settings))
         plan = cached_plan(cache, parts, request, gpu)
@@ -52,11 +65,11 @@ class TensorRtEngine:
         self._fp32_engine: Engine | None = None
         self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
         for _ in range(WORKERS):
-            self._idle.put(None)  # a worker yet to be made
+            self._idle.put(None)  # a worker that is created when needed
         self._lock, self._closed = threading.Lock(), False
 
     def __call__(self, image: Floats, mask: Floats) -> tuple[Floats, Matches]:
-        """Complete windows: see `Engine`."""
+        """Fill the holes of windows; see `Engine`."""
         worker = self._idle.get()
         try:
             with self._device.active():
@@ -65,15 +78,15 @@ class TensorRtEngine:
             count = image.shape[0]
             if np.isfinite(completed[:count]).all():
                 return completed[:count], matches[:count]
-            log.warning("%s overflowed on a %d px window: it is run again in fp32", self.backend, self.window)
-            return self._fallback()(image, mask)  # while the worker is held: `close` waits for this, too
+            log.warning("%s overflowed on a %d px window, which is run again in fp32", self.backend, self.window)
+            return self._fallback()(image, mask)  # still holds the worker, so that `close` waits for it
         except (self._device.cuda.Error, EngineError) as error:
             raise EngineError(f"{self.backend} failed on a {self.window} px window: {error}") from error
         finally:
             self._idle.put(worker)
 
     def close(self) -> None:
-        """Wait for running calls and release everything."""
+        """Wait for running calls, then release all GPU objects."""
         with self._lock:
             if self._closed:
                 return
@@ -85,7 +98,7 @@ class TensorRtEngine:
                     worker.close()
             del workers, self._kernels, self._engine, self._runtime
         for _ in range(WORKERS):
-            self._idle.put(None)  # calls that still wait find the engine closed
+            self._idle.put(None)  # waiting calls continue and find the engine closed
         if self._fp32_engine is not None:
             self._fp32_engine.close()
 
@@ -107,7 +120,7 @@ class TensorRtEngine:
 
 
 class _Worker:
-    """One execution context with its stream and memory; serves one call at a time, without allocating."""
+    """An execution context with its stream and memory. It runs one call at a time and allocates nothing per call."""
 
     def __init__(self, device: Device, engine: Any, context: Any) -> None:
         self._context = context
@@ -117,7 +130,7 @@ class _Worker:
         for name, memory in self._buffers.device.items():
             self._context.set_tensor_address(name, int(memory))
         self._stream = int(self._buffers.stream.handle)
-        self._queue()  # the first run loads every kernel; the graph for all later ones is recorded after it
+        self._queue()  # the first run loads every kernel; only then can the graph be recorded
         self._buffers.stream.synchronize()
         self._graph = self._recorded()
 
@@ -145,7 +158,7 @@ class _Worker:
         try:
             return Graph(self._stream, self._queue)
         except EngineError as error:
-            log.warning("no CUDA graph (%s): every call queues its kernels one by one", error)
+            log.warning("no CUDA graph can be used (%s): every call queues its kernels one by one", error)
             return None
 
 
@@ -156,14 +169,14 @@ def _deserialized(trt: ModuleType, runtime: Any, plan: bytes, request: Request) 
         attention_layer.register(trt)
     engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
-        raise EngineMismatch(f"{request.backend} does not take the cached engine; build it again with: {build_command(request)}")
+        raise EngineMismatch(f"{request.backend} cannot load the cached engine; build it again with: {build_command(request)}")
     return engine
 
 
 def cached_plan(cache: EngineCache, parts: dict[str, str], request: Request, gpu: Gpu) -> bytes:
-    """The engine from the cache, checked against its sidecar before TensorRT sees it.
+    """Read an engine from the cache and check it against its sidecar.
 
-    :raises EngineMissing: if it was never built; the message has the command.
+    :raises EngineMissing: if it was never built; the message contains the command that builds it.
     :raises EngineMismatch: if it was built for other GPUs, or its file was changed.
     """
     entry = cache.entry(parts)
@@ -177,5 +190,5 @@ def cached_plan(cache: EngineCache, parts: dict[str, str], request: Request, gpu
         )
     plan = cache.load(parts)
     if plan is None:
-        raise EngineMissing(f"{entry.folder}: was removed meanwhile; build it again with: {build_command(request)}")
+        raise EngineMissing(f"{entry.folder}: the engine was removed meanwhile; build it again with: {build_command(request)}")
     return plan

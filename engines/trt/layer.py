@@ -1,6 +1,6 @@
-"""Our TensorRT layer: `gi::ContextualAttentionWeights` as an IPluginV3 whose work is one launch of the attention kernel.
+"""Our TensorRT layer `gi::ContextualAttentionWeights`: an IPluginV3 that launches the attention kernel once.
 
-One source serves `tensorrt` and `tensorrt_rtx`, whose Python modules have the same plugin classes.
+The same code works with `tensorrt` and `tensorrt_rtx`, because both Python modules have the same plugin classes.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ GRAM, MASK, WEIGHTS, MATCHES = range(4)  # positions: two inputs, two outputs
 
 
 def register(trt: Any) -> None:
-    """Make the layer known to a TensorRT module, before a network is parsed or an engine is read."""
+    """Register the layer with a TensorRT module. This must happen before a network is parsed or an engine is loaded."""
     registry = trt.get_plugin_registry()
     if registry.get_creator(network_file.ATTENTION, VERSION, network_file.DOMAIN) is None:
         registry.register_creator(creator(trt), network_file.DOMAIN)
 
 
 def attributes(trt: Any, layer: Any) -> dict[str, float]:
-    """The attributes that an engine will store with the layer, read back from the layer of a parsed network."""
+    """Read back, from the layer of a parsed network, the attributes that an engine will store with it."""
     layer.__class__ = trt.IPluginV3Layer  # the network hands out its layers as ILayer
     runtime = layer.plugin.get_capability_interface(trt.PluginCapabilityType.RUNTIME)
     return {field.name: float(field.data[0]) for field in runtime.get_fields_to_serialize()}
@@ -36,11 +36,11 @@ def attributes(trt: Any, layer: Any) -> dict[str, float]:
 
 @cache
 def creator(trt: Any) -> Any:
-    """The layer's creator for a TensorRT module; TensorRT keeps no reference to it, the cache does."""
+    """Return the layer's creator for a TensorRT module. TensorRT keeps no reference to it; the function's cache does."""
     layer_class = _layer_class(trt)
 
-    class AttentionLayerCreator(trt.IPluginCreatorV3One):  # type: ignore[misc]  # a class of a module chosen at run time
-        """Makes the layer from the node's attributes, or from the fields in an engine."""
+    class AttentionLayerCreator(trt.IPluginCreatorV3One):  # type: ignore[misc]  # the base class comes from a module chosen at run time
+        """Creates the layer from the attributes of a node or from the fields stored in an engine."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -58,8 +58,8 @@ def _layer_class(trt: Any) -> type[Any]:
     types = {GRAM: trt.float32, MASK: trt.float32, WEIGHTS: trt.float32, MATCHES: trt.int64}
     bases = (trt.IPluginV3, trt.IPluginV3OneCore, trt.IPluginV3OneBuild, trt.IPluginV3OneRuntime)
 
-    class AttentionLayer(_Launch, *bases):  # type: ignore[misc]  # classes of a module chosen at run time
-        """Gram [N, L, L] and cell mask [N, 1, h, w] to weights [N, L, L] and matches [N, L]."""
+    class AttentionLayer(_Launch, *bases):  # type: ignore[misc]  # the base classes come from a module chosen at run time
+        """Computes weights [N, L, L] and matches [N, L] from gram [N, L, L] and the cell mask [N, 1, h, w]."""
 
         def __init__(self, scale: float) -> None:
             for base in bases:
@@ -85,23 +85,23 @@ def _layer_class(trt: Any) -> type[Any]:
 
 
 class _Launch:
-    """What the layer does whatever the TensorRT module: TensorRT calls these by name."""
+    """The part of the layer that does not depend on the TensorRT module. TensorRT calls these methods by name."""
 
     def __init__(self, scale: float) -> None:
         self.scale = scale
         self._kernel: Kernel | None = None
 
     def get_capability_interface(self, _kind: Any) -> Any:
-        return self  # one object has all capabilities
+        return self  # this object provides all capabilities
 
     def configure_plugin(self, _inputs: Any, _outputs: Any) -> None:
-        pass  # the kernel takes any shape
+        pass  # the kernel accepts any shape
 
     def on_shape_change(self, _inputs: Any, _outputs: Any) -> None:
         pass
 
     def set_tactic(self, _tactic: int) -> None:
-        pass  # there is one
+        pass  # there is only one
 
     def attach_to_context(self, _context: Any) -> Any:
         return self.clone()
@@ -110,7 +110,7 @@ class _Launch:
         return type(self)(self.scale)
 
     def enqueue(self, inputs: Any, _outputs: Any, sources: Any, results: Any, _workspace: int, stream: int) -> None:
-        """Queue the kernel on TensorRT's stream: no allocation, no waiting, so that a CUDA graph can record it."""
+        """Queue the kernel on TensorRT's stream. It neither allocates nor waits, so a CUDA graph can record it."""
         batch, _, rows, columns = inputs[MASK].dims
         self._kernel = self._kernel or _loaded(self.scale)
         gram, mask, weights, matches = (pointer(address) for address in (*sources, *results))
@@ -118,6 +118,6 @@ class _Launch:
 
 
 def _loaded(scale: float) -> Kernel:
-    """The kernel for this machine's GPU, loaded into the current context."""
+    """Compile the kernel for this machine's GPU and load it into the current context."""
     code = compiled(int(find_gpu().capability.removeprefix("sm_")), "fp32", scale)
     return Kernel(code.cubin, code.name, code.threads, code.shared_bytes)

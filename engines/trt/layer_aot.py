@@ -1,7 +1,8 @@
-"""Our TensorRT layer, ahead-of-time form: a Quickly Deployable Plugin whose compiled kernel stands inside the engine.
+"""The ahead-of-time form of our TensorRT layer: a Quickly Deployable Plugin whose compiled kernel is stored in the engine.
 
-Such an engine needs neither Python nor a plugin library: trtexec, C++ and Triton Inference Server run it. Only `tensorrt` >= 10.9 has it.
-TensorRT launches the kernel itself: input pointers, int32 numbers, output pointers. Attributes are not stored, so the scale is compiled in.
+Such an engine needs neither Python nor a plugin library; trtexec, C++ and Triton Inference Server can run it. Only `tensorrt` >= 10.9
+supports this form. TensorRT launches the kernel itself, with input pointers, int32 numbers and output pointers. It does not store
+attributes, so the scale is compiled into the kernel.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ IDENTIFIER = f"{network_file.DOMAIN}::{network_file.ATTENTION}"
 
 @cache  # a second registration raises
 def register(capability: str) -> None:
-    """Make the layer known to `tensorrt`.
+    """Register the layer with `tensorrt`.
 
     :param capability: the GPU architecture that kernels are compiled for, such as "sm_89".
     """
@@ -32,10 +33,10 @@ def register(capability: str) -> None:
 
 
 def definitions(trt: Any, plugin: Any, capability: str) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
-    """The three functions of the layer: shapes and types of its outputs, what it can take, its kernel and launch."""
+    """Return the three functions that define the layer: its outputs, the supported types and layouts, and the kernel launch."""
     tensor, outputs_type = plugin.TensorDesc, tuple[plugin.TensorDesc, plugin.TensorDesc]
 
-    def described(gram: Any, mask: Any, scale: float) -> Any:  # noqa: ARG001  # TensorRT asks by these names
+    def described(gram: Any, mask: Any, scale: float) -> Any:  # noqa: ARG001  # TensorRT requires these names
         weights, matches = gram.like(), gram.like()
         matches.dtype = trt.int64
         matches.shape_expr = plugin.ShapeExprs.from_tuple((gram.shape_expr[0], gram.shape_expr[1]))
@@ -54,7 +55,7 @@ def definitions(trt: Any, plugin: Any, capability: str) -> tuple[Callable[..., A
         numbers[0], numbers[1] = plugin.SymInt32(rows), plugin.SymInt32(columns)
         return code.name, code.ptx, launch, numbers
 
-    # TensorRT reads the annotations as objects, and it has these types only once it is imported
+    # TensorRT reads the annotations as objects, and these types exist only after it is imported
     described.__annotations__ = {"gram": tensor, "mask": tensor, "scale": float, "return": outputs_type}
     combinations.__annotations__ = {"gram": tensor, "mask": tensor, "outputs": outputs_type, "return": list[plugin.AutoTuneCombination]}
     returned = tuple[str | bytes, str | bytes, plugin.KernelLaunchParams, plugin.SymIntExprs]

@@ -1,4 +1,4 @@
-"""The network file made ready for TensorRT's parser: fixed shapes, precision, and the attention step as the wanted kind of layer."""
+"""Prepare the network file for TensorRT's parser: fix shapes, write the precision, choose the form of the attention layer."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     import onnx
 
 Layer = Literal["plugin", "aot", "native"]
-VERSION = "1"  # of our layer; TensorRT looks layers up by name, namespace and version
+VERSION = "1"  # of our layer; TensorRT finds layers by name, namespace and version
 
 
 def for_parser(model: onnx.ModelProto, window: int, batch: int, precision: str, layer: Layer) -> onnx.ModelProto:
-    """A model whose parse gives the network for `batch` windows of `window` x `window` pixels.
+    """Return the network for TensorRT's parser, for `batch` windows of `window` x `window` pixels.
 
-    :param layer: "native" puts the body of the attention step in its place; otherwise the body goes, since the parser prefers it to a
-        layer of the same name, and the node names our layer ("aot": its ahead-of-time form).
+    :param layer: "native" replaces the attention node by the operators of its function. "plugin" and "aot" (ahead-of-time form) refer to
+        our layer; the function is removed, because the parser would prefer it to a layer of the same name.
     """
     from onnx import helper  # noqa: PLC0415  # heavy
 
@@ -31,7 +31,7 @@ def for_parser(model: onnx.ModelProto, window: int, batch: int, precision: str, 
         cells = (window // CELL) ** 2
         _fix(value.type.tensor_type.shape, (batch, 3, window, window) if value.name == "completed" else (batch, cells))
     if layer == "native":
-        return network_file.expanded(result)  # the parser could do it, too, but gives the copies of a node one name
+        return network_file.expanded(result)  # the parser could do this as well, but gives all copies of a node the same name
     del result.functions[:]
     attributes: dict[str, str | int] = {"plugin_namespace": network_file.DOMAIN, "plugin_version": VERSION}
     if layer == "aot":

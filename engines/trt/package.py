@@ -1,4 +1,4 @@
-"""The two kinds of TensorRT and what differs between them; everything else about them is one code path."""
+"""The two TensorRT packages and the differences between them. All other code treats both alike."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
+from packaging.version import InvalidVersion, Version
+
 from gi_plugin.errors import EngineMissing
 
 from .network import Layer
@@ -16,40 +18,41 @@ from .network import Layer
 
 @dataclass(frozen=True)
 class TensorRtPackage:
-    """One TensorRT package."""
+    """A TensorRT package, with the properties in which the two differ."""
 
-    backend: str  # its name in [engine] backend
+    backend: str  # value of [engine] backend
     module: str
     extra: str
-    oldest: tuple[int, int]  # version that has what we use
-    layers: tuple[Layer, ...]  # forms of the attention step that it takes, the preferred one first
-    portable: bool  # builds without a GPU, for several kinds of GPU at once
-    library: str = ""  # library that its parser opens by a name which the wheel lacks; see `library_folder`
+    oldest: str  # first version with everything that we use
+    layers: tuple[Layer, ...]  # supported forms of the attention step, the preferred one first
+    portable: bool  # builds without a GPU, for several GPU architectures at once
+    library: str = ""  # library that its parser opens by a name which the wheel lacks; see `shared_library`
 
     def status(self) -> str:
-        """Empty if the package can be used here, else why not."""
+        """Return the reason why the package cannot be used here; empty if it can."""
         if find_spec(self.module) is None:
-            return f"not installed; install it with: pip install 'gi-plugin[{self.extra}]'"
+            return f"not installed; {self._remedy()}"
         try:
             found = self.installed()
         except (ImportError, OSError) as error:
             return f"{self.module} is installed, but cannot be loaded: {error}"
-        if tuple(int(part) for part in found.split(".")[:2]) < self.oldest:
-            wanted = ".".join(map(str, self.oldest))
-            return f"{self.module} {found} is too old, at least {wanted} is needed; install it with: pip install 'gi-plugin[{self.extra}]'"
-        return ""
+        try:
+            too_old = Version(found) < Version(self.oldest)
+        except InvalidVersion:
+            return f"{self.module} has the version {found!r}, expected a number such as {self.oldest}; {self._remedy()}"
+        return f"{self.module} {found} is too old, at least {self.oldest} is needed; {self._remedy()}" if too_old else ""
 
     def installed(self) -> str:
-        """The version of the installed package."""
+        """Return the version of the installed package."""
         try:
             return version(self.module.replace("_", "-"))
-        except PackageNotFoundError:  # installed by the system, without metadata
+        except PackageNotFoundError:  # installed without metadata, for example by the system's package manager
             return str(import_module(self.module).__version__)
 
     def load(self) -> ModuleType:
         """Import the package.
 
-        :raises EngineMissing: if it is not installed, too old, or its libraries cannot be loaded.
+        :raises EngineMissing: if it is missing or too old, or its libraries cannot be loaded.
         """
         reason = self.status()
         if reason:
@@ -60,15 +63,18 @@ class TensorRtPackage:
             raise EngineMissing(f"{self.module} is installed, but cannot be loaded: {error}") from error
 
     def shared_library(self) -> Path | None:
-        """The file that `library` should name, if the wheel has it."""
+        """Return the library that the parser looks for as `library`: the wheel has it under a name with a version. None if it has not."""
         libraries = find_spec(f"{self.module}_libs")
         folders = libraries.submodule_search_locations if libraries is not None and self.library else None
         found = sorted(path for folder in folders or () for path in Path(folder).glob(f"{self.library}.*"))
         return found[0] if found else None
 
+    def _remedy(self) -> str:
+        return f"install it with: pip install 'gi-plugin[{self.extra}]'"
 
-TENSORRT = TensorRtPackage("tensorrt", "tensorrt", "tensorrt", (10, 9), ("plugin", "aot", "native"), portable=False)
+
+TENSORRT = TensorRtPackage("tensorrt", "tensorrt", "tensorrt", "10.9", ("plugin", "aot", "native"), portable=False)
 TENSORRT_RTX = TensorRtPackage(
-    "tensorrt-rtx", "tensorrt_rtx", "rtx", (1, 3), ("plugin", "native"), portable=True, library="libtensorrt_rtx.so"
+    "tensorrt-rtx", "tensorrt_rtx", "rtx", "1.3", ("plugin", "native"), portable=True, library="libtensorrt_rtx.so"
 )  # fmt: skip
 TENSORRT_PACKAGES = {package.backend: package for package in (TENSORRT, TENSORRT_RTX)}

@@ -1,6 +1,6 @@
-"""Precision written into the network: convolutions and pasting in fp16 or bf16, colours and attention scores in fp32.
+"""Write the precision into the network: convolutions and pasting in fp16 or bf16, colours and attention scores in fp32.
 
-TensorRT builds strongly typed networks: an operator runs in the type of its inputs, so every change of type is a Cast in the graph.
+TensorRT builds strongly typed networks: an operator runs in the type of its inputs. So every change of type is a Cast in the graph.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from gi_plugin import network_file
 if TYPE_CHECKING:
     import onnx
 
-FEATURES = {"Conv", "Elu", "Relu", "Pad", "Resize", "Concat"}  # what the layers of the network consist of
-FIRST_ONLY = {"Pad", "Resize"}  # the other inputs of these have types of their own
+FEATURES = {"Conv", "Elu", "Relu", "Pad", "Resize", "Concat"}  # operators of the network's layers
+FIRST_ONLY = {"Pad", "Resize"}  # their other inputs have fixed types
 
 
 def typed(model: onnx.ModelProto, precision: str) -> onnx.ModelProto:
-    """The network with `precision` ("fp32", "fp16" or "bf16") where it is safe, and fp32 elsewhere; inputs and outputs keep their types.
+    """Return the network with `precision` ("fp32", "fp16" or "bf16") where it is safe, and fp32 elsewhere. Inputs and outputs stay fp32.
 
-    Low are the trained convolutions, the attention weights, and whatever takes low inputs only; but on the way from the features to the
-    attention scores everything else is fp32, since products of cells decide which key wins.
+    The trained convolutions, the attention weights, and operators with only low-precision inputs run in low precision. Between the
+    features and the attention scores everything else stays fp32, because products of cells decide which key wins.
     """
     import onnx  # noqa: PLC0415  # heavy
 
@@ -31,7 +31,7 @@ def typed(model: onnx.ModelProto, precision: str) -> onnx.ModelProto:
     kind = {"fp16": onnx.TensorProto.FLOAT16, "bf16": onnx.TensorProto.BFLOAT16}[precision]
     floats, low = _floats(model), _low(model)
     nodes: list[onnx.NodeProto] = []
-    made: set[str] = set()
+    cast: set[str] = set()
     for node in result.graph.node:
         if _is_parameter(node, model):
             node.attribute[0].i = kind
@@ -44,9 +44,9 @@ def typed(model: onnx.ModelProto, precision: str) -> onnx.ModelProto:
             for position, name in _typed_inputs(node, floats):
                 if (name in low) != is_low:
                     node.input[position] = f"{name}.{precision if is_low else 'fp32'}"
-                    if node.input[position] not in made:
+                    if node.input[position] not in cast:
                         nodes.append(_cast(name, node.input[position], kind if is_low else onnx.TensorProto.FLOAT))
-                        made.add(node.input[position])
+                        cast.add(node.input[position])
         nodes.append(node)
     del result.graph.node[:]
     result.graph.node.extend(nodes)
@@ -54,7 +54,7 @@ def typed(model: onnx.ModelProto, precision: str) -> onnx.ModelProto:
 
 
 def _low(model: onnx.ModelProto) -> set[str]:
-    """Names of the tensors that are computed in low precision."""
+    """Return the names of the tensors that are computed in low precision."""
     floats, constants, scores = _floats(model), {entry.name for entry in model.graph.initializer}, _before_attention(model)
     low: set[str] = set()
     for node in model.graph.node:
@@ -69,7 +69,7 @@ def _low(model: onnx.ModelProto) -> set[str]:
 
 
 def _before_attention(model: onnx.ModelProto) -> set[str]:
-    """All tensors from which the attention scores are computed."""
+    """Return the names of all tensors from which the attention scores are computed."""
     before: set[str] = set()
     for node in reversed(model.graph.node):
         if node.op_type == network_file.ATTENTION or before.intersection(node.output):
@@ -78,7 +78,7 @@ def _before_attention(model: onnx.ModelProto) -> set[str]:
 
 
 def _floats(model: onnx.ModelProto) -> set[str]:
-    """Names of the tensors that hold fp32 numbers, constants included."""
+    """Return the names of the fp32 tensors, including constants."""
     import onnx  # noqa: PLC0415  # heavy
 
     graph = onnx.shape_inference.infer_shapes(model).graph
@@ -95,7 +95,7 @@ def _typed_inputs(node: onnx.NodeProto, floats: set[str]) -> list[tuple[int, str
 
 
 def _is_parameter(node: onnx.NodeProto, model: onnx.ModelProto) -> bool:
-    """Whether a node reads a trained parameter, which the file holds in fp16."""
+    """Whether a node casts a trained parameter, which the file stores in fp16."""
     import onnx  # noqa: PLC0415  # heavy
 
     return node.op_type == "Cast" and any(

@@ -1,4 +1,4 @@
-"""What TensorRT-RTX compiles on the device when an engine is opened (seconds), kept in the engine cache for the next process."""
+"""Store the kernels that TensorRT-RTX compiles when an engine is opened (which takes seconds) in the engine cache, for the next process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class CompiledKernels:
-    """The compiled kernels of one engine on one GPU."""
+    """The kernels compiled for one engine on one GPU."""
 
     def __init__(self, engine: Any, cache: EngineCache, parts: Mapping[str, str], gpu: Gpu) -> None:
         self._engine, self._cache = engine, cache
@@ -26,11 +26,11 @@ class CompiledKernels:
         self._config.set_runtime_cache(self._kernels)
 
     def context(self) -> Any:
-        """A new execution context; None if there is no memory for it."""
+        """Create an execution context; None if there is not enough memory."""
         return self._engine.create_execution_context(self._config)
 
     def keep(self) -> None:
-        """Store what was compiled, once; to be called after a first run."""
+        """Store the compiled kernels. Call it after the first run; later calls do nothing."""
         if self._known:
             return
         self._known = True

@@ -1,7 +1,7 @@
-"""Builds one TensorRT engine in a process of its own: `python -m gi_plugin.engines.trt.worker FOLDER`.
+"""Build one TensorRT engine in a separate process: `python -m gi_plugin.engines.trt.worker FOLDER`.
 
-A crash of the native builder ends this process, not the caller's. The folder holds the request and gets the plan. Standard output carries
-one JSON object per line: phases while it builds, at the end the report; TensorRT's own messages go to standard error.
+If the native builder crashes, only this process ends. It reads the request from the folder and writes the plan into it. On standard output
+it writes one JSON object per line: each phase, and at the end the report or an error. TensorRT's own messages go to standard error.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from .package import TENSORRT_PACKAGES
 
 
 def build(request: Request, folder: Path) -> dict[str, Any]:
-    """Build the engine, write it into the folder, and report what is in it.
+    """Build the engine, write it into the folder, and return a report of its content.
 
-    :raises EngineError: if the parser or the builder refuses.
+    :raises EngineError: if the parser or the builder fails.
     """
     package = TENSORRT_PACKAGES[request.backend]
     trt = package.load()
@@ -36,7 +36,7 @@ def build(request: Request, folder: Path) -> dict[str, Any]:
     _parse(trt, network, request, logger)
     report = describe(trt, network, request.layer)
     config = _configuration(trt, builder, request)
-    timings = None if package.portable else folder.parent / TIMINGS  # a portable build times nothing
+    timings = None if package.portable else folder.parent / TIMINGS  # a portable build measures no timings
     if timings is not None:
         config.set_timing_cache(config.create_timing_cache(timings.read_bytes() if timings.is_file() else b""), ignore_mismatch=False)
     plan = builder.build_serialized_network(network, config)
@@ -50,14 +50,16 @@ def build(request: Request, folder: Path) -> dict[str, Any]:
 
 
 def describe(trt: Any, network: Any, layer: Layer) -> dict[str, Any]:
-    """What the network consists of: the attention layer with its attribute, and how many layers compute in which type.
+    """Describe a parsed network: its attention layer with the attribute, and the number of layers per type of operator and precision.
 
-    :raises EngineError: if our layer is missing where it should be.
+    :raises EngineError: if our layer is missing, or present although the setting is "native".
     """
     layers = [network.get_layer(index) for index in range(network.num_layers)]
     ours = [entry for entry in layers if entry.type == trt.LayerType.PLUGIN_V3]
     if len(ours) != (layer != "native"):
-        raise EngineError(f"the parsed network holds {len(ours)} layers of ours, the setting is layer = {layer!r}")
+        raise EngineError(
+            f"the parsed network has {len(ours)} attention layers of ours, expected {int(layer != 'native')} for layer = {layer!r}"
+        )
     kinds = [f"{entry.type.name} {entry.get_output(0).dtype.name}" for entry in layers if entry.type in _counted(trt)]
     return {
         "layers": len(layers),
@@ -67,13 +69,13 @@ def describe(trt: Any, network: Any, layer: Layer) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Read the request, build, print the report."""
+    """Read the request, build the engine, and print the report or the error."""
     folder = Path(sys.argv[1])
     request = Request(**json.loads((folder / REQUEST).read_text(encoding="utf-8")))
     try:
-        _tell(report=build(request, folder))
+        _send(report=build(request, folder))
     except GiError as error:
-        _tell(error=str(error))
+        _send(error=str(error))
         sys.exit(1)
 
 
@@ -95,7 +97,7 @@ def _attributes(trt: Any, entry: Any, layer: Layer) -> dict[str, float]:
 
 
 def _parse(trt: Any, network: Any, request: Request, logger: Any) -> None:
-    _tell(phase="reading the network")
+    _send(phase="reading the network")
     model = for_parser(network_file.load(Path(request.network)), request.window, request.batch, request.precision, request.layer)
     parser = trt.OnnxParser(network, logger)
     if not parser.parse(model.SerializeToString()):
@@ -113,9 +115,11 @@ def _configuration(trt: Any, builder: Any, request: Request) -> Any:
         config.num_compute_capabilities = len(request.targets)
         for index, target in enumerate(request.targets):
             if target not in known:
-                raise EngineError(f"{request.backend} knows no target {target!r}: expected some of {', '.join(known)}")
+                raise EngineError(f"{request.backend} does not know the target {target!r}: expected some of {', '.join(known)}")
             if not config.set_compute_capability(known[target], index):
-                raise EngineError(f"{request.backend} does not build for {', '.join(request.targets)} at once ('current' stands alone)")
+                raise EngineError(
+                    f"{request.backend} cannot build for {', '.join(request.targets)} together; 'current' must be the only target"
+                )
     return config
 
 
@@ -125,8 +129,8 @@ def _target_name(member: str) -> str:
 
 
 def _logger(trt: Any) -> Any:
-    class Logger(trt.ILogger):  # type: ignore[misc]  # a class of a module chosen at run time
-        """Sends warnings and errors to standard error, where TensorRT's own logger would mix them with the answers."""
+    class Logger(trt.ILogger):  # type: ignore[misc]  # the base class comes from a module chosen at run time
+        """Writes warnings and errors to standard error; TensorRT's own logger would mix them with our JSON on standard output."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -142,14 +146,14 @@ def _logger(trt: Any) -> Any:
 
 
 def _monitor(trt: Any) -> Any:
-    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]  # a class of a module chosen at run time
-        """Tells the phases; TensorRT calls it from its own threads."""
+    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]  # the base class comes from a module chosen at run time
+        """Sends the name of each phase. TensorRT calls it from its own threads."""
 
         def phase_start(self, name: str, _parent: str | None, _steps: int) -> None:
-            _tell(phase=name)
+            _send(phase=name)
 
         def phase_finish(self, _name: str) -> None:
-            """The next phase tells itself."""
+            """Nothing to do: the next phase reports itself."""
 
         def step_complete(self, _name: str, _step: int) -> bool:
             return True
@@ -161,7 +165,7 @@ def _counted(trt: Any) -> tuple[Any, ...]:
     return (trt.LayerType.CONVOLUTION, trt.LayerType.MATRIX_MULTIPLY, trt.LayerType.SOFTMAX, trt.LayerType.PLUGIN_V3)
 
 
-def _tell(**message: Any) -> None:
+def _send(**message: Any) -> None:
     print(json.dumps(message), flush=True)
 
 

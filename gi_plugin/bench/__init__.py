@@ -1,3 +1,3 @@
-"""Benchmarks: windows, whole pictures, the command line and the GPU, measured as ratios in one run."""
+"""Benchmarks of windows, whole pictures, the command line and the GPU. Results are ratios within one run."""
 
 from __future__ import annotations

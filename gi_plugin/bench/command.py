@@ -1,4 +1,4 @@
-"""The whole command `gi-plugin inpaint` from a cold process, beside a process that only opens the engine and runs one window."""
+"""Benchmark of the command `gi-plugin inpaint` from process start, compared with a process that only runs one window."""
 
 from __future__ import annotations
 
@@ -18,38 +18,39 @@ from ..errors import EngineError
 from ..planning import LARGE
 from . import pictures
 from .pictures import Case
-from .timing import Fresh, in_turns
+from .timing import FreshRun, in_turns
 from .windows import from_cold
 
-RUNS = 5  # turns at most
-FORMATS = ("png", "jpg")  # of results; pictures come as JPEG
+RUNS = 5  # most repetitions
+FORMATS = ("png", "jpg")  # of the result; the input is a JPEG
 
 
 @dataclass(frozen=True)
 class CommandRow:
-    """One command line on one picture file; times are medians in seconds."""
+    """Times of one command line on one picture file, in seconds."""
 
     megapixels: float
     holes: int
     side: int
-    result: str  # the result's format
+    result: str  # format of the result
     runs: int
     median: float  # of the whole process
-    least: float
-    engine: float  # engine from the cache + first call on one window, in a fresh process that takes turns with the commands
+    least: float  # of the whole process
+    engine: float  # median of loading the engine from the cache + its first call on one window, in a fresh process
     ratio: float  # median / engine
-    process: float  # the whole of that fresh process: with the start and the end of Python, and the imports
+    process: float  # median of that whole fresh process, including the start of Python and the imports
     process_ratio: float  # median / process
 
 
 def measure(case: Case, config: Config, config_file: Path | None, runs: int, progress: Callable[[str], None]) -> list[CommandRow]:
-    """Fill the picture of a case by `gi-plugin inpaint`, once per format of the result and turn.
+    """Time `gi-plugin inpaint` on the picture of a case, for each format of the result. All commands alternate.
 
-    :param config_file: where `config` was read from, if the command line named a file.
+    :param config_file: the file that `config` was read from, if the command line named one.
+    :param progress: called with the name of what is measured.
     :raises EngineError: if a command fails.
     """
     runs = min(runs, RUNS)
-    alone: list[Fresh] = []
+    alone: list[FreshRun] = []
     progress(f"gi-plugin inpaint, {case.megapixels:g} megapixels")
     with tempfile.TemporaryDirectory() as folder:
         image, mask = _files(case, Path(folder))
@@ -57,8 +58,8 @@ def measure(case: Case, config: Config, config_file: Path | None, runs: int, pro
         commands = {kind: ("inpaint", image, mask, "-o", f"{folder}/result.{kind}", *settings) for kind in FORMATS}
         calls = {kind: partial(_run, arguments) for kind, arguments in commands.items()}
         seconds = in_turns({"engine": lambda: alone.append(from_cold(config, LARGE, case.side)), **calls}, runs)
-    engine = median(fresh.result["opened"] + fresh.result["first"] for fresh in alone)
-    process = median(fresh.seconds for fresh in alone)
+    engine = median(run.result["opened"] + run.result["first"] for run in alone)
+    process = median(run.seconds for run in alone)
     return [
         CommandRow(
             **asdict(case),
@@ -87,4 +88,4 @@ def _run(arguments: Sequence[str]) -> None:
     command = [sys.executable, "-P", "-m", "gi_plugin", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # our own command
     if done.returncode:
-        raise EngineError(f"gi-plugin inpaint failed in the bench: {done.stderr.strip()}")
+        raise EngineError(f"gi-plugin inpaint failed in the benchmark: {done.stderr.strip()}")

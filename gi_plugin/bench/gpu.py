@@ -1,7 +1,7 @@
-"""What a CUDA GPU does with the network: every form of it timed in one run, compared with fp32 PyTorch and with what the hardware allows.
+"""Check and benchmark of a CUDA GPU: time every form of the network in one run and compare it with PyTorch in fp32.
 
-The floor of a row is the time that its arithmetic and its traffic would take at the rates measured in the same run: a large fp16 or fp32
-matrix product, and a copy within the GPU's memory.
+The floor of a row is a lower bound of its time: its arithmetic or memory traffic at the rates measured in the same run. These are the
+rates of a large fp16 or fp32 matrix product and of a copy within the GPU's memory.
 """
 
 from __future__ import annotations
@@ -41,26 +41,27 @@ Call = Callable[[], Any]
 class GpuRow:
     """One form of the network, or of its attention step, at one window."""
 
-    what: str
+    form: str  # such as "PyTorch eager"
     window: int
     precision: str
     milliseconds: float | None = None  # median of warm calls
-    times_floor: float | None = None
-    megabytes: float | None = None  # peak of PyTorch's memory on the GPU
+    times_floor: float | None = None  # median / floor
+    megabytes: float | None = None  # peak of PyTorch's GPU memory
     difference: float | None = None  # mean absolute difference from fp32 PyTorch, on a scale of 0 to 255
-    note: str = ""  # why a row has no figures
+    note: str = ""  # further results, or the reason why the row has no figures
 
 
 def check(config: Config, windows: list[int], device: str, progress: Callable[[str], None]) -> Iterator[GpuRow]:
-    """Time and compare every form that can run; what cannot run is a row that says why.
+    """Time and compare every form of the network. A form that cannot run gives a row with the reason.
 
-    :param device: "cuda"; "cpu" exercises the check itself.
+    :param device: "cuda"; "cpu" is for tests of the check itself.
+    :param progress: called with the name of what is measured.
     """
-    rates = {name: _matrix_rate(device, kind or torch.float32) for name, kind in TYPES.items()}
-    copy_rate = _copy_rate(device)
+    rates = {name: matrix_rate(device, kind or torch.float32) for name, kind in TYPES.items()}
+    bytes_per_second = copy_rate(device)
     for window in windows:
         progress(f"attention step, {window} px")
-        yield from _attention_rows(window, device, copy_rate)
+        yield from _attention_rows(window, device, bytes_per_second)
         for precision in TYPES:
             progress(f"PyTorch, {window} px, {precision}")
             yield from _torch_rows(config, window, precision, device, rates[precision])
@@ -69,19 +70,19 @@ def check(config: Config, windows: list[int], device: str, progress: Callable[[s
             yield _tensorrt_row(config, backend, window)
 
 
-def _attention_rows(window: int, device: str, copy_rate: float) -> Iterator[GpuRow]:
+def _attention_rows(window: int, device: str, bytes_per_second: float) -> Iterator[GpuRow]:
     side = window // CELL
     cells = torch.randn(1, 128, side * side, device=device)
     gram, mask = cells.transpose(1, 2) @ cells / 128, torch.from_numpy(square_hole(side)).to(device)
     reaching, read = (torch.nn.functional.max_pool2d(mask, size, 1, size // 2).flatten(1) for size in (3, 7))
-    floor = 4 * (float(read.sum()) * side**2 + gram.numel()) / copy_rate  # rows of products near the hole read once, all weights written
+    # rows of products near the hole are read once, all weights are written
+    floor = 4 * (float(read.sum()) * side**2 + gram.numel()) / bytes_per_second
     expected = attention_weights(gram, mask)[0]
 
-    def measured(what: str, call: Call) -> GpuRow:
+    def measured(form: str, call: Call) -> GpuRow:
         difference = float(((call()[0] - expected) * reaching[..., None]).abs().max())
-        return replace(
-            _timed(GpuRow(f"attention: {what}", window, "fp32"), call, device, floor), note=f"largest weight error {difference:.1e}"
-        )
+        row = timed_row(GpuRow(f"attention: {form}", window, "fp32"), call, device, floor)
+        return replace(row, note=f"largest weight error {difference:.1e}")
 
     yield measured("PyTorch", lambda: attention_weights(gram, mask))
     if device == "cuda":
@@ -99,24 +100,26 @@ def _torch_rows(config: Config, window: int, precision: str, device: str, rate: 
         with FlopCounterMode(display=False) as counter:
             expected = network(image, mask).completed
         floor = counter.get_total_flops() / rate
-        forms: list[tuple[str, Call]] = [("eager", partial(_run, network, image, mask, TYPES[precision]))]
-        yield _network_row("PyTorch eager", forms[0][1], GpuRow("", window, precision), device, floor, expected)
+        call = partial(_run, network, image, mask, TYPES[precision])
+        yield _network_row(GpuRow("PyTorch eager", window, precision), call, device, floor, expected)
         if accelerate(network):
-            yield _network_row("PyTorch + kernel", forms[0][1], GpuRow("", window, precision), device, floor, expected)
-            graphed = _graphed(forms[0][1])
-            yield _network_row("PyTorch + kernel in a CUDA graph", graphed, GpuRow("", window, precision), device, floor, expected)
+            yield _network_row(GpuRow("PyTorch + kernel", window, precision), call, device, floor, expected)
+            row = GpuRow("PyTorch + kernel in a CUDA graph", window, precision)
+            yield _network_row(row, _graphed(call), device, floor, expected)
 
 
-def _network_row(what: str, call: Call, row: GpuRow, device: str, floor: float, expected: Tensor) -> GpuRow:
+def _network_row(row: GpuRow, call: Call, device: str, floor: float, expected: Tensor) -> GpuRow:
     difference = float((call() - expected).abs().mean()) * 127.5
-    return replace(_timed(replace(row, what=what), call, device, floor), difference=difference)
+    return replace(timed_row(row, call, device, floor), difference=difference)
 
 
 def _tensorrt_row(config: Config, backend: str, window: int) -> GpuRow:
     engine_settings = replace(config.engine, backend=backend)
     row = GpuRow(backend, window, "fp16")
     try:
-        request = request_of(network_path(config.model.path), window, engine_settings, TENSORRT_PACKAGES[backend])
+        request = request_of(
+            network_path(config.model.path), window, engine_settings, TENSORRT_PACKAGES[backend], config_file=config.source
+        )
         build_engine(request, engine_settings, lambda _: None)
         engine = open_engine(replace(config, engine=engine_settings), window)
         image, mask = _example(window)
@@ -125,7 +128,7 @@ def _tensorrt_row(config: Config, backend: str, window: int) -> GpuRow:
             expected = reference(image, mask).completed
         call = partial(engine, image.numpy(), mask.numpy())
         difference = float((torch.from_numpy(call()[0]) - expected).abs().mean()) * 127.5
-        timed = _timed(row, call, "cpu", None)  # a call ends with the result on the host
+        timed = timed_row(row, call, "cpu", None)  # a call returns only when the result is on the host
         engine.close()
         return replace(timed, difference=difference)
     except (GiError, ImportError) as error:
@@ -139,7 +142,7 @@ def _run(network: InpaintingNetwork, image: Tensor, mask: Tensor, kind: torch.dt
 
 
 def _graphed(call: Call) -> Call:
-    """Record a call as a CUDA graph; each replay overwrites the same result."""
+    """Record a call as a CUDA graph, and return a function that replays it. Every replay overwrites the same result."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -157,28 +160,31 @@ def _graphed(call: Call) -> Call:
     return replay
 
 
-def _timed(row: GpuRow, call: Call, device: str, floor: float | None) -> GpuRow:
-    """The row with the median time of warm calls, in ms and in floors, and PyTorch's peak memory."""
+def timed_row(row: GpuRow, call: Call, device: str, floor: float | None) -> GpuRow:
+    """Add to a row the median time of warm calls, its ratio to the floor, and the peak of PyTorch's GPU memory.
+
+    :param floor: lower bound of the time in seconds; None: no ratio.
+    """
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    (seconds,) = in_turns({row.what: lambda: (call(), _wait(device))}, RUNS, WARM).values()
+    (seconds,) = in_turns({row.form: lambda: (call(), _wait(device))}, RUNS, WARM).values()
     median = statistics.median(seconds)
     memory = torch.cuda.max_memory_allocated() / 1e6 if device == "cuda" else None
     return replace(row, milliseconds=1e3 * median, times_floor=median / floor if floor else None, megabytes=memory)
 
 
-def _matrix_rate(device: str, kind: torch.dtype, size: int = 4096) -> float:
-    """Operations per second of a matrix product."""
+def matrix_rate(device: str, kind: torch.dtype, size: int = 4096) -> float:
+    """Measure the operations per second of a matrix product of `size` x `size`; on a CPU 256 x 256 is enough."""
     size = size if device == "cuda" else 256
     first = torch.randn(size, size, device=device).to(kind)
-    row = _timed(GpuRow("", 0, ""), lambda: first @ first, device, None)
+    row = timed_row(GpuRow("", 0, ""), lambda: first @ first, device, None)
     return 2 * size**3 / (row.milliseconds or 1) * 1e3
 
 
-def _copy_rate(device: str, size: int = 2**28) -> float:
-    """Bytes per second, read and written, of a copy within the memory."""
+def copy_rate(device: str, size: int = 2**28) -> float:
+    """Measure the bytes per second, read plus written, of a copy of `size` bytes within memory; on a CPU 4 MiB are enough."""
     source = torch.zeros(size if device == "cuda" else 2**22, dtype=torch.uint8, device=device)
-    row = _timed(GpuRow("", 0, ""), source.clone, device, None)
+    row = timed_row(GpuRow("", 0, ""), source.clone, device, None)
     return 2 * source.numel() / (row.milliseconds or 1) * 1e3
 
 
@@ -193,5 +199,5 @@ def _wait(device: str) -> None:
 
 
 def result_file(folder: Path, gpu: str) -> Path:
-    """Where the figures of a GPU are kept: docs/results/gpu-<name>.json."""
+    """Return the path of a GPU's results: FOLDER/gpu-<name>.json."""
     return folder / f"gpu-{'-'.join(gpu.lower().split())}.json"

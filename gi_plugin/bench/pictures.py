@@ -1,6 +1,6 @@
-"""Whole pictures through our engines and what else fills holes: how the cost grows with the picture, the hole and the number of holes.
+"""Benchmark of whole pictures with our engines and other methods: how the cost grows with picture size, hole size and number of holes.
 
-Every time is also given as a ratio to one warm call of the engine on a 512 px window with a hole of 200 px, which takes turns with the
+Every time is also given as a ratio to one warm call of the engine on a 512 px window with a hole of 200 px. This call alternates with the
 pictures.
 """
 
@@ -29,9 +29,9 @@ from .sample import noise_window
 from .timing import in_fresh_process, in_turns
 from .windows import candidates
 
-QUICK = "OpenCV"  # the only other methods that do not take minutes for many holes
-RUNS = 5  # turns at most: pictures take long
-NOISE = 8  # grey levels of grain, so that no file format profits from the repetition
+QUICK = "OpenCV"  # start of the names of methods that fill many holes in less than minutes
+RUNS = 5  # most repetitions, because pictures take long
+NOISE = 8  # grey levels of noise, so that no file format profits from the repeated tile
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Case:
 
 
 BASE = Case(12, 1, 200)
-GROWTH: Mapping[str, tuple[int, ...]] = {  # what grows, all else as in BASE
+GROWTH: Mapping[str, tuple[int, ...]] = {  # the values of each axis; the other two are as in BASE
     "megapixels": (1, 3, 12, 25, 50, 100),
     "side": (64, 128, 200, 256, 400, 512, 700, 1000),
     "holes": (1, 2, 4, 8, 16),
@@ -55,24 +55,24 @@ CASES = tuple(dict.fromkeys((*PHOTOS, *(replace(BASE, **{axis: value}) for axis,
 
 @dataclass(frozen=True)
 class PictureRow:
-    """One way to fill one picture; times are in seconds, of a call in a running process."""
+    """Result of one method on one picture; times are in seconds, of a call in a running process."""
 
     megapixels: float
     holes: int
     side: int
     method: str
-    windows: int  # that our engines run for it
+    windows: int  # number of windows that our engines run for it
     runs: int
     median: float
     least: float
     ratio: float  # median / median of one window
-    memory: int | None  # bytes at the peak of a fresh process, beyond an idle Python, picture, mask and result
+    memory: int | None  # peak of a fresh process in bytes, minus an idle Python, picture, mask and result
 
 
 def measure(config: Config, cases: Sequence[Case], runs: int, progress: Callable[[str], None]) -> list[PictureRow]:
-    """Fill the picture of every case with the engine of the settings, and those of PHOTOS with the other methods too.
+    """Time the engine of the settings on every case, and the other methods on the cases in PHOTOS.
 
-    :param progress: told what is being timed.
+    :param progress: called with the name of what is measured.
     :raises EngineError: if no engine can be used, or one fails.
     """
     ours = Inpainter(config)
@@ -93,7 +93,7 @@ def measure(config: Config, cases: Sequence[Case], runs: int, progress: Callable
 
 @lru_cache(2)
 def photo(megapixels: float) -> Array:
-    """A photo [H, W, 3] uint8, height to width 3:4: the cat of scikit-image (CC0) as tiles, with seeded grain."""
+    """Make a photo [H, W, 3] uint8 with H : W = 3 : 4: scikit-image's cat (CC0), repeated as tiles, with seeded noise."""
     height = round(math.sqrt(megapixels * 1e6 * 3 / 4))
     width = round(height * 4 / 3)
     tile = np.minimum(data.chelsea(), 255 - NOISE)
@@ -106,7 +106,7 @@ def photo(megapixels: float) -> Array:
 
 
 def hole_of(case: Case, shape: tuple[int, ...]) -> Bools:
-    """The holes of a case as a mask [H, W] for a picture of `shape`."""
+    """Make the mask [H, W] of a case for a picture of `shape`; True is missing."""
     hole = np.zeros(shape[:2], bool)
     columns = math.ceil(math.sqrt(case.holes))
     rows = math.ceil(case.holes / columns)
@@ -119,7 +119,7 @@ def hole_of(case: Case, shape: tuple[int, ...]) -> Bools:
 
 
 def other_methods(config: Config, ours: str) -> dict[str, FillMethod]:
-    """Every way to fill a picture that is installed here, by its name, except the engine called `ours`."""
+    """Collect every installed method to fill a picture, by name, except the engine named `ours`."""
     found: dict[str, FillMethod] = {}
     for candidate in candidates(config):
         inpainter = Inpainter(candidate)
@@ -133,7 +133,7 @@ def other_methods(config: Config, ours: str) -> dict[str, FillMethod]:
 
 
 def fill_once(case: dict[str, Any], engine: dict[str, Any], network: str) -> int:
-    """Fill the picture of a case, in the fresh process that tells the memory for it; the bytes of picture, mask and result."""
+    """Fill the picture of a case in the fresh process whose memory is measured; return the bytes of picture, mask and result."""
     image = photo(case["megapixels"])
     hole = hole_of(Case(**case), image.shape)
     result = Inpainter(Config(engine=EngineSettings(**engine), model=ModelSettings(network)))(image, hole)
@@ -141,7 +141,7 @@ def fill_once(case: dict[str, Any], engine: dict[str, Any], network: str) -> int
 
 
 def _biharmonic_window(image: Array, hole: Bools) -> Array:
-    """scikit-image's method on each of our windows alone: on a whole picture it takes minutes."""
+    """Run scikit-image's biharmonic method on each of our windows, because on a whole picture it takes minutes."""
     result = image.copy()
     for window in plan(hole):
         part = np.s_[window.top : window.top + window.side, window.left : window.left + window.side]
@@ -174,5 +174,5 @@ def _rows(case: Case, config: Config, ours: Inpainter, others: Mapping[str, Fill
 
 
 def _memory(case: Case, config: Config) -> int | None:
-    fresh = in_fresh_process(fill_once, asdict(case), asdict(config.engine), config.model.path)
-    return None if fresh.memory is None else fresh.memory - fresh.result
+    run = in_fresh_process(fill_once, asdict(case), asdict(config.engine), config.model.path)
+    return None if run.memory is None else run.memory - run.result

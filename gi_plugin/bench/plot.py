@@ -1,4 +1,4 @@
-"""How the cost grows, as a plot."""
+"""Plot how the cost grows with picture size, hole size and number of holes."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 from ..errors import require
 from .tables import AXES, BenchReport, growth
 
-HEADROOM = 1.15  # of the axis, over the largest value
+HEADROOM = 1.15  # end of the vertical axis / largest value
 
 
 def draw(report: BenchReport, path: Path) -> None:
-    """Draw time and memory over the size of the picture, the side of the hole and the number of holes; the suffix chooses the format.
+    """Plot time and memory against picture size, hole size and number of holes. The suffix of `path` chooses the format.
 
     :raises MissingDependency: if matplotlib is not installed.
     """
     require("matplotlib", "bench")
-    from matplotlib.figure import Figure  # noqa: PLC0415  # heavy, and an extra
+    from matplotlib.figure import Figure  # noqa: PLC0415  # slow import of an optional package
 
     figure = Figure(figsize=(11, 5.5), layout="constrained")
     for column, (above, below) in enumerate(zip(*figure.subplots(2, len(AXES), sharex="col"), strict=True)):

@@ -1,4 +1,4 @@
-"""The figures of a bench as tables: on the terminal, and in documents, where a test holds them to the JSON."""
+"""Turn benchmark results into tables for the terminal and for documents. A test compares the tables in documents with the JSON."""
 
 from __future__ import annotations
 
@@ -18,45 +18,44 @@ JsonRow = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Grid:
-    """A table of words and figures."""
+    """A table of texts: title, heading and rows."""
 
     title: str
     heading: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
 
     def markdown(self) -> str:
-        """The table as Markdown, without the title."""
+        """Format the table as Markdown, without the title."""
         lines = (self.heading, ("---",) * len(self.heading), *self.rows)
         return "".join(f"|{'|'.join(cells)}|\n" if cells[0] == "---" else f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def grids(report: BenchReport) -> dict[str, Grid]:
-    """Every table that a report has figures for, by the name of its block in documents."""
-    made = {"windows": _windows(report)}
+    """Make every table that a report has figures for, by the name of its block in documents."""
+    tables = {"windows": _windows(report)}
     if "pictures" in report:
-        made |= {"pictures": _pictures(report), "command": _command(report), "growth": _growth(report)}
-    return made
+        tables |= {"pictures": _pictures(report), "command": _command(report), "growth": _growth(report)}
+    return tables
 
 
 def filled(document: str, report: BenchReport) -> str:
-    """A document with the tables of a report between its marks, `<!-- bench:NAME -->` and `<!-- bench:end -->`.
+    """Insert the tables of a report into a document, between its marks `<!-- bench:NAME -->` and `<!-- bench:end -->`.
 
-    :raises ConfigError: if it has no mark, or one that the report has no table for.
+    :return: the changed document.
+    :raises ConfigError: if the document has no mark, or a mark whose table the report lacks.
     """
     tables = grids(report)
     names = [match[2] for match in BLOCK.finditer(document)]
     if not names:
-        raise ConfigError("no place for a table: expected <!-- bench:windows --> and, below it, <!-- bench:end -->")
+        raise ConfigError("the document has no place for a table: expected <!-- bench:windows --> and, below it, <!-- bench:end -->")
     for name in names:
         if name not in tables:
-            raise ConfigError(
-                f"<!-- bench:{name} -->: the figures are for {', '.join(tables)}; measure with --pictures, or correct the mark"
-            )
+            raise ConfigError(f"<!-- bench:{name} -->: expected one of {', '.join(tables)}; measure with --pictures, or correct the mark")
     return BLOCK.sub(lambda match: match[1] + tables[match[2]].markdown() + match[3], document)
 
 
 def growth(report: BenchReport, axis: str) -> list[JsonRow]:
-    """The rows of one axis of growth, from least to most: our own engine, everything else as in BASE."""
+    """Select our engine's rows of one axis of growth, sorted by its value; the other two axes are as in BASE."""
     rows = [row for row in report["pictures"] if all(row[key] == value for key, value in asdict(BASE).items() if key != axis)]
     chosen = [row for row in rows if row[axis] in GROWTH[axis] and row["method"] == report["reference"]]
     return sorted(chosen, key=lambda row: float(row[axis]))

@@ -1,4 +1,4 @@
-"""How a bench measures: calls that take turns, and calls in a fresh process with its peak memory."""
+"""Measure times of alternating calls, and time and peak memory of a call in a fresh process."""
 
 from __future__ import annotations
 
@@ -18,24 +18,26 @@ IDLE = f"print(open({STATUS!r}).read())"
 CALL = """
 import json, sys
 from {module} import {name} as call
-from gi_plugin.engines.timing import peak_memory
+from gi_plugin.bench.timing import peak_memory
 print(json.dumps([call(*json.loads(sys.argv[1])), peak_memory()]))
 """
 
 
 @dataclass(frozen=True)
-class Fresh:
-    """What a call in a process of its own gave and took."""
+class FreshRun:
+    """Result and cost of a call in a fresh process."""
 
     result: Any
-    seconds: float  # of the whole process, the start of Python included
-    memory: int | None  # bytes at the process's peak beyond those of an idle Python; None where the system does not tell
+    seconds: float  # of the whole process, including the start of Python
+    memory: int | None  # peak of the process in bytes, minus that of an idle Python; None if the system does not report it
 
 
 def in_turns(calls: Mapping[str, Callable[[], object]], turns: int, warm: int = 0) -> dict[str, list[float]]:
-    """Seconds of every call, A B C, A B C, …: what slows the machine for a while then slows all of them.
+    """Time calls in alternating order (A B C, A B C, …), so that a slow phase of the machine affects all of them.
 
-    :param warm: turns that come first and are not counted.
+    :param turns: number of timed calls of each.
+    :param warm: number of calls of each before the timed ones.
+    :return: the seconds of every timed call, by name.
     """
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(warm + turns):
@@ -46,22 +48,22 @@ def in_turns(calls: Mapping[str, Callable[[], object]], turns: int, warm: int = 
     return {name: times[warm:] for name, times in seconds.items()}
 
 
-def in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Fresh:
-    """Call a function of a module in a new Python; arguments and result go through JSON.
+def in_fresh_process(function: Callable[..., Any], *arguments: Any) -> FreshRun:
+    """Call a module's function in a new Python process. Arguments and result are passed as JSON.
 
-    :raises EngineError: if it fails; the message is the last line of what it said.
+    :raises EngineError: if it fails; the message has the last line of its standard error.
     """
     start = time.perf_counter()
     output = _python(CALL.format(module=function.__module__, name=function.__name__), json.dumps(arguments))
     seconds = time.perf_counter() - start
     result, peak = json.loads(output.splitlines()[-1])
-    return Fresh(result, seconds, None if peak is None else peak - _idle())
+    return FreshRun(result, seconds, None if peak is None else peak - _idle())
 
 
 def peak_memory() -> int | None:
-    """Largest number of bytes that this process has held in memory so far; None where the system does not tell.
+    """Return the peak memory of this process so far, in bytes; None if the system does not report it.
 
-    Not `getrusage`: its peak starts at that of the process which started this one.
+    `getrusage` is not used, because its value starts with the peak of the parent process.
     """
     try:
         with open(STATUS, encoding="utf-8") as status:  # noqa: PTH123  # a kernel file
@@ -82,5 +84,5 @@ def _peak(status: str) -> int:
 def _python(code: str, *arguments: str) -> str:
     done = subprocess.run([sys.executable, "-P", "-c", code, *arguments], capture_output=True, text=True, check=False)  # noqa: S603  # our own code
     if done.returncode:
-        raise EngineError(f"a process of the bench failed: {(done.stderr.strip() or f'exit code {done.returncode}').splitlines()[-1]}")
+        raise EngineError(f"a process of the benchmark failed: {(done.stderr.strip() or f'exit code {done.returncode}').splitlines()[-1]}")
     return done.stdout

@@ -1,7 +1,7 @@
-"""One window on every backend and precision that runs here, as ratios in one run.
+"""Benchmark of one window on every backend and precision that runs on this machine.
 
-Machines are noisy: the candidates take turns (A B C, A B C, …), and what is reported first is the ratio of medians to the PyTorch network
-run eagerly in fp32, in the same process and run.
+Times of a machine vary. So the candidates alternate (A B C, A B C, …), and the main result is the ratio of medians to the PyTorch network
+in eager mode in fp32, measured in the same process and run.
 """
 
 from __future__ import annotations
@@ -23,38 +23,38 @@ from ..arrays import Floats
 from ..config import Config, EngineSettings, ModelSettings
 from ..errors import EngineMissing
 from .sample import noise_window
-from .timing import Fresh, in_fresh_process, in_turns
+from .timing import FreshRun, in_fresh_process, in_turns
 
 REFERENCE = ("torch", "fp32")
 CANDIDATES = (REFERENCE, ("openvino", "fp32"), ("openvino", "bf16"), ("openvino", "int8"))
 WARM = 2  # calls before the timed ones
-CALLERS = 2  # threads that call at once when throughput is measured
-FRESH = 3  # fresh processes per engine at most
+CALLERS = 2  # threads that call the engine at once when throughput is measured
+FRESH = 3  # most fresh processes per engine
 
 
 @dataclass(frozen=True)
 class WindowRow:
-    """One engine on windows of one size; times are medians in seconds."""
+    """Result of one engine on windows of one size; times are in seconds."""
 
     backend: str
     window: int
     runs: int
     median: float  # of one warm call
-    least: float
-    speedup: float | None  # median of torch fp32 / this median; None where torch is not installed
-    least_speedup: float | None  # the same of the fastest calls
-    per_second: float  # windows, when CALLERS threads call at once
-    cold: float  # a fresh process: Python and imports, engine from the cache, first call
-    opened: float  # its part for the backend's import and the engine
-    first: float  # its part for the first call
-    memory: int | None  # bytes at its peak beyond an idle Python
+    least: float  # of the warm calls
+    speedup: float | None  # median of torch fp32 / this median; None without torch
+    least_speedup: float | None  # the same for the fastest calls
+    per_second: float  # windows per second, when CALLERS threads call at once
+    cold: float  # median of a fresh process: Python, imports, engine from the cache, first call
+    opened: float  # part of it: import of the backend and loading the engine
+    first: float  # part of it: the first call
+    memory: int | None  # its peak in bytes, minus an idle Python
 
 
 def measure(config: Config, windows: Sequence[int], runs: int, progress: Callable[[str], None]) -> list[WindowRow]:
-    """Time `runs` warm calls per engine and window, then throughput, then fresh processes.
+    """Measure each engine on each window: `runs` warm calls, then throughput, then fresh processes.
 
-    :param progress: told what is being timed.
-    :raises ConfigError: if a window is none that the network takes.
+    :param progress: called with the name of what is measured.
+    :raises ConfigError: if the network does not accept a window size.
     :raises EngineError: if no backend can be used, or one fails.
     """
     for window in windows:
@@ -63,7 +63,7 @@ def measure(config: Config, windows: Sequence[int], runs: int, progress: Callabl
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on, ready for JSON."""
+    """Describe this machine, as values for JSON."""
     return {
         "system": platform.platform(),
         "processor": _processor(),
@@ -73,25 +73,25 @@ def machine() -> dict[str, Any]:
 
 
 def candidates(config: Config) -> Iterator[Config]:
-    """The settings with every backend that is installed, in every precision; a CPU may lack one, which opening the engine tells."""
+    """Yield the settings for every installed backend and precision. A CPU may lack a precision; then opening the engine fails."""
     available = {status.name for status in backend_status() if status.available}
     for backend, precision in CANDIDATES:
         if backend in available:
             yield replace(config, engine=replace(config.engine, backend=backend, precision=precision, batch=1))
 
 
-def from_cold(config: Config, window: int, hole: int | None = None) -> Fresh:
-    """Open an engine and call it once, in a fresh process; `result` holds the seconds of both as "opened" and "first"."""
+def from_cold(config: Config, window: int, hole: int | None = None) -> FreshRun:
+    """Open an engine and call it once in a fresh process. `result` has the seconds of both, as "opened" and "first"."""
     return in_fresh_process(first_call, asdict(config.engine), config.model.path, window, hole)
 
 
 def first_call(engine: dict[str, Any], network: str, window: int, hole: int | None) -> dict[str, float]:
-    """What the fresh process of `from_cold` runs."""
+    """Run by the fresh process of `from_cold`: open an engine, call it once, and return the seconds of both."""
     start = time.perf_counter()
-    opened = open_engine(Config(engine=EngineSettings(**engine), model=ModelSettings(network)), window)
-    between = time.perf_counter()
-    opened(*noise_window(window, hole=hole))
-    return {"opened": between - start, "first": time.perf_counter() - between}
+    opened_engine = open_engine(Config(engine=EngineSettings(**engine), model=ModelSettings(network)), window)
+    opened = time.perf_counter()
+    opened_engine(*noise_window(window, hole=hole))
+    return {"opened": opened - start, "first": time.perf_counter() - opened}
 
 
 def _measure_window(config: Config, window: int, runs: int, progress: Callable[[str], None]) -> list[WindowRow]:
@@ -123,27 +123,27 @@ def _measure_window(config: Config, window: int, runs: int, progress: Callable[[
 
 
 def _load(engine: Engine, image: Floats, mask: Floats) -> None:
-    """One call from each of CALLERS threads."""
+    """Call the engine once from each of CALLERS threads."""
     with ThreadPoolExecutor(CALLERS) as pool:
         for future in [pool.submit(engine, image, mask) for _ in range(CALLERS)]:
             future.result()
 
 
 def _fresh(settings: dict[str, Config], window: int, turns: int, progress: Callable[[str], None]) -> dict[str, dict[str, Any]]:
-    """The columns of a row that come from fresh processes."""
-    found: dict[str, list[Fresh]] = {name: [] for name in settings}
+    """Measure the columns of a row that come from fresh processes."""
+    fresh: dict[str, list[FreshRun]] = {name: [] for name in settings}
     for turn in range(turns):
         for name, config in settings.items():
             progress(f"{window} px, {name}, fresh process {turn + 1} of {turns}")
-            found[name].append(from_cold(config, window))
+            fresh[name].append(from_cold(config, window))
     return {
         name: {
-            "cold": median(one.seconds for one in all_),
-            "opened": median(one.result["opened"] for one in all_),
-            "first": median(one.result["first"] for one in all_),
-            "memory": max((one.memory for one in all_ if one.memory is not None), default=None),
+            "cold": median(run.seconds for run in runs),
+            "opened": median(run.result["opened"] for run in runs),
+            "first": median(run.result["first"] for run in runs),
+            "memory": max((run.memory for run in runs if run.memory is not None), default=None),
         }
-        for name, all_ in found.items()
+        for name, runs in fresh.items()
     }
 
 
@@ -156,7 +156,9 @@ def _engines(config: Config, window: int) -> tuple[dict[str, Engine], dict[str, 
             continue  # this CPU lacks the precision
         engines[engine.backend], settings[engine.backend] = engine, candidate
     if not engines:
-        raise EngineMissing("there is nothing to measure: neither openvino nor torch is installed")
+        raise EngineMissing(
+            "there is nothing to measure: no candidate runs here; install openvino, or torch with: pip install 'gi-plugin[train]'"
+        )
     return engines, settings
 
 

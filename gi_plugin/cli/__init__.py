@@ -1,4 +1,4 @@
-"""The command `gi-plugin`."""
+"""The command line, `gi-plugin`."""
 
 from __future__ import annotations
 

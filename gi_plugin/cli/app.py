@@ -1,6 +1,6 @@
-"""The command line: every command works on the embedded default.
+"""The command-line application: it registers every command and turns errors into one line and an exit code.
 
-Exit codes: 0 done, 1 some inputs failed (they are named), 2 bad usage or input.
+Exit codes: 0 success, 1 some inputs failed (each is named), 2 wrong usage or input.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Fill the holes of pictures with a contextual-attention network.",
+    help="Fill holes in pictures with a contextual-attention network.",
 )
 app.add_typer(engines.engines_app, name="engines")
 for command in (*inpaint.COMMANDS, *engines.COMMANDS, *bench.COMMANDS, *training.COMMANDS, *hosts.COMMANDS):
     app.command()(command)
-UsageError: Any = typer.BadParameter.__base__  # typer has carried this class of click's under several module names
+UsageError: Any = typer.BadParameter.__base__  # click's UsageError; its module differs between versions of typer
 
 
 @app.command()
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where the picture goes.")] = Path("out/demo.png"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Picture file to write.")] = Path("out/demo.png"),
     config: ConfigFile = None,
     backend: Backend = None,
 ) -> None:
-    """Fill a packaged photo: input, mask, result and attention map side by side."""
+    """Fill a packaged photo and write input, mask, result and attention map side by side."""
     from ..demo import write_demo  # noqa: PLC0415  # heavy
 
     with Spinner("filling the photo"):
@@ -46,35 +46,35 @@ def demo(
 
 @app.command()
 def doctor(config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Say what is installed, what is missing, and why each backend was or was not chosen."""
+    """Report what is installed, what is missing, and why each backend can or cannot run."""
     from .diagnosis import examine  # noqa: PLC0415  # heavy
 
     findings = examine(load_config(config), config_source(config))
     if as_json:
         print_json(findings)
         return
-    table = Table("what", Column("found", overflow="fold"))
+    table = Table("item", Column("found", overflow="fold"))
     for key, value in findings.items():
-        table.add_row(key, _readable(value))
+        table.add_row(key, _format_value(value))
     show(table)
 
 
 @app.command()
 def plugins() -> None:
-    """List the plugins that a host finds here, as JSON."""
+    """List the plugins that a host finds on this machine, as JSON."""
     from gi_plugin.hooks.listing import list_plugins  # noqa: PLC0415
 
     print_json(list_plugins())
 
 
 def main() -> None:
-    """Run the command line; wrong usage and our own errors are one line and exit code 2."""
+    """Run the command line; for wrong usage and gi-plugin's own errors, print one line and exit with code 2."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it says of damaged files is told as an error
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # we report damaged files ourselves
     try:
         sys.exit(app(standalone_mode=False))
     except UsageError as error:
-        if error.format_message():  # empty: the help was printed
+        if error.format_message():  # it is empty if the help was printed
             say(f"error: {error.format_message()} (see: {error.ctx.command_path if error.ctx else 'gi-plugin'} --help)", "red")
     except (GiError, OSError) as error:
         say(f"error: {error}", "red")
@@ -87,7 +87,8 @@ def _inpainter(config: Path | None, backend: str | None) -> Any:
     return Inpainter(load_config(config, backend))
 
 
-def _readable(value: Any) -> str:
+def _format_value(value: Any) -> str:
+    """Format one finding of `doctor` for the table."""
     if isinstance(value, dict):
         return "\n".join(f"{key}: {entry}" for key, entry in value.items())
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The command that measures: windows, whole pictures, and the tables and plot made of the figures."""
+"""The command `bench`: time windows and whole pictures, and write tables and a plot of the figures."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from .terminal import AsJson, ConfigFile, Spinner, print_json, say, show
 def bench(
     runs: Annotated[int, typer.Option("--runs", min=1, help="Timed calls per engine and window.")] = 10,
     window: Annotated[list[int] | None, typer.Option("--window", help="Side of a window in pixels; may be repeated.")] = None,
-    pictures: Annotated[bool, typer.Option("--pictures", help="Also whole pictures, up to 100 megapixels (minutes).")] = False,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write the figures as JSON here.")] = None,
-    plot: Annotated[Path | None, typer.Option("--plot", help="Also draw how the cost grows, here.")] = None,
+    pictures: Annotated[bool, typer.Option("--pictures", help="Also time whole pictures of up to 100 megapixels (takes minutes).")] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write the figures to this JSON file.")] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Also plot time against picture size to this file.")] = None,
     table: Annotated[
-        Path | None, typer.Option("--table", help="Measure nothing: take the figures of this JSON and print Markdown tables.")
+        Path | None, typer.Option("--table", help="Measure nothing; read the figures from this JSON file and print Markdown tables.")
     ] = None,
     into: Annotated[
-        list[Path] | None, typer.Option("--into", help="Write the tables between the marks of this document; may be repeated.")
+        list[Path] | None, typer.Option("--into", help="Write the tables between the marks in this document; may be repeated.")
     ] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Time one window on every engine that runs here, against PyTorch in the same run; whole pictures too, if asked."""
+    """Time one window on every engine that runs on this machine, compared with PyTorch in the same run."""
     from ..bench import plot as plotting, tables  # noqa: PLC0415  # heavy
 
     if plot and not (pictures or table):
-        raise ConfigError("--plot draws whole pictures: give --pictures, too, or --table with figures of such a run")
+        raise ConfigError("--plot needs times of whole pictures: also give --pictures, or --table with the figures of such a run")
     report = _read(table) if table else _measure(config, window, runs, pictures=pictures)
     if output:
         _write(output, json.dumps(report, indent=1) + "\n")
@@ -73,7 +73,7 @@ def _pictures(config: Config, file: Path | None, runs: int, progress: Callable[[
     measured = pictures.measure(config, pictures.CASES, runs, progress)
     commands = command.measure(pictures.BASE, config, file, runs, progress)
     return {
-        "reference": measured[0].method,  # the engine of the settings, whose window is the unit of the ratios
+        "reference": measured[0].method,  # the engine in the settings; the time of one of its windows is the unit of the ratios
         "pictures": [asdict(row) for row in measured],
         "command": [asdict(row) for row in commands],
     }
@@ -88,7 +88,7 @@ def _read(file: Path) -> dict[str, Any]:
     except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError):
         usable = False
     if not usable:
-        raise ConfigError(f"{file}: expected figures that this version's `gi-plugin bench --output` has written")
+        raise ConfigError(f"{file}: expected figures written by this version's `gi-plugin bench --output`; measure again")
     return dict(report)
 
 

@@ -1,4 +1,4 @@
-"""What is installed, what is missing, and why each backend was or was not chosen."""
+"""The findings of `gi-plugin doctor`: installed packages, available backends, network, cache and settings."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ DISTRIBUTIONS = ("numpy", "pluggy", "scikit-image", "pillow", "openvino", "onnx"
 
 
 def examine(config: Config, source: Path | None) -> dict[str, Any]:
-    """Look at this installation; nothing is opened or built.
+    """Examine this installation, without opening or building an engine.
 
-    :param source: the file that `config` was read from, if any.
+    :param source: the file that `config` was read from; None if the defaults apply.
     """
     statuses = backend_status()
     chosen = next((status.name for status in statuses if status.available), None)
@@ -38,7 +38,7 @@ def examine(config: Config, source: Path | None) -> dict[str, Any]:
         "system": platform.platform(),
         "cpus": os.cpu_count(),
         "gpu": _gpu(),
-        "gpu in plain words": _gpu_story(config),
+        "gpu in plain words": _describe_gpu(config),
         "packages": {name: _version(name) for name in DISTRIBUTIONS},
         "backends": [{"name": status.name, "available": status.available, "reason": status.reason} for status in statuses],
         "backend setting": config.engine.backend,
@@ -67,35 +67,36 @@ def _gpu() -> str:
     return ", ".join(names) or "no NVIDIA GPU driver found: the network runs on the CPU"
 
 
-def _gpu_story(config: Config) -> str:
-    """What would have to happen for a GPU to serve, or that one does."""
+def _describe_gpu(config: Config) -> str:
+    """Say whether a GPU runs the network, and if not, the next step towards it."""
     try:
         gpu = find_gpu()
     except MissingDependency:
-        return "The CPU serves. For an NVIDIA GPU, install its driver and: pip install 'gi-plugin[tensorrt]' (or [rtx] for RTX GPUs)."
+        return "The CPU is used. To use an NVIDIA GPU, install its driver and: pip install 'gi-plugin[tensorrt]' (or [rtx] for RTX GPUs)."
     except EngineMissing as error:
-        here = " TensorRT-RTX engines can be built here for other machines: gi-plugin build --backend tensorrt-rtx."
-        return f"The CPU serves: {error}.{'' if TENSORRT_RTX.status() else here}"
+        hint = " TensorRT-RTX engines for other machines can be built here: gi-plugin build --backend tensorrt-rtx."
+        return f"The CPU is used: {error}.{'' if TENSORRT_RTX.status() else hint}"
     usable = [
         package for package in TENSORRT_PACKAGES.values() if not package.status() and config.engine.layer in ("auto", *package.layers)
     ]
     if not usable:
-        return f"{gpu} is there, TensorRT is not: pip install 'gi-plugin[tensorrt]' (or [rtx] for RTX GPUs). Until then the CPU serves."
+        return f"{gpu} is there, TensorRT is not: pip install 'gi-plugin[tensorrt]' (or [rtx] for RTX GPUs). Until then the CPU is used."
     if find_spec("pycuda") is None:
         return f"{gpu} and {usable[0].module} are there, PyCUDA is not: pip install pycuda (it needs a C++ compiler and the CUDA toolkit)."
     try:
-        return _engines_story(config, gpu, usable)
+        return _describe_engines(config, gpu, usable)
     except GiError as error:
         return f"{gpu} and {usable[0].module} are there, but: {error}"
 
 
-def _engines_story(config: Config, gpu: Gpu, usable: list[TensorRtPackage]) -> str:
+def _describe_engines(config: Config, gpu: Gpu, usable: list[TensorRtPackage]) -> str:
+    """Say whether the cache holds the engines for a GPU, and if not, the command that builds them."""
     network, cache = network_file.network_path(config.model.path), EngineCache(cache_directory(config.engine))
-    requests = [request_of(network, window, config.engine, package) for package in usable[:1] for window in SIZES[config.hook.detail]]
+    requests = [request_of(network, window, config.engine, usable[0], config_file=config.source) for window in SIZES[config.hook.detail]]
     missing = [entry for entry in requests if cache.entry(engine_parts(entry, None if usable[0].portable else gpu)) is None]
     if missing:
         return f"{gpu} and {usable[0].module} are there, but no engine is built: {build_command(missing[0])}"
-    return f"{gpu} serves, with engines for both windows."
+    return f"{gpu} is used, with engines for both window sizes."
 
 
 def _network(config: Config) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The commands around engines: build one, list and clear the cache."""
+"""The commands for engines: build TensorRT engines, check a GPU, list and clear the cache."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def build(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Build TensorRT engines into the cache; the settings then find them."""
+    """Build TensorRT engines and store them in the cache."""
     from gi_plugin.engines.trt import builder  # noqa: PLC0415  # heavy
     from gi_plugin.engines.trt.check import compare  # noqa: PLC0415  # heavy
     from gi_plugin.engines.trt.package import TENSORRT_PACKAGES  # noqa: PLC0415
@@ -41,10 +41,10 @@ def build(
     from ..planning import SIZES  # noqa: PLC0415  # heavy
 
     if backend not in TENSORRT_PACKAGES:
-        raise ConfigError(f"--backend {backend}: expected one of {', '.join(TENSORRT_PACKAGES)}; the others need no build")
+        raise ConfigError(f"--backend {backend}: expected one of {', '.join(TENSORRT_PACKAGES)}; other backends need no build")
     loaded = load_config(config, backend)
-    given: dict[str, Any] = {"precision": precision, "layer": layer, "batch": batch}
-    settings = replace(loaded.engine, **{key: value for key, value in given.items() if value is not None})
+    overrides: dict[str, Any] = {"precision": precision, "layer": layer, "batch": batch}
+    settings = replace(loaded.engine, **{key: value for key, value in overrides.items() if value is not None})
     check_settings(settings, "command line:")
     results = []
     for side in window or SIZES[loaded.hook.detail]:
@@ -54,8 +54,8 @@ def build(
             progress("comparing with fp32")
             compared = compare(replace(loaded, engine=settings), request, built)
         results.append({"window": side, "new": built.new, "runs on": built.runs_on, "compared": compared, **built.report})
-        done = f"built in {built.report['seconds']} s" if built.new else "already in the cache"
-        say(f"{backend} {request.precision}, {side} px, attention as {request.layer}: {done}; runs on {built.runs_on}; {compared}")
+        status = f"built in {built.report['seconds']} s" if built.new else "already in the cache"
+        say(f"{backend} {request.precision}, {side} px, attention as {request.layer}: {status}; runs on {built.runs_on}; {compared}")
     if as_json:
         print_json(results)
 
@@ -82,11 +82,11 @@ def gpu(
     if as_json:
         print_json(report)
         return
-    table = Table("what", "window", "precision", "ms", "times the floor", "MB", "difference of 255", "note", title=str(found))
+    table = Table("form", "window", "precision", "ms", "times the floor", "MB", "difference of 255", "note", title=str(found))
     for row in rows:
         figures = (row.milliseconds, row.times_floor, row.megabytes, row.difference)
         numbers = ("" if value is None else f"{value:.3f}" for value in figures)
-        table.add_row(row.what, str(row.window), row.precision, *numbers, row.note)
+        table.add_row(row.form, str(row.window), row.precision, *numbers, row.note)
     show(table)
     say(f"wrote {file}")
 
@@ -109,7 +109,7 @@ def engines_list(config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 @engines_app.command("clear")
 def engines_clear(config: ConfigFile = None) -> None:
-    """Remove every engine from the cache; they are built again when needed."""
+    """Remove every engine from the cache; engines are built again when needed."""
     from gi_plugin.engines import EngineCache  # noqa: PLC0415
 
     count = EngineCache(cache_directory(load_config(config).engine)).clear()

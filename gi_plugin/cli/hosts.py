@@ -1,4 +1,4 @@
-"""The commands that bring the hook to hosts: a web page, an inference server."""
+"""The commands for hosts: serve a web page, export models for an inference server."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .terminal import Backend, ConfigFile, Spinner, say
 
 
 def export_triton(
-    directory: Annotated[Path, typer.Argument(help="Model repository: folders for our models are made in it.")],
+    directory: Annotated[Path, typer.Argument(help="Model repository; one folder per model is created in it.")],
     backend: Annotated[
-        str, typer.Option("--backend", help="What runs the network in the server: onnxruntime or openvino.")
+        str, typer.Option("--backend", help="Server backend that runs the network: onnxruntime or openvino.")
     ] = "onnxruntime",
-    batch: Annotated[int, typer.Option("--batch", min=1, help="Most windows per call of the network.")] = 4,
-    plan: Annotated[list[Path] | None, typer.Option("--plan", help="TensorRT engine of the cache (engine.bin); may be repeated.")] = None,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Largest number of windows per call of the network.")] = 4,
+    plan: Annotated[list[Path] | None, typer.Option("--plan", help="TensorRT engine from the cache (engine.bin); may be repeated.")] = None,
     config: ConfigFile = None,
 ) -> None:
     """Write a model repository for NVIDIA Triton Inference Server."""
@@ -34,22 +34,24 @@ def export_triton(
 
 
 def ui(
-    host: Annotated[str, typer.Option("--host", help="Address to listen on; any but this machine's own lets others in.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen on; other machines can connect unless it is a loopback address.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 7860,
     config: ConfigFile = None,
     backend: Backend = None,
 ) -> None:
-    """Serve a web page: load a photo, paint what is to be filled, download the result."""
+    """Serve a web page on which a user loads a photo, paints the hole and downloads the result."""
     from gi_plugin.hooks.web import page as web_page  # noqa: PLC0415  # heavy
 
     if not web_page.is_loopback(host):
-        say(f"warning: everybody who reaches {host} can use this page: it has no users and no passwords, and is not encrypted", "yellow")
+        say(f"warning: everybody who can reach {host} can use this page; it has no passwords and no encryption", "yellow")
     with (
         StopRequest("request") as stop,
         Spinner("starting") as progress,
         web_page.served(load_config(config, backend), host, port) as address,
     ):
-        say(f"serving {address} (Ctrl-C ends it)")
+        say(f"serving {address} (Ctrl-C stops it)")
         progress(f"serving {address}")
         while not stop():
             time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""The command that fills picture files: one, or folders of them."""
+"""The command `inpaint`: fill one picture file or a folder of them."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from ..folder_run.pipeline import Outcome
     from ..options import Options
 
-LOSSY = "note: JPEG and AVIF are lossy, known pixels change when they are written; use .png, .tif or .webp to keep them"
+LOSSY = "note: JPEG and AVIF are lossy and change known pixels; write .png, .tif or .webp to keep them"
 
 
 @dataclass
 class RunSummary:
-    """What came of a command."""
+    """Result of a command."""
 
-    jobs: int
-    skipped: list[Job] = field(default_factory=list)
+    jobs: int  # number of pictures
+    skipped: list[Job] = field(default_factory=list)  # their results existed already
     outcomes: list[Outcome] = field(default_factory=list)
     seconds: float = 0.0
-    stopped: int = 0  # exit code if a signal ended it
+    stopped: int = 0  # exit code if a signal ended the command, else 0
 
     @property
     def done(self) -> list[Job]:
@@ -48,28 +48,29 @@ class RunSummary:
 def inpaint(
     image: Annotated[Path, typer.Argument(help="Picture, or folder of pictures.")],
     mask: Annotated[
-        Path, typer.Argument(help="Mask (white = missing); for a folder one mask for all, or a folder of masks with the same names.")
+        Path,
+        typer.Argument(help="Mask (white = missing). For a folder: one mask for all pictures, or a folder of masks with the same names."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Result file, or folder for results.")],
     attention_map: Annotated[
-        Path | None, typer.Option("--attention-map", help="Also draw where the network looked (one picture only).")
+        Path | None, typer.Option("--attention-map", help="Also draw the attention map to this file (one picture only).")
     ] = None,
     dilate: Annotated[int | None, typer.Option("--dilate", min=0, help="Grow the hole by this many pixels.")] = None,
     mask_alpha: Annotated[bool, typer.Option("--mask-alpha", help="Read the hole from the mask's alpha channel.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Folders: make again the results that are there.")] = False,
-    ray: Annotated[bool, typer.Option("--ray", help="Folders: spread the work with Ray, over this machine or --address.")] = False,
-    address: Annotated[str | None, typer.Option("--address", help="Ray cluster; auto is the one this machine belongs to.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Folders: also make results again that exist already.")] = False,
+    ray: Annotated[bool, typer.Option("--ray", help="Folders: distribute the work with Ray, on this machine or on --address.")] = False,
+    address: Annotated[str | None, typer.Option("--address", help="Ray cluster; auto is the one that this machine belongs to.")] = None,
     config: ConfigFile = None,
     backend: Backend = None,
     as_json: AsJson = False,
 ) -> None:
     """Fill the hole of a picture, or of every picture in a folder and its sub-folders.
 
-    Folders: results keep the tree, and masks are found by it (photos/a/b.jpg takes masks/a/b.png). Hidden files, hidden folders and
-    links to folders are left out.
+    Folders: results and masks keep the folder tree, e.g. photos/a/b.jpg uses masks/a/b.png. Hidden files, hidden folders and links to
+    folders are skipped.
 
-    A run may be stopped at any time, and the same command continues it: results appear whole, and one that is there and no older
-    than its picture and its mask is kept. A result made with other options counts, too: --overwrite makes it again.
+    A run can be stopped at any time, and the same command continues it. Result files are never partial. A result that is no older than
+    its picture and its mask is kept, even if it was made with other options; --overwrite makes it again.
     """
     from ..files.formats import is_lossy  # noqa: PLC0415  # heavy
     from ..folder_run import jobs as folders  # noqa: PLC0415  # heavy
@@ -85,16 +86,16 @@ def inpaint(
         report = _fill_one(jobs[0], settings, options, attention_map)
     if any(is_lossy(job.output) for job in report.done):
         say(LOSSY)
-    _tell(report, folder=image.is_dir(), as_json=as_json, again="starts over" if overwrite else "continues")
+    _print_summary(report, folder=image.is_dir(), as_json=as_json, restart="starts over" if overwrite else "continues")
 
 
 def _check_usage(image: Path, attention_map: Path | None, *, ray: bool, address: str | None) -> None:
     if image.is_dir() and attention_map is not None:
-        raise ConfigError("--attention-map draws one picture: give one image, not a folder")
+        raise ConfigError(f"--attention-map works on one picture, {image} is a folder: give one picture, or leave --attention-map out")
     if ray and image.exists() and not image.is_dir():
-        raise ConfigError(f"--ray spreads a folder of pictures, {image} is one picture: leave --ray out")
+        raise ConfigError(f"--ray works on a folder of pictures, {image} is one picture: leave --ray out")
     if address is not None and not ray:
-        raise ConfigError("--address names a Ray cluster: give --ray, too")
+        raise ConfigError("--address names a Ray cluster: also give --ray")
 
 
 def _fill_one(job: Job, config: Config, options: Options, attention_map: Path | None) -> RunSummary:
@@ -107,7 +108,7 @@ def _fill_one(job: Job, config: Config, options: Options, attention_map: Path | 
 
 
 def _fill_folder(jobs: list[Job], config: Config, options: Options, *, overwrite: bool, ray: bool, address: str | None) -> RunSummary:
-    """Fill what is not done yet; a signal ends it early."""
+    """Fill the pictures that have no up-to-date result; a signal ends the run early."""
     from gi_plugin.hooks.ray_cluster import folders as ray_folders  # noqa: PLC0415  # heavy
 
     from ..folder_run import jobs as folders, pipeline  # noqa: PLC0415  # heavy
@@ -125,26 +126,30 @@ def _fill_folder(jobs: list[Job], config: Config, options: Options, *, overwrite
             outcomes = pipeline.run(todo, Inpainter(pipeline.for_many(config)), options, stop)
         with closing(outcomes):
             report.outcomes.extend(tracked(outcomes, len(todo)))
-    report.outcomes.sort(key=lambda outcome: outcome.job.image)  # Ray's come as they are ready
+    report.outcomes.sort(key=lambda outcome: outcome.job.image)  # Ray yields outcomes in the order of completion
     report.seconds = time.perf_counter() - start
     report.stopped = stop.exit_code if len(report.outcomes) < len(todo) else 0
     return report
 
 
-def _tell(report: RunSummary, *, folder: bool, as_json: bool, again: str) -> None:
-    """Print the report and end with the exit code that goes with it; `again` is what the same command does after a stop."""
+def _print_summary(report: RunSummary, *, folder: bool, as_json: bool, restart: str) -> None:
+    """Print the summary and raise `typer.Exit` if something failed or a signal came.
+
+    :param restart: what the same command does after a stop, e.g. "continues".
+    """
     done, skipped, failed = report.done, report.skipped, report.failed
     if as_json:
-        found = {"done": [str(job.output) for job in done], "skipped": [str(job.output) for job in skipped]}
-        print_json({**found, "failed": {str(outcome.job.image): outcome.error for outcome in failed}, "seconds": round(report.seconds, 3)})
+        results = {"done": [str(job.output) for job in done], "skipped": [str(job.output) for job in skipped]}
+        errors = {str(outcome.job.image): outcome.error for outcome in failed}
+        print_json({**results, "failed": errors, "seconds": round(report.seconds, 3)})
     for outcome in failed:
         say(f"failed: {outcome.error}", "red")
     if report.stopped:
-        say(f"stopped: {len(done) + len(skipped)} of {report.jobs} pictures are filled; the same command {again}")
+        say(f"stopped: {len(done) + len(skipped)} of {report.jobs} pictures are filled; the same command {restart}")
         raise typer.Exit(report.stopped)
     if folder and not as_json:
         rate = len(done) / max(report.seconds, 1e-9)
-        say(f"{len(done)} filled, {len(skipped)} there already, {len(failed)} failed; {report.seconds:.1f} s, {rate:.3g} pictures/s")
+        say(f"{len(done)} filled, {len(skipped)} skipped, {len(failed)} failed; {report.seconds:.1f} s, {rate:.3g} pictures/s")
     elif failed:
         say(f"{len(failed)} of {report.jobs} failed")
     if failed:

@@ -1,4 +1,4 @@
-"""Ctrl-C and `kill` as a request, so that long work ends between two of its pieces."""
+"""Signal handling: Ctrl-C and `kill` as a request to stop, so that long work ends after the current item."""
 
 from __future__ import annotations
 
@@ -14,23 +14,28 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-    """While it is entered, the first SIGINT or SIGTERM is only noted; the second one does what it did before."""
+    """A context manager that turns the first SIGINT or SIGTERM into a request to stop; the second one acts as usual.
 
-    def __init__(self, piece: str) -> None:
-        self._text = f"\nstopping after this {piece}; once more to stop at once\n"
-        self.signal = 0  # the one that came, 0 if none did
+    Call the object to ask whether a signal came.
+
+    :param item: what is finished before the work stops, e.g. "picture"; used in the message on stderr.
+    """
+
+    def __init__(self, item: str) -> None:
+        self._message = f"\nstopping after this {item}; once more to stop at once\n"
+        self.signal = 0  # number of the signal that came; 0 if none came
 
     def __call__(self) -> bool:
-        """Whether a signal came."""
+        """Return whether a signal came."""
         return self.signal != 0
 
     @property
     def exit_code(self) -> int:
-        """What a shell expects of a command that a signal ended: 130 for Ctrl-C, 143 for `kill`."""
+        """Exit code of a command that a signal ended: 130 for Ctrl-C, 143 for `kill`."""
         return 128 + self.signal
 
     def __enter__(self) -> Self:
-        self._former = {number: signal.signal(number, self._note) for number in SIGNALS}
+        self._previous = {number: signal.signal(number, self._handle) for number in SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -38,21 +43,21 @@ class StopRequest:
             self._restore(number)
 
     def _restore(self, number: signal.Signals) -> None:
-        former = self._former[number]
-        signal.signal(number, signal.SIG_DFL if former is None else former)  # None: it was not set by Python
+        previous = self._previous[number]
+        signal.signal(number, signal.SIG_DFL if previous is None else previous)  # None: the handler was not installed from Python
 
-    def _note(self, number: int, _: FrameType | None) -> None:
+    def _handle(self, number: int, _: FrameType | None) -> None:
         self.signal = number
-        for each in SIGNALS:
-            self._restore(each)
-        os.write(2, self._text.encode())  # print() may have been interrupted halfway
+        for restored in SIGNALS:
+            self._restore(restored)
+        os.write(2, self._message.encode())  # not print(): the signal may have interrupted one
 
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Have SIGTERM end the work like Ctrl-C does: as an exception, so that everything is cleaned up on the way out."""
-    former = signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    """Make SIGTERM raise an exception, as Ctrl-C does, so that the work cleans up before the process ends."""
+    previous = signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL if former is None else former)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if previous is None else previous)

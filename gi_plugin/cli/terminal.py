@@ -1,4 +1,4 @@
-"""What the commands share: common options, messages on stderr, progress, tables and JSON on stdout."""
+"""Terminal output shared by the commands: common options, messages and progress on stderr, tables and JSON on stdout."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file
 Backend = Annotated[str | None, typer.Option("--backend", help=f"auto, {', '.join(BACKENDS)}.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
-WIDE = 200  # columns of a table that is not shown on a terminal
+WIDE = 200  # width of a table, in characters, if stdout is not a terminal
 Item = TypeVar("Item")
 messages = Console(stderr=True, markup=False, emoji=False, highlight=False)
 
 
 def say(text: str, style: str | None = None) -> None:
-    """Print one line on stderr, however long."""
+    """Print a message as one line on stderr, without wrapping it."""
     messages.print(" ".join(text.splitlines()), style=style, soft_wrap=True)
 
 
@@ -47,12 +47,12 @@ def show(table: Table) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print JSON on stdout, and nothing else."""
+    """Print a value as JSON on stdout."""
     print(json.dumps(value, indent=1))
 
 
 class Spinner:
-    """A line with a spinner and the time elapsed, on a terminal only; entering gives a function that changes its text."""
+    """A context manager that shows a spinner, a text and the elapsed time on a terminal; it returns a function that changes the text."""
 
     def __init__(self, text: str) -> None:
         columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
@@ -68,15 +68,15 @@ class Spinner:
 
 
 class RateColumn(ProgressColumn):
-    """How many pictures are done per second."""
+    """Progress column with the rate in pictures per second."""
 
     def render(self, task: Task) -> Text:
-        """The rate, once it is known."""
+        """Return the rate as text; empty until it is known."""
         return Text(f"{task.speed:.3g} pictures/s" if task.speed else "")
 
 
 def tracked(items: Iterable[Item], total: int) -> Iterator[Item]:
-    """Hand on items, one per picture, under a progress bar with the rate and the time remaining."""
+    """Yield the items, one per picture, and show a progress bar with the rate and the remaining time."""
     columns = (BarColumn(), MofNCompleteColumn(), RateColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as progress:
         yield from progress.track(items, total=total)

@@ -1,4 +1,4 @@
-"""Picture files, read and written so that known pixels stay as they were."""
+"""Reading and writing picture files without changing known pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Picture files of more than 8 bits per channel, which Pillow would cut to 8: PNG of 16 bits, TIFF of 16 bits or float."""
+"""Picture files with more than 8 bits per channel, which Pillow would cut to 8: 16-bit PNG, 16-bit and float TIFF."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 TIFF_SUFFIXES = (".tif", ".tiff")
 ORIENTATION = 0x0112  # EXIF and TIFF tag
 DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)  # TIFF tags: description, make, model, software, date, artist, copyright
-PHOTOMETRIC = ("MINISWHITE", "MINISBLACK", "RGB")  # as tifffile calls them
+PHOTOMETRIC = ("MINISWHITE", "MINISBLACK", "RGB")  # tifffile's names
 
 
 @dataclass(frozen=True)
 class DeepPicture:
-    """Pixels HxW, HxWx3 or HxWx4, upright, and what a file keeps beside them (EXIF in a PNG, descriptive tags in a TIFF)."""
+    """Upright pixels HxW, HxWx3 or HxWx4, and the file's metadata: EXIF of a PNG, descriptive tags of a TIFF."""
 
     pixels: Array
     profile: bytes | None = None
     exif: bytes | None = None
-    alpha: str = "unassalpha"  # what a fourth channel is, as tifffile calls it
-    tags: tuple[Any, ...] = ()  # as tifffile's `extratags`
+    alpha: str = "unassalpha"  # kind of the fourth channel, in tifffile's terms
+    tags: tuple[Any, ...] = ()  # in the form of tifffile's `extratags`
 
 
 def check_size(width: int, height: int, frames: int, max_pixels: int) -> None:
-    """Refuse what is too large, or more than one picture.
+    """Check that a file holds one picture of at most `max_pixels` pixels.
 
-    :raises ImageError: saying which.
+    :raises ImageError: if it is larger, or has several frames or pages.
     """
     if width * height > max_pixels:
         raise ImageError(f"has {width} x {height} pixels, the limit is {max_pixels} in all: raise [hook] max_pixels to allow it")
@@ -44,18 +44,19 @@ def check_size(width: int, height: int, frames: int, max_pixels: int) -> None:
 
 
 def is_deep_png(header: bytes) -> bool:
-    """Whether a file that begins with `header` (26 bytes) is a PNG of 16 bits."""
+    """Return whether a file is a 16-bit PNG; `header` is its first 26 bytes."""
     return header.startswith(png.SIGNATURE) and header[24:25] == b"\x10"
 
 
 def is_tiff(header: bytes) -> bool:
-    """Whether a file that begins with `header` is a TIFF."""
+    """Return whether a file is a TIFF; `header` is its first 26 bytes."""
     return header.startswith(TIFF_SIGNATURES)
 
 
 def read_png(path: Path, opened: Image.Image) -> DeepPicture:
-    """Read a 16-bit PNG whose size was checked; `opened` is what Pillow makes of its header.
+    """Read a 16-bit PNG whose size was checked.
 
+    :param opened: the same file, opened by Pillow, for its metadata.
     :raises ImageError: if it is grey with alpha.
     """
     exif = opened.getexif()
@@ -64,7 +65,7 @@ def read_png(path: Path, opened: Image.Image) -> DeepPicture:
 
 
 def read_tiff(path: Path, max_pixels: int) -> DeepPicture | None:
-    """Read a TIFF of more than 8 bits, or None for what Pillow reads in full.
+    """Read a TIFF with more than 8 bits per channel; return None if Pillow can read the file without loss.
 
     :raises ImageError: if it is too large, has several pages, or its colours are neither grey nor RGB.
     """
@@ -92,16 +93,16 @@ def read_tiff(path: Path, max_pixels: int) -> DeepPicture | None:
 
 
 def write(source: DeepPicture, filled: Array, file: Path) -> None:
-    """Write `filled` with what `source` kept beside its pixels, in the format that the file's suffix names.
+    """Write the pixels `filled` with the metadata of `source`, in the format of the file's suffix.
 
-    :raises ImageError: if that format cannot hold these pixels.
+    :raises ImageError: if that format cannot hold the pixels without loss.
     """
     suffix, fits_png = file.suffix.lower(), filled.dtype == np.uint16 and source.alpha == "unassalpha"
     if suffix in TIFF_SUFFIXES:
         import tifffile  # noqa: PLC0415  # heavy
 
         layout: dict[str, Any] = {"photometric": "rgb" if filled.ndim == 3 else "minisblack", "extratags": source.tags, "software": False}
-        layout["predictor"] = filled.dtype.kind == "u"  # floats stay readable everywhere
+        layout["predictor"] = filled.dtype.kind == "u"  # some readers do not know the predictor for floats
         if filled.ndim == 3 and filled.shape[2] == 4:
             layout["extrasamples"] = [source.alpha]
         tifffile.imwrite(file, filled, compression="zlib", iccprofile=source.profile, metadata=None, **layout)

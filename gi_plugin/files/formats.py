@@ -1,4 +1,4 @@
-"""File formats of pictures, told by the ending of a name: what each gives back as it was, and which are written."""
+"""Picture file formats by file name suffix: which formats we write, and which pixel modes each can hold."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from PIL import Image
 from ..errors import ImageError
 from . import modes
 
-MODES: dict[str, tuple[str, ...]] = {  # what a file of each format gives back as it was; formats that are not here are not written
+MODES: dict[str, tuple[str, ...]] = {  # modes that a format holds without loss (JPEG and AVIF: at all); other formats are not written
     "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
     "TIFF": modes.KEPT,
-    "WEBP": ("1", "L", "LA", "P", "RGB", "RGBA"),  # as RGB or RGBA
+    "WEBP": ("1", "L", "LA", "P", "RGB", "RGBA"),  # the others are stored as RGB or RGBA
     "BMP": ("1", "L", "P", "RGB"),
     "GIF": ("L", "P"),
     "PPM": ("1", "L", "RGB", "I;16"),
@@ -24,23 +24,24 @@ LOSSY = ("AVIF", "JPEG")
 
 
 def format_of(path: Path) -> str:
-    """The format that Pillow writes to files of this ending, or an empty string."""
-    Image.preinit()  # the common ones; the others take time to load
+    """Return the format that Pillow writes to files with this suffix, or an empty string."""
+    Image.preinit()  # loads the common formats; loading all of them takes time
     suffix = path.suffix.lower()
     kind = Image.EXTENSION.get(suffix) or Image.registered_extensions().get(suffix, "")
     return kind if kind in Image.SAVE else ""
 
 
-def check_output(path: Path) -> None:
-    """Refuse a file name whose format is not written.
+def check_output(path: Path, name: str = "") -> None:
+    """Check that pictures can be written to a file of this name.
 
-    :raises ImageError: naming the formats to use.
+    :param name: the file's name in error messages; its path if empty.
+    :raises ImageError: if the suffix names no format that we write; the message names formats to use.
     """
     if format_of(path) not in MODES:
-        what = f"cannot write files ending in {path.suffix!r}; use" if path.suffix else "nothing at its end names a format; add"
-        raise ImageError(f"{path}: {what} .png, .tif or .webp")
+        problem = f"cannot write files ending in {path.suffix!r}; use" if path.suffix else "the file name has no suffix; add"
+        raise ImageError(f"{name or path}: {problem} .png, .tif or .webp")
 
 
 def is_lossy(path: Path) -> bool:
-    """Whether writing to this file changes known pixels."""
+    """Return whether writing to this file changes known pixels."""
     return format_of(path) in LOSSY

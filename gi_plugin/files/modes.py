@@ -1,4 +1,4 @@
-"""Pillow's pixel modes: the array that the inpainter takes from a picture, and the hole of the filled array back into the picture."""
+"""Conversion between Pillow pictures of any pixel mode and the arrays that the inpainter takes and returns."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from PIL import Image
 from ..arrays import Array, Bools
 from ..errors import ImageError
 
-DIRECT = ("L", "RGB", "RGBA", "I;16", "F")  # their arrays are what the inpainter takes
-KEPT = (*DIRECT, "1", "LA", "P", "CMYK", "LAB")  # results come back in these; the others become RGB, RGBA or I;16
+DIRECT = ("L", "RGB", "RGBA", "I;16", "F")  # the inpainter takes their arrays without conversion
+KEPT = (*DIRECT, "1", "LA", "P", "CMYK", "LAB")  # results keep these modes; pictures of other modes become RGB, RGBA or I;16
 
 
-def kept(image: Image.Image) -> Image.Image:
-    """The picture in one of the modes that are kept.
+def to_kept_mode(image: Image.Image) -> Image.Image:
+    """Convert a picture to one of the modes in `KEPT`, if it has another one.
 
-    :raises ImageError: if it has integers of more than 16 bits.
+    :raises ImageError: if its values do not fit into 16 bits.
     """
     if image.mode in KEPT:
         return image
@@ -30,19 +30,22 @@ def kept(image: Image.Image) -> Image.Image:
 
 
 def to_array(image: Image.Image) -> Array:
-    """The pixels [H, W], [H, W, 3] or [H, W, 4] of a picture in a mode that is kept; black and white and grey with alpha give grey."""
+    """Return the pixels [H, W], [H, W, 3] or [H, W, 4] of a picture whose mode is in `KEPT`.
+
+    Modes "1" and "LA" give grey; "P", "CMYK" and "LAB" give RGB.
+    """
     if image.mode in ("1", "LA"):
         return np.asarray(image.convert("L"))
     return np.asarray(image if image.mode in DIRECT else image.convert("RGB"))
 
 
 def fill(image: Image.Image, filled: Array, hole: Bools) -> None:
-    """Write the hole's pixels of a filled array [H, W(, C)] into the picture that the array was made of; the others stay its own."""
+    """Copy the hole's pixels of a filled array [H, W] or [H, W, C] into the picture that the array was made from; keep all other pixels."""
     if image.mode == "P":
         image.paste(Image.fromarray(_indices(image, filled, hole)))
     elif image.mode in DIRECT:
         rows = np.flatnonzero(hole.any(axis=1))
-        if rows.size:  # known pixels are the same in both
+        if rows.size:  # whole rows are pasted: known pixels are equal in both
             image.paste(Image.fromarray(filled[rows[0] : rows[-1] + 1]), (0, int(rows[0])))
     else:
         new = Image.fromarray(filled)
@@ -51,14 +54,14 @@ def fill(image: Image.Image, filled: Array, hole: Bools) -> None:
 
 
 def _indices(original: Image.Image, filled: Array, hole: Bools) -> Array:
-    """What a picture with a palette becomes: the nearest colours of the palette, among those as opaque as the pixel was."""
+    """Return the palette indices [H, W] of a filled palette picture: in the hole, the nearest colour with the alpha that the pixel had."""
     from scipy.spatial import KDTree  # noqa: PLC0415  # heavy
 
     opaque = original.copy()
     opaque.apply_transparency()
     colours = np.reshape(opaque.getpalette("RGBA") or [], (-1, 4))
     indices = np.array(original)
-    palette = np.zeros((max(len(colours), int(indices.max()) + 1), 4))  # a damaged file may point beyond its palette
+    palette = np.zeros((max(len(colours), int(indices.max()) + 1), 4))  # a damaged file may have indices beyond its palette
     palette[: len(colours)] = colours
     alpha = palette[indices, 3]
     for level in np.unique(alpha[hole]):

@@ -1,4 +1,4 @@
-"""Picture files: read them without losing depth, colour profile or orientation, and write them so that known pixels stay as they were."""
+"""Reading picture files without losing depth, colour profile or orientation, and writing them without changing known pixels."""
 
 from __future__ import annotations
 
@@ -25,51 +25,56 @@ from .formats import LOSSY, MODES, check_output, format_of
 SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "AVIF": {"quality": 95, "subsampling": "4:4:4"},
     "JPEG": {"quality": 95, "subsampling": 0},
-    "PNG": {"compress_level": 3},  # what png.py does not write
+    "PNG": {"compress_level": 3},  # for modes that png.py does not write
     "TIFF": {"compression": "tiff_adobe_deflate"},
-    "WEBP": {"lossless": True, "quality": 0, "exact": True},  # quality is effort here: a sixth of 100's time, files 0.4 % larger
+    "WEBP": {
+        "lossless": True,
+        "quality": 0,
+        "exact": True,
+    },  # quality means effort: 0 takes a sixth of the time of 100, files are 0.4 % larger
 }
 FAST_PNG = ("L", "LA", "RGB", "RGBA")
-SMOOTH_TIFF = (*FAST_PNG, "CMYK")  # modes in which a TIFF holds differences of neighbours: half the time, a quarter less than without
+SMOOTH_TIFF = (*FAST_PNG, "CMYK")  # modes that TIFF stores as differences of neighbours: half the time, files a quarter smaller
 PREDICTOR = 317  # TIFF tag
-FAILURES = (OSError, ValueError, KeyError, RuntimeError, MemoryError, struct.error)  # of encoders
-_limit_lock = threading.Lock()  # Pillow has one limit for all threads
+FAILURES = (OSError, ValueError, KeyError, RuntimeError, MemoryError, struct.error)  # errors that encoders raise
+_limit_lock = threading.Lock()  # Pillow has one pixel limit for all threads
 
 
 @dataclass(frozen=True)
 class PictureFile:
-    """A picture as the inpainter takes it (`pixels` is HxW, HxWx3 or HxWx4), and what it came from."""
+    """The pixels of a picture file for the inpainter (HxW, HxWx3 or HxWx4), and the picture that they were read from."""
 
     pixels: Array
     source: Image.Image | DeepPicture
 
 
-def read_picture(path: Path, max_pixels: int) -> PictureFile:
-    """Read a picture file, turned upright by its EXIF orientation.
+def read_picture(path: Path, max_pixels: int, name: str = "") -> PictureFile:
+    """Read a picture file and turn it upright according to its EXIF orientation.
 
-    :raises ImageError: if it is missing, damaged, no picture, too large, or has several frames.
+    :param name: the file's name in error messages; its path if empty.
+    :raises ImageError: if the file is missing, damaged, not a picture, too large, or has several frames.
     """
-    with _naming(path):
+    with _naming(name or str(path)):
         with path.open("rb") as file:
             header = file.read(26)
         if deep.is_tiff(header) and (found := deep.read_tiff(path, max_pixels)) is not None:
             return PictureFile(found.pixels, found)
         with _open(path) as opened:
-            frames = 1 if opened.format == "MPO" else getattr(opened, "n_frames", 1)  # a phone's JPEG: the rest are previews
+            frames = 1 if opened.format == "MPO" else getattr(opened, "n_frames", 1)  # MPO: a phone's JPEG, further frames are previews
             check_size(opened.width, opened.height, frames, max_pixels)
             if deep.is_deep_png(header):
                 found = deep.read_png(path, opened)
                 return PictureFile(found.pixels, found)
-            return _shallow(opened)
+            return _read_by_pillow(opened)
 
 
 def read_mask(path: Path, max_pixels: int) -> Array:
-    """Read a mask file as an array HxW, HxWx3 or HxWx4; errors as for `read_picture`."""
+    """Read a mask file as an array HxW, HxWx3 or HxWx4; raises the errors of `read_picture`."""
     return read_picture(path, max_pixels).pixels
 
 
 def value_range(pixels: Array, hole: Bools) -> tuple[float, float] | None:
-    """The range of a float picture: [0, 1], widened to its known pixels; None for integers."""
+    """Return the value range of a float picture: [0, 1], widened to include its known pixels; None for integer pictures."""
     if pixels.dtype.kind != "f":
         return None
     low, high = 0.0, 1.0
@@ -81,16 +86,17 @@ def value_range(pixels: Array, hole: Bools) -> tuple[float, float] | None:
     return low, high
 
 
-def write_picture(picture: PictureFile, filled: Array, hole: Bools, path: Path) -> None:
-    """Write a filled picture in the mode and with the profile of its source; the file appears whole or not at all.
+def write_picture(picture: PictureFile, filled: Array, hole: Bools, path: Path, name: str = "") -> None:
+    """Write a filled picture with the mode and colour profile of its source; the file is written atomically.
 
-    A source of Pillow's takes the fill: it is the result afterwards.
+    If the source is a Pillow picture, it is changed: the fill is pasted into it.
 
-    :param filled: the array that the inpainter made of `picture.pixels`.
-    :param hole: [H, W] True where it was filled.
-    :raises ImageError: if the folder or the format does not allow it.
+    :param filled: `picture.pixels`, filled by the inpainter.
+    :param hole: [H, W], True at filled pixels.
+    :param name: the file's name in error messages; its path if empty.
+    :raises ImageError: if the folder is not writable, or the format cannot hold the pixels.
     """
-    with _replacing(path) as partial:
+    with _replacing(path, name) as partial:
         if isinstance(picture.source, DeepPicture):
             deep.write(picture.source, filled, partial)
         else:
@@ -98,21 +104,22 @@ def write_picture(picture: PictureFile, filled: Array, hole: Bools, path: Path) 
             _save(picture.source, filled, partial)
 
 
-def write_array(pixels: Array, path: Path) -> None:
-    """Write an 8-bit array HxW or HxWx3 as a picture; the file appears whole or not at all.
+def write_array(pixels: Array, path: Path, name: str = "") -> None:
+    """Write an 8-bit array HxW or HxWx3 as a picture; the file is written atomically.
 
-    :raises ImageError: if the folder or the format does not allow it.
+    :param name: the file's name in error messages; its path if empty.
+    :raises ImageError: if the folder is not writable, or the format cannot hold the pixels.
     """
-    with _replacing(path) as partial:
+    with _replacing(path, name) as partial:
         _save(Image.fromarray(pixels), pixels, partial)
 
 
 def output_name(path: Path) -> str:
-    """The name of a result in an output folder: the source's, as PNG or TIFF where its own format would lose pixels."""
+    """Return the file name of a result: the source's name, with suffix .png or .tif if the source's format would change pixels."""
     try:
         with warnings.catch_warnings(action="ignore"), _open(path) as opened:
             mode = opened.mode
-    except Exception:  # noqa: BLE001  # Pillow does not know it: TIFF of float colours, or damaged, which is told when it is read
+    except Exception:  # noqa: BLE001  # Pillow cannot open it: a TIFF of float colours, or a damaged file, which is reported when it is read
         return path.name
     kind = format_of(path)
     if kind not in LOSSY and mode in MODES.get(kind, ()):
@@ -121,24 +128,24 @@ def output_name(path: Path) -> str:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Turn whatever a decoder raises into one line that names the file."""
+def _naming(name: str) -> Iterator[None]:
+    """Turn every error of a decoder into an `ImageError` of one line that names the file."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # decoders warn of odd metadata
+        with warnings.catch_warnings(action="ignore"):  # decoders warn about unusual metadata
             yield
     except ImageError as error:
-        raise ImageError(f"{path}: {error}") from error
+        raise ImageError(f"{name}: {error}") from error
     except FileNotFoundError as error:
-        raise ImageError(f"{path}: there is no such file") from error
+        raise ImageError(f"{name}: there is no such file") from error
     except MemoryError as error:
-        raise ImageError(f"{path}: too large for the memory of this machine") from error
-    except Exception as error:  # decoders raise many kinds
-        raise ImageError(f"{path}: cannot be read as a picture: {_reason(error)}") from error
+        raise ImageError(f"{name}: too large for the memory of this machine") from error
+    except Exception as error:  # decoders raise many types
+        raise ImageError(f"{name}: cannot be read as a picture: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return "its format is not known, or it is damaged"
+        return "unknown format, or the file is damaged"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return first_line(error)
@@ -146,36 +153,36 @@ def _reason(error: Exception) -> str:
 
 def _open(path: Path) -> Image.Image:
     with _limit_lock:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the setting takes the place of Pillow's own limit
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # [hook] max_pixels replaces Pillow's own limit
         try:
             return Image.open(path)
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def _shallow(opened: Image.Image) -> PictureFile:
+def _read_by_pillow(opened: Image.Image) -> PictureFile:
     opened.load()
-    is_tiff = opened.format == "TIFF"  # a copy goes without the tags of the file's layout, which Pillow would write again
-    image = opened.copy() if is_tiff or opened.readonly else opened  # read-only: a map of the file, which may change
+    is_tiff = opened.format == "TIFF"  # a copy drops the tags of the file's layout, which Pillow would otherwise write again
+    image = opened.copy() if is_tiff or opened.readonly else opened  # read-only: mapped from the file, which may change
     if is_tiff:
         image.info["exif"] = _tiff_exif(opened)
     ImageOps.exif_transpose(image, in_place=True)
-    image = modes.kept(image)
+    image = modes.to_kept_mode(image)
     return PictureFile(modes.to_array(image), image)
 
 
 def _tiff_exif(opened: Image.Image) -> bytes:
-    """What a TIFF tells of the picture: EXIF data without the tags of the file's layout."""
-    found, kept = opened.getexif(), Image.Exif()
-    kept.update({tag: found[tag] for tag in deep.DESCRIPTIVE if tag in found})
+    """Return the EXIF data of a TIFF without the tags that describe the file's layout."""
+    exif, kept = opened.getexif(), Image.Exif()
+    kept.update({tag: exif[tag] for tag in deep.DESCRIPTIVE if tag in exif})
     for folder in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-        if entries := found.get_ifd(folder):
+        if entries := exif.get_ifd(folder):
             kept[folder] = dict(entries)
     return kept.tobytes() if kept else b""
 
 
 def _save(image: Image.Image, pixels: Array, file: Path) -> None:
-    """Write a picture; `pixels` are its own if its mode is one of `modes.DIRECT`."""
+    """Write a picture; if its mode is in `modes.DIRECT`, `pixels` is its array."""
     kind = format_of(file)
     if image.mode not in MODES[kind]:
         raise ImageError(f"cannot hold {image.mode} pixels without loss; use {'.png or ' if image.mode in MODES['PNG'] else ''}.tif")
@@ -193,14 +200,14 @@ def _save(image: Image.Image, pixels: Array, file: Path) -> None:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place when all went well; errors name `path`."""
-    check_output(path)
+def _replacing(path: Path, name: str) -> Iterator[Path]:
+    """Yield a temporary file that replaces `path` if the block succeeds; errors start with `name`, or with `path` if that is empty."""
+    check_output(path, name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial:
             yield partial
     except ImageError as error:
-        raise ImageError(f"{path}: {error}") from error
+        raise ImageError(f"{name or path}: {error}") from error
     except FAILURES as error:
-        raise ImageError(f"{path}: cannot be written: {_reason(error)}") from error
+        raise ImageError(f"{name or path}: cannot be written: {_reason(error)}") from error

@@ -1,4 +1,4 @@
-"""Sheets: pictures in rows and columns, a caption above each column."""
+"""Contact sheets: several pictures in rows and columns, with a caption above each column."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GAP, CAPTION_HEIGHT, CAPTION_SIZE = 12, 30, 18  # pixels
 
 
 def sheet(rows: Sequence[Sequence[Array]], captions: Sequence[str]) -> Array:
-    """Panels [H, W, 3] uint8 of one size as one picture [H', W', 3] uint8."""
+    """Arrange pictures of equal size, [H, W, 3] uint8 each, in one picture [H', W', 3] uint8."""
     height, width = rows[0][0].shape[:2]
     canvas = Image.new("RGB", (len(captions) * (width + GAP) + GAP, len(rows) * (height + GAP) + CAPTION_HEIGHT), "white")
     pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(CAPTION_SIZE)

@@ -1,3 +1,3 @@
-"""Runs over picture files: which file goes with which mask, and the pipeline that fills them."""
+"""Folder runs: pair pictures with masks, and fill them in a pipeline."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Folders of pictures: pair every picture with its mask and its result, and tell which results are there already."""
+"""The jobs of a folder run: pair each picture with its mask and its result file, and find the results that are up to date."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .. import files
 from ..atomic import PARTIAL
 from ..errors import ImageError
 
-ABANDONED = 3600  # seconds since the last write to a temporary file after which nobody is writing it
+ABANDONED = 3600  # a temporary file that was not written to for so many seconds is abandoned
 
 
 @dataclass(frozen=True)
@@ -25,18 +25,19 @@ class Job:
     """One picture to fill."""
 
     image: Path
-    mask: Path | None  # None: there is no mask for it
+    mask: Path | None  # None if the picture has no mask
     output: Path
 
 
 def jobs_of(image: Path, mask: Path, output: Path) -> list[Job]:
-    """Pair pictures with masks: a file with a file; a folder with one mask for all, or with a folder of masks of the same names.
+    """Pair each picture with its mask and its result file.
 
-    Folders are searched in depth, and the results keep their tree. Names are compared without suffix. Hidden files and folders, links
-    to folders, and the folders of masks and results, should they stand inside of `image`, are left out.
+    For one picture, `mask` is one file. For a folder, it is one file for all pictures, or a folder of masks with the same names; names are
+    compared without suffix. Sub-folders are searched, and results keep the folder tree. Hidden files and folders, links to folders, and
+    the folders of masks and results, if they are inside `image`, are skipped.
 
-    :raises ImageError: if one of them is missing, a folder holds no picture, the results would take the place of pictures or masks, or a
-        folder of masks is given for one picture.
+    :raises ImageError: if a path does not exist, a folder holds no picture, results would overwrite pictures or masks, or a folder of masks
+        is given for one picture.
     """
     for path in (image, mask):
         if not path.exists():
@@ -51,53 +52,53 @@ def jobs_of(image: Path, mask: Path, output: Path) -> list[Job]:
         raise ImageError(f"{image}: there is no picture in this folder")
     masks = {path.with_suffix(""): mask / path for path in _pictures(mask, image, output)} if mask.is_dir() else None
     results = [path.with_name(files.output_name(image / path)) for path in pictures]
-    wanted = Counter(results)
+    uses = Counter(results)
     return [
-        Job(image / path, mask if masks is None else masks.get(path.with_suffix("")), output / _unique(path, result, wanted))
+        Job(image / path, mask if masks is None else masks.get(path.with_suffix("")), output / _unique(path, result, uses))
         for path, result in zip(pictures, results, strict=True)
     ]
 
 
 def is_finished(job: Job) -> bool:
-    """Whether a job's result is there, and no older than its picture and its mask. Results appear whole, so what is there is complete."""
+    """Return whether a job's result exists and is no older than its picture and its mask (results are written atomically)."""
     try:
-        made = job.output.stat()
+        result = job.output.stat()
         sources = [path.stat().st_mtime_ns for path in (job.image, job.mask) if path is not None]
     except OSError:
-        return False  # what is wrong with a source is told when it is read
-    return job.mask is not None and stat.S_ISREG(made.st_mode) and max(sources) <= made.st_mtime_ns
+        return False  # a missing picture or mask is reported when it is read
+    return job.mask is not None and stat.S_ISREG(result.st_mode) and max(sources) <= result.st_mtime_ns
 
 
 def remove_abandoned(jobs: Iterable[Job]) -> None:
-    """Remove temporary files that a killed run left where the results go."""
+    """Remove the temporary files that a killed run left in the folders of the results."""
     for folder in {job.output.parent for job in jobs}:
         for path in folder.glob(f"{PARTIAL}*"):
-            with suppress(OSError):  # it is gone by now, or another's
+            with suppress(OSError):  # another process removed it, or it belongs to another user
                 if time.time() - path.stat().st_mtime > ABANDONED:
                     path.unlink()
 
 
 def _check_folder(output: Path, image: Path, mask: Path) -> None:
     if output.exists() and not output.is_dir():
-        raise ImageError(f"{output} is a file: expected a folder for the results of {image}")
+        raise ImageError(f"{output} is a file: expected a folder for the results of the folder {image}")
     for folder, content in ((image, "pictures"), (mask, "masks")):
         if output.resolve() == folder.resolve():
-            raise ImageError(f"{output} holds the {content}, which results would replace: expected another folder for the results")
+            raise ImageError(f"{output} holds the {content}, results would overwrite them: give another folder for the results")
 
 
-def _unique(path: Path, result: Path, results: Counter[Path]) -> Path:
-    """Two sources such as a.jpg and a.png may want one name: the one whose format changes keeps its old suffix in it."""
-    return result if results[result] == 1 or result == path else path.with_name(f"{path.name}{result.suffix}")
+def _unique(path: Path, result: Path, uses: Counter[Path]) -> Path:
+    """Return a unique name for a result: beside a.png, the result of a.jpg is a.jpg.png."""
+    return result if uses[result] == 1 or result == path else path.with_name(f"{path.name}{result.suffix}")
 
 
 def _pictures(folder: Path, *others: Path) -> Iterator[Path]:
-    """The pictures below a folder, as paths relative to it, in order."""
-    known, left_out = Image.registered_extensions(), {other.resolve() for other in others}
-    for name, folders, names in os.walk(folder, onerror=_raise):
-        here = Path(name)
-        folders[:] = sorted(inner for inner in folders if not inner.startswith(".") and (here / inner).resolve() not in left_out)
-        paths = (here / inner for inner in sorted(names) if not inner.startswith("."))
-        yield from (path.relative_to(folder) for path in paths if path.suffix.lower() in known and path.is_file())
+    """Yield the pictures in a folder and its sub-folders in sorted order, as paths relative to it; skip the folders `others`."""
+    suffixes, skipped = Image.registered_extensions(), {other.resolve() for other in others}
+    for parent, folders, names in os.walk(folder, onerror=_raise):
+        here = Path(parent)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and (here / name).resolve() not in skipped)
+        paths = (here / name for name in sorted(names) if not name.startswith("."))
+        yield from (path.relative_to(folder) for path in paths if path.suffix.lower() in suffixes and path.is_file())
 
 
 def _raise(error: OSError) -> None:

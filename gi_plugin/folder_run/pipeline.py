@@ -1,6 +1,6 @@
-"""Many picture files, filled with their steps overlapped.
+"""A pipeline that fills many picture files: reading, filling and writing overlap.
 
-One thread reads ahead, as many as the engine has streams fill, others write; decoders, engine and encoders release Python's lock.
+One thread reads ahead, one thread per stream of the engine fills, other threads write. Decoders, engine and encoders release the GIL.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from .jobs import Job
 from .steps import Filled, Loaded
 
 FATAL = (ConfigError, ModelError, EngineMissing)  # errors that affect the whole run, not one picture
-STREAMS = 4  # pictures that are filled at once at most, unless the settings ask for more: each takes memory in the engine
-AHEAD = 12  # pictures on their way, at most
-WRITERS = 4  # threads beside the waiting ones: next to a fast engine, encoding takes longest
-PIXELS = 2**26  # once the pictures in memory hold as many, the next one is not read yet
-LEAST = PIXELS // 16  # what a picture counts at least, which bounds their number
+STREAMS = 4  # largest default number of pictures filled at once; each takes memory in the engine
+AHEAD = 12  # largest number of pictures in the pipeline
+WRITERS = 4  # writing threads, beside one per stream that waits for its picture: with a fast engine, encoding takes longest
+PIXELS = 2**26  # no further picture is read while the pictures in memory hold so many pixels
+LEAST = PIXELS // 16  # a smaller picture counts as so many pixels, which bounds the number of pictures in memory
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result of a job; `error` is empty if the output was written."""
+    """Result of a job; `error` is empty if the result file was written."""
 
     job: Job
     error: str = ""
@@ -42,22 +42,22 @@ class Dropped(Exception):
     """The run was stopped before this picture was filled."""
 
 
-def never() -> bool:
-    """A stop condition that does not stop."""
+def never_stop() -> bool:
+    """Stop condition that never asks to stop."""
     return False
 
 
 def for_many(config: Config) -> Config:
-    """Settings for many pictures: as many streams as cores, `STREAMS` at most, where the settings leave it open."""
+    """Return the settings for many pictures: if [engine] streams is 0, one stream per core, at most `STREAMS`."""
     return replace(config, engine=replace(config.engine, streams=config.engine.streams or min(config.engine.cores(), STREAMS)))
 
 
-def run(jobs: Iterable[Job], inpainter: Inpainter, options: Options, stop: Callable[[], bool] = never) -> Generator[Outcome]:
-    """Fill pictures; their outcomes come in the order of the jobs, and a picture that fails does not end the run.
+def run(jobs: Iterable[Job], inpainter: Inpainter, options: Options, stop: Callable[[], bool] = never_stop) -> Generator[Outcome]:
+    """Fill pictures and yield one outcome per job, in the order of the jobs; a picture that fails does not end the run.
 
-    :param inpainter: as many pictures are filled at once as its engines have streams.
-    :param stop: asked before each step; once it says True, filled pictures are still written, pictures that were only read are dropped,
-        and the run ends. Closing the iterator does the same.
+    :param inpainter: fills one picture at a time per stream of its engines.
+    :param stop: called before each step. Once it returns True, pictures that are filled are still written, pictures that were only read
+        are dropped, and the run ends. Closing the generator does the same.
     :raises GiError: if an error affects the whole run: a wrong setting, no network, no engine.
     """
     todo, flying = iter(jobs), deque[Future[Outcome]]()
@@ -74,23 +74,23 @@ def run(jobs: Iterable[Job], inpainter: Inpainter, options: Options, stop: Calla
                 continue
     except KeyboardInterrupt:
         stages.drop()
-        inpainter.close()  # a picture of many windows is left at the next of them
+        inpainter.close()  # ends the filling of a picture with many windows at the next window
         raise
     finally:
         stages.close()
 
 
 class _Stages:
-    """The three stages of a run, each with its threads; a later stage waits for the result, or the error, of the earlier one."""
+    """The three stages of a run, each with its own threads; a stage waits for the result, or the error, of the stage before it."""
 
     def __init__(self, inpainter: Inpainter, options: Options, stop: Callable[[], bool]) -> None:
         self._inpainter, self._options, self._stop = inpainter, options, stop
-        self._last: tuple[Path | None, PlannedHole] | None = None  # the last mask: often it is one for all pictures
+        self._last: tuple[Path | None, PlannedHole] | None = None  # the last mask, since often all pictures share one
         self._pixels, self._changed, self._closed = 0, threading.Condition(), False
         streams = inpainter.config.engine.streams or 1
         self._reader = ThreadPoolExecutor(1, "gi-plugin reader")
         self._filler = ThreadPoolExecutor(streams, "gi-plugin engine")
-        self._writer = ThreadPoolExecutor(streams + WRITERS, "gi-plugin writer")  # as many wait for pictures that are being filled
+        self._writer = ThreadPoolExecutor(streams + WRITERS, "gi-plugin writer")  # `streams` of them wait for pictures being filled
 
     def start(self, job: Job) -> Future[Outcome]:
         """Send a job through the stages."""
@@ -99,13 +99,13 @@ class _Stages:
         return self._writer.submit(self._write, job, loading, filling)
 
     def drop(self) -> None:
-        """Fill nothing more."""
+        """Start no further step."""
         with self._changed:
             self._closed = True
-            self._changed.notify_all()  # a reader that waits for room
+            self._changed.notify_all()  # wakes a reader that waits for room in memory
 
     def close(self) -> None:
-        """Drop pictures that were only read, and wait until those that are filled are written."""
+        """Drop pictures that were only read, and wait until filled pictures are written."""
         self.drop()
         for stage in (self._reader, self._filler, self._writer):
             stage.shutdown()
@@ -114,23 +114,24 @@ class _Stages:
         """Wait for room in memory, then read a picture and its mask."""
         with self._changed:
             self._changed.wait_for(lambda: self._pixels < PIXELS or self._closed)
-        self._check_goes_on()
+        self._check_not_stopped()
         loaded = steps.load(job, self._inpainter, self._options, self._hole_of)
         self._count(loaded, 1)
         return loaded
 
     def _hole_of(self, job: Job) -> PlannedHole:
+        """Return the planned hole of a job; reuse the last one if the mask file is the same."""
         if self._last is None or self._last[0] != job.mask:
             self._last = job.mask, steps.read_hole(job, self._inpainter, self._options)
         return self._last[1]
 
     def _fill(self, loaded: Loaded) -> Filled:
         """Run the network."""
-        self._check_goes_on()
+        self._check_not_stopped()
         return steps.fill(loaded, self._inpainter)
 
     def _write(self, job: Job, loading: Future[Loaded], filling: Future[Filled]) -> Outcome:
-        """Write a result; its picture leaves the memory."""
+        """Write a result and release the memory of its picture."""
         try:
             steps.store(filling.result())
         except FATAL:
@@ -142,11 +143,12 @@ class _Stages:
                 self._count(loading.result(), -1)
         return Outcome(job)
 
-    def _check_goes_on(self) -> None:
+    def _check_not_stopped(self) -> None:
         if self._closed or self._stop():
             raise Dropped
 
     def _count(self, loaded: Loaded, sign: int) -> None:
+        """Add a picture to the pixels in memory (`sign` 1) or remove it (-1)."""
         with self._changed:
             self._pixels += sign * max(loaded.hole.hole.size, LEAST)
             self._changed.notify_all()

@@ -20,7 +20,7 @@ from .jobs import Job
 
 @dataclass(frozen=True)
 class Loaded:
-    """A picture file that was read, and where it is to be filled."""
+    """A picture file that was read, with its planned hole."""
 
     job: Job
     picture: PictureFile
@@ -30,21 +30,21 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Filled:
-    """A picture whose hole was filled, in memory."""
+    """A filled picture in memory."""
 
     loaded: Loaded
     result: Inpainting
 
 
 def fill_file(job: Job, inpainter: Inpainter, options: Options, map_path: Path | None = None) -> None:
-    """Fill one picture file; optionally draw its attention map beside it.
+    """Fill one picture file, and draw its attention map to `map_path` if that is given.
 
     :raises GiError: if a file cannot be read, used or written.
     """
     if map_path is not None:
         check_output(map_path)
-    with ThreadPoolExecutor(1, "gi-plugin engine") as beside:  # the engine opens while the picture is decoded
-        hole = beside.submit(_plan_and_open, job, inpainter, options)
+    with ThreadPoolExecutor(1, "gi-plugin engine") as executor:  # opens the engine while the picture is decoded
+        hole = executor.submit(_plan_and_open, job, inpainter, options)
         loaded = load(job, inpainter, options, lambda _: hole.result())
     filled = fill(loaded, inpainter)
     store(filled)
@@ -55,55 +55,55 @@ def fill_file(job: Job, inpainter: Inpainter, options: Options, map_path: Path |
 def read_hole(job: Job, inpainter: Inpainter, options: Options) -> PlannedHole:
     """Read the mask file of a job, check it and plan its windows.
 
-    :raises ImageError: if there is no such file, or it is no usable mask; the message names the files.
+    :raises ImageError: if the file does not exist or is not a usable mask; the message names the files.
     """
     if job.mask is None:
         raise ImageError(f"{job.image}: there is no mask named {job.image.stem}.*")
     mask = files.read_mask(job.mask, inpainter.config.hook.max_pixels)
-    with _naming(job):
+    with _naming_files(job):
         return inpainter.plan(mask, mask.shape[:2], options)
 
 
 def load(job: Job, inpainter: Inpainter, options: Options, hole_of: Callable[[Job], PlannedHole]) -> Loaded:
-    """Read the picture of a job and find its hole.
+    """Read the picture of a job and check that its hole fits.
 
-    :param hole_of: gives the planned hole of a job.
-    :raises GiError: if a file cannot be read or used, or the result could not be written.
+    :param hole_of: returns the planned hole of a job.
+    :raises GiError: if a file cannot be read or used, or the result cannot be written in the format of its suffix.
     """
     check_output(job.output)
     picture = files.read_picture(job.image, inpainter.config.hook.max_pixels)
     hole = hole_of(job)
-    with _naming(job):
+    with _naming_files(job):
         hole.check_fits(picture.pixels.shape[:2])
     known = replace(options, channel_axis=-1, data_range=files.value_range(picture.pixels, hole.hole))
     return Loaded(job, picture, hole, known)
 
 
 def fill(loaded: Loaded, inpainter: Inpainter) -> Filled:
-    """Run the network; errors name the files."""
-    with _naming(loaded.job):
+    """Fill the hole of a loaded picture; errors name the files."""
+    with _naming_files(loaded.job):
         return Filled(loaded, inpainter.run(loaded.picture.pixels, loaded.hole, loaded.options))
 
 
 def store(filled: Filled) -> None:
-    """Write the result of a job; the file appears whole or not at all.
+    """Write the result of a job; the file is written atomically.
 
-    :raises ImageError: if the folder or the format does not allow it.
+    :raises ImageError: if the folder is not writable, or the format cannot hold the pixels.
     """
     files.write_picture(filled.loaded.picture, filled.result.image, filled.result.hole, filled.loaded.job.output)
 
 
 def _plan_and_open(job: Job, inpainter: Inpainter, options: Options) -> PlannedHole:
-    """Read the hole of a job and open the engines for it."""
+    """Read the hole of a job and open the engines for its windows."""
     hole = read_hole(job, inpainter, options)
-    with suppress(GiError, MemoryError):  # reported when the picture is filled
+    with suppress(GiError, MemoryError):  # such an error is raised again, and reported, when the picture is filled
         inpainter.open_engines(hole)
     return hole
 
 
 @contextmanager
-def _naming(job: Job) -> Iterator[None]:
-    """Put the names of the files into errors about their pixels."""
+def _naming_files(job: Job) -> Iterator[None]:
+    """Add the names of the files to errors about their pixels."""
     try:
         yield
     except ImageError as error:

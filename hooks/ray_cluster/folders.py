@@ -18,7 +18,7 @@ from gi_plugin.config import Config, ModelSettings
 from gi_plugin.engines import backend_status
 from gi_plugin.errors import EngineError, require
 from gi_plugin.folder_run.jobs import Job
-from gi_plugin.folder_run.pipeline import FATAL, Outcome, never
+from gi_plugin.folder_run.pipeline import FATAL, Outcome, never_stop
 from gi_plugin.options import Options
 
 from .data import InpaintFiles, RayBatch
@@ -102,7 +102,7 @@ def connected(address: str | None) -> Iterator[None]:
 
 
 def fill_files(
-    jobs: Sequence[Job], config: Config, options: Options, stop: Callable[[], bool] = never, *, overwrite: bool = False
+    jobs: Sequence[Job], config: Config, options: Options, stop: Callable[[], bool] = never_stop, *, overwrite: bool = False
 ) -> Generator[Outcome]:
     """Fill picture files with all workers of the cluster that this process is connected to; outcomes come as they are ready.
 

@@ -1,3 +1,3 @@
-"""The web page."""
+"""The web page of `gi-plugin ui`."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The web page in Gradio's terms: what stands where, and which step of the work a button starts."""
+"""Layout of the web page in Gradio: its components, and the function that each button calls."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from gi_plugin.inpainter import Inpainter
 from . import photo as web_photo
 from .photo import Photo
 
-KEPT, SWEPT = 3600, 300  # seconds for which files stay that are not in use, and between two looks for such files
-WAITING = 32  # requests that wait for their turn, at most; one is worked on, which is what bounds the memory
+MAX_AGE, CLEAN_INTERVAL = 3600, 300  # seconds: unused files older than MAX_AGE are deleted every CLEAN_INTERVAL
+MAX_WAITING = 32  # length of the queue; one request is processed at a time, which bounds the memory
 WORK: dict[str, Any] = {"concurrency_id": "work", "concurrency_limit": 1}
 HELP = """### Fill the holes of a photo
-Load a photo, paint over what is to be filled, press *Fill*. Known pixels stay as they are.
+Load a photo, paint over the part to fill, press *Fill*. Known pixels stay as they are.
 """
 Values = tuple[Any, ...]
 Result = TypeVar("Result")
 
 
 class _Work:
-    """What the buttons do; everything that belongs to a visit is in its arguments."""
+    """Functions behind the buttons. They keep no state of a visit: all of it is in their arguments."""
 
     def __init__(self, inpainter: Inpainter, folder: Path, worker: Executor) -> None:
         self._inpainter, self._folder, self._worker = inpainter, folder, worker
@@ -41,9 +41,9 @@ class _Work:
         if photo is None:
             raise _error("there is no photo: load one first")
         layers = painting["layers"] if painting else []
-        made = self._told(web_photo.fill, photo, layers, self._inpainter, self._folder)
+        result = self._run(web_photo.fill, photo, layers, self._inpainter, self._folder)
         ready = gr.Button(interactive=True)
-        return made.photo, made.shown, made.attention, made.report, ready, _download(made.download), _download(made.mask)
+        return result.photo, result.shown, result.attention, result.report, ready, _download(result.download), _download(result.mask)
 
     def go_on(self, filled: Photo | None) -> tuple[Photo, Image.Image]:
         if filled is None:
@@ -51,10 +51,10 @@ class _Work:
         return self._show(filled)
 
     def _show(self, photo: Photo) -> tuple[Photo, Image.Image]:
-        return photo, self._told(web_photo.show, photo, self._inpainter.config.hook.max_pixels)
+        return photo, self._run(web_photo.show, photo, self._inpainter.config.hook.max_pixels)
 
-    def _told(self, step: Callable[..., Result], *arguments: Any) -> Result:
-        """Run a step where all of them run; show the visitor what we raise on purpose."""
+    def _run(self, step: Callable[..., Result], *arguments: Any) -> Result:
+        """Run a step in the worker thread; show our own errors to the visitor."""
         try:
             return self._worker.submit(step, *arguments).result()
         except GiError as error:
@@ -62,13 +62,13 @@ class _Work:
 
 
 def build(inpainter: Inpainter, folder: Path, worker: Executor) -> gr.Blocks:
-    """The page.
+    """Build the page.
 
-    :param folder: the server's folder for uploaded files; results go into new folders in it.
-    :param worker: runs the work, in one thread: each thread that did some would keep memory for itself.
+    :param folder: the server's folder for uploaded files; results go into new folders inside it.
+    :param worker: runs every step in one thread; with several threads, each would keep its own memory.
     """
     work = _Work(inpainter, folder, worker)
-    page = gr.Blocks(title="gi-plugin", analytics_enabled=False, fill_width=True, delete_cache=(SWEPT, KEPT))
+    page = gr.Blocks(title="gi-plugin", analytics_enabled=False, fill_width=True, delete_cache=(CLEAN_INTERVAL, MAX_AGE))
     with page:
         gr.Markdown(HELP)
         photo, filled = gr.State(), gr.State()
@@ -85,31 +85,30 @@ def build(inpainter: Inpainter, folder: Path, worker: Executor) -> gr.Blocks:
                 with gr.Row():
                     download = gr.DownloadButton("Download", interactive=False)
                     mask = gr.DownloadButton("Download the mask", interactive=False)
-                attention = _picture("Where the network looked: the colour is the direction of the best match, pale is near")
+                attention = _picture("Where the network looked: the colour is the direction of the best match, pale means near")
         results = [filled, shown, attention, report, again, download, mask]
         everything = [photo, editor, *results]
         upload.clear(_empty, None, everything, api_visibility="private")
-        emptied = upload.upload(
-            _empty, None, everything, api_visibility="private"
-        )  # first: a photo that cannot be read leaves nothing behind
+        # The page is emptied first, so that after an unreadable photo nothing of the previous one is left.
+        emptied = upload.upload(_empty, None, everything, api_visibility="private")
         emptied.then(work.load, upload, [photo, editor], api_name="load", show_progress_on=editor, **WORK)
         fill.click(work.fill, [photo, editor], results, api_name="fill", show_progress_on=shown, **WORK)
-        # Gradio 6.31's editor often stays unusable when a photo takes the place of another: it is emptied in between
+        # Gradio 6.31's editor often becomes unusable when one photo replaces another, so it is emptied in between.
         blank = again.click(lambda: None, None, editor, api_visibility="private", show_progress="hidden")
         blank.then(work.go_on, filled, [photo, editor], api_name="go_on", show_progress_on=editor, **WORK)
-    page.queue(max_size=WAITING, default_concurrency_limit=1, api_open=False)
+    page.queue(max_size=MAX_WAITING, default_concurrency_limit=1, api_open=False)
     return page
 
 
 def _error(text: str) -> gr.Error:
-    """What a visitor is told; for the server's log it is nothing."""
+    """An error for the visitor; it is not written to the server's log."""
     return gr.Error(text, duration=30, print_exception=False)
 
 
 def _editor() -> gr.ImageEditor:
     brush = gr.Brush(default_size=24, colors=["#ff2d55"], color_mode="fixed")
     return gr.ImageEditor(
-        label="Paint what is to be filled",
+        label="Paint the part to fill",
         type="pil",
         format="png",
         sources=(),

@@ -1,4 +1,4 @@
-"""The web page: load a photo, paint the hole, get it filled. What it serves stays on this machine; it asks nothing of any other."""
+"""Server of the web page: load a photo, paint the hole, fill it. It makes no connection to other machines."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from gi_plugin.planning import SIZES
 if TYPE_CHECKING:
     import gradio
 
-UPLOAD = "300mb"  # largest file that is taken
-VISITS = 200  # pages whose state is remembered
-FONTS = ("system-ui", "sans-serif"), ("ui-monospace", "monospace")  # of the visitor's machine: nothing is fetched
+MAX_UPLOAD = "300mb"  # size limit of an uploaded file
+MAX_SESSIONS = 200  # open pages whose state is kept
+FONTS = ("system-ui", "sans-serif"), ("ui-monospace", "monospace")  # fonts of the visitor's machine: no download
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a page on this address can be opened from this machine only."""
+    """Return True if only this machine can open a page at this address."""
     try:
         return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -34,20 +34,20 @@ def is_loopback(host: str) -> bool:
 
 @contextmanager
 def served(config: Config, host: str, port: int) -> Iterator[str]:
-    """Serve the page while the context lasts, and delete every picture afterwards.
+    """Serve the page inside a `with` block, and delete every picture at its end.
 
-    :return: its address.
-    :raises ConfigError: if the page cannot be served there.
-    :raises EngineError: if no engine can run: told now rather than to the first visitor.
+    :return: the address of the page.
+    :raises ConfigError: if the page cannot be served at this host and port.
+    :raises EngineError: if no engine can run; raised at the start, before the first visitor.
     :raises MissingDependency: if Gradio is not installed.
     """
     with tempfile.TemporaryDirectory(prefix="gi-plugin-ui-", ignore_cleanup_errors=True) as name, closing(Inpainter(config)) as inpainter:
         folder = Path(name).resolve()
         _prepare(folder, host)
         require("gradio", "ui")
-        from . import layout as web_layout  # noqa: PLC0415  # after the settings that Gradio reads when it is imported
+        from . import layout as web_layout  # noqa: PLC0415  # after _prepare: Gradio reads its settings when it is imported
 
-        for window in SIZES[inpainter.config.hook.detail]:  # compiled now, not while the first visitor waits; without an engine, told now
+        for window in SIZES[inpainter.config.hook.detail]:  # compile now: the first visitor does not wait, and a missing engine is an error
             inpainter.engine(window)
         with ThreadPoolExecutor(1, "gi-plugin page") as worker:
             page = web_layout.build(inpainter, folder, worker)
@@ -58,15 +58,15 @@ def served(config: Config, host: str, port: int) -> Iterator[str]:
 
 
 def _prepare(folder: Path, host: str) -> None:
-    """Settings that Gradio takes from the environment."""
+    """Set the environment variables that configure Gradio."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
-    for variable in ("no_proxy", "NO_PROXY"):  # Gradio calls its own page at the start, which must not go through a proxy
+    for variable in ("no_proxy", "NO_PROXY"):  # at its start Gradio requests its own page, which must not go through a proxy
         os.environ[variable] = ",".join(filter(None, (os.environ.get(variable), "localhost", "127.0.0.1", "::1", host)))
 
 
 def _launch(page: gradio.Blocks, host: str, port: int) -> str:
-    """Start the server in threads of its own: the address of the page."""
+    """Start the server in background threads and return the address of the page."""
     import gradio  # noqa: PLC0415  # heavy
     from starlette.middleware import Middleware  # noqa: PLC0415  # comes with gradio
 
@@ -77,8 +77,8 @@ def _launch(page: gradio.Blocks, host: str, port: int) -> str:
         _, address, _ = page.launch(
             server_name=host,
             server_port=port,
-            max_file_size=UPLOAD,
-            state_session_capacity=VISITS,
+            max_file_size=MAX_UPLOAD,
+            state_session_capacity=MAX_SESSIONS,
             theme=gradio.themes.Default(font=sans, font_mono=mono),
             app_kwargs={"middleware": [Middleware(Gate)]},
             share=False,
@@ -92,6 +92,7 @@ def _launch(page: gradio.Blocks, host: str, port: int) -> str:
         )
     except OSError as error:
         raise ConfigError(
-            f"the page cannot be served at {host}, port {port}: it is taken, or not of this machine; try another --port"
+            f"the page cannot be served at {host}, port {port}: the port is in use or the address belongs to no interface of this machine; "
+            "try another --port or --host"
         ) from error
     return str(address)

@@ -24,7 +24,7 @@ from gi_plugin.config import (
 from gi_plugin.errors import ConfigError
 
 MANIFEST = Path(__file__).resolve().parents[2] / "plugin.toml"
-TABLES = {entry.name: getattr(Config(), entry.name) for entry in dataclasses.fields(Config)}
+TABLES = {entry.name: entry.default for entry in dataclasses.fields(Config) if dataclasses.is_dataclass(entry.default)}
 KEYS = [(table, entry.name) for table, settings in TABLES.items() for entry in dataclasses.fields(settings)]
 
 MISTAKES = [  # text of the file, what the message says beside the file's name

@@ -25,8 +25,8 @@ from tests.gi_plugin.command import Cli
 GPU = Gpu("Stand-in", "sm_89", "13.0")
 WRONG = {
     "": "Missing option '--backend'",
-    "--backend abacus": "--backend abacus: expected one of tensorrt, tensorrt-rtx; the others need no build",
-    "--backend openvino": "--backend openvino: expected one of tensorrt, tensorrt-rtx; the others need no build",
+    "--backend abacus": "--backend abacus: expected one of tensorrt, tensorrt-rtx; other backends need no build",
+    "--backend openvino": "--backend openvino: expected one of tensorrt, tensorrt-rtx; other backends need no build",
     "--backend tensorrt-rtx --precision fp8": "precision = 'fp8': expected 'auto' or 'fp32' or 'bf16' or 'fp16'",
     "--backend tensorrt-rtx --layer magic": "layer = 'magic': expected 'auto' or 'plugin' or 'aot' or 'native'",
     "--backend tensorrt-rtx --layer aot": "tensorrt-rtx has no attention layer of kind 'aot': set [engine] layer to plugin or native",
@@ -109,8 +109,12 @@ def test_a_damaged_network_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 @pytest.mark.parametrize(
     ("gpu", "packages", "text"),
     [
-        (None, ("tensorrt_rtx",), "The CPU serves: no CUDA GPU can be used: it is imaginary. TensorRT-RTX engines can be built here"),
-        (None, (), "The CPU serves: no CUDA GPU can be used: it is imaginary."),
+        (
+            None,
+            ("tensorrt_rtx",),
+            "The CPU is used: no CUDA GPU can be used: it is imaginary. TensorRT-RTX engines for other machines can be built here",
+        ),
+        (None, (), "The CPU is used: no CUDA GPU can be used: it is imaginary."),
         (GPU, (), "Stand-in, sm_89, CUDA driver 13.0 is there, TensorRT is not: pip install 'gi-plugin[tensorrt]'"),
         (GPU, ("tensorrt",), "and tensorrt are there, PyCUDA is not: pip install pycuda"),
         (GPU, ("tensorrt", "pycuda"), "no engine is built: gi-plugin build --backend tensorrt --precision fp16 --window 256"),
@@ -133,7 +137,7 @@ def test_doctor_says_what_is_built(machine: Callable[..., None], tmp_path: Path)
     _build_into(tmp_path, EngineSettings(), "tensorrt", SMALL)
     assert f"no engine is built: gi-plugin build --backend tensorrt --precision fp16 --window {LARGE}" in _story()
     _build_into(tmp_path, EngineSettings(), "tensorrt", LARGE)
-    assert _story() == "Stand-in, sm_89, CUDA driver 13.0 serves, with engines for both windows."
+    assert _story() == "Stand-in, sm_89, CUDA driver 13.0 is used, with engines for both window sizes."
 
 
 def test_doctor_survives_a_setting_that_one_package_lacks(machine: Callable[..., None]) -> None:

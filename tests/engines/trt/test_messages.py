@@ -136,7 +136,7 @@ DRIVERS: dict[str, tuple[SimpleNamespace, str]] = {
 
 @pytest.mark.parametrize("case", DRIVERS)
 def test_a_driver_that_is_missing_too_old_or_without_a_gpu(monkeypatch: pytest.MonkeyPatch, settings: EngineSettings, case: str) -> None:
-    """The message says in one line why no GPU can be used; `doctor` adds that the CPU serves."""
+    """The message says in one line why no GPU can be used; `doctor` adds that the CPU is used."""
     driver, text = DRIVERS[case]
     _has(monkeypatch, "11.4.0")
     monkeypatch.setattr(cuda_driver, "_driver", lambda: driver)
@@ -148,7 +148,7 @@ def test_a_driver_that_is_missing_too_old_or_without_a_gpu(monkeypatch: pytest.M
     assert text in refused
     assert len(refused.splitlines()) == 1
     story = doctor.examine(Config(engine=settings), None)["gpu in plain words"]
-    assert story.startswith("The CPU serves: no CUDA GPU can be used")
+    assert story.startswith("The CPU is used: no CUDA GPU can be used")
     assert "gi-plugin build --backend tensorrt-rtx" in story
 
 

@@ -130,7 +130,7 @@ def test_what_is_no_bench_is_told(cli: Cli, text: str) -> None:
     Path("figures.json").write_text(text, encoding="utf-8", errors="surrogateescape")
     result = cli("bench", "--table", "figures.json")
     assert (result.code, result.out) == (2, "")
-    assert result.lines == ["error: figures.json: expected figures that this version's `gi-plugin bench --output` has written"]
+    assert result.lines == ["error: figures.json: expected figures written by this version's `gi-plugin bench --output`; measure again"]
 
 
 @pytest.mark.slow

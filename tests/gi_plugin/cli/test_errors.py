@@ -13,7 +13,7 @@ BAD = {
     "no such picture": ("inpaint missing.png mask.png -o out.png", "missing.png: there is no such file"),
     "no such mask": ("inpaint picture.png missing.png -o out.png", "missing.png: there is no such file"),
     "a corrupt picture": ("inpaint corrupt.png mask.png -o out.png", "corrupt.png: cannot be read as a picture"),
-    "text as a picture": ("inpaint text.png mask.png -o out.png", "text.png: cannot be read as a picture: its format is not known"),
+    "text as a picture": ("inpaint text.png mask.png -o out.png", "text.png: cannot be read as a picture: unknown format"),
     "text as a mask": ("inpaint picture.png text.png -o out.png", "text.png: cannot be read as a picture"),
     "a mask of another size": ("inpaint picture.png small.png -o out.png", "mask has shape (20, 30), the image is 40 x 60"),
     "everything missing": ("inpaint picture.png all.png -o out.png", "picture.png with all.png: mask marks every pixel as missing"),
@@ -23,7 +23,7 @@ BAD = {
     "an output nobody can write": ("inpaint picture.png mask.png -o /proc/out.png", "/proc/out.png: cannot be written: "),
     "an unknown output format": ("inpaint picture.png mask.png -o out.xyz", "out.xyz: cannot write files ending in '.xyz'; use .png"),
     "a format without alpha": ("inpaint alpha.png mask.png -o out.jpg", "out.jpg: cannot hold RGBA pixels without loss; use .png or .tif"),
-    "an unknown map format": ("inpaint picture.png mask.png -o out.png --attention-map map", "map: nothing at its end names a format"),
+    "an unknown map format": ("inpaint picture.png mask.png -o out.png --attention-map map", "map: the file name has no suffix"),
     "an unknown backend": ("inpaint picture.png mask.png -o out.png --backend abacus", "backend = 'abacus': expected 'auto' or 'tensorrt'"),
     "a backend that is not there": ("inpaint picture.png mask.png -o out.png --backend tensorrt", "no engine can be used: tensorrt: "),
     "broken settings": ("inpaint picture.png mask.png -o out.png --config broken.toml", "broken.toml: not valid TOML"),
@@ -34,7 +34,7 @@ BAD = {
     "no settings": ("doctor --config missing.toml", "missing.toml: cannot be read"),
     "a damaged network": ("inpaint picture.png mask.png -o out.png --config model.toml", "damaged.onnx: not a readable ONNX model"),
     "a damaged network for a folder": ("inpaint folder mask.png -o out --config model.toml", "damaged.onnx: not a readable ONNX model"),
-    "a map of a folder": ("inpaint folder mask.png -o out --attention-map map.png", "--attention-map draws one picture"),
+    "a map of a folder": ("inpaint folder mask.png -o out --attention-map map.png", "--attention-map works on one picture"),
     "many masks for a picture": ("inpaint picture.png folder -o out.png", "folder is a folder, picture.png is not"),
     "an empty folder": ("inpaint empty mask.png -o out", "empty: there is no picture in this folder"),
     "no such mask for a folder": ("inpaint folder missing -o out", "missing: there is no such file"),
@@ -44,7 +44,7 @@ BAD = {
     "a wrong value": ("inpaint picture.png mask.png -o out.png --dilate few", "Invalid value for '--dilate'"),
     "an unknown command": ("paint", "No such command 'paint'"),
     "a window the network cannot take": ("bench --window 100", "window 100: expected a multiple of 8, 72 or more"),
-    "a plot of windows alone": ("bench --plot plot.png", "--plot draws whole pictures: give --pictures, too"),
+    "a plot of windows alone": ("bench --plot plot.png", "--plot needs times of whole pictures: also give --pictures"),
 }
 
 

@@ -92,7 +92,7 @@ def test_a_run_stops_when_asked(cli: Cli, number: signal.Signals) -> None:
     again = cli(*RUN, "out")
     after = _results("out")
     assert (again.code, after.content.keys()) == (0, made.keys())
-    assert again.lines[-1].startswith(f"{24 - len(before.content)} filled, {len(before.content)} there already, 0 failed; ")
+    assert again.lines[-1].startswith(f"{24 - len(before.content)} filled, {len(before.content)} skipped, 0 failed; ")
     assert before.written.items() <= after.written.items()
 
 
@@ -105,6 +105,6 @@ def test_what_changed_is_made_again(cli: Cli) -> None:
     report = json.loads(cli(*RUN, "out", "--overwrite", "--json").out)
     assert (len(report["done"]), report["skipped"]) == (4, [])
     last = cli(*RUN, "out")
-    assert (last.code, last.lines) == (0, ["0 filled, 4 there already, 0 failed; 0.0 s, 0 pictures/s"])
+    assert (last.code, last.lines) == (0, ["0 filled, 4 skipped, 0 failed; 0.0 s, 0 pictures/s"])
     assert first is not None
     assert first.content == _results("out").content

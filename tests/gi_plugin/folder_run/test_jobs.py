@@ -70,7 +70,7 @@ def test_masks_and_results_may_stand_among_the_pictures() -> None:
 def test_results_do_not_replace_what_they_are_made_from(output: str, content: str) -> None:
     """The folders of the pictures and of the masks are refused as the folder of the results."""
     _pictures("in/a.png", "masks/a.png")
-    with pytest.raises(ImageError, match=f"holds the {content}, which results would replace"):
+    with pytest.raises(ImageError, match=f"holds the {content}, results would overwrite them"):
         _jobs("in", "masks", output)
 
 

@@ -97,7 +97,7 @@ def test_a_failure_in_any_step_is_an_outcome(jobs: list[Job], inpainter: Inpaint
     outcomes = list(pipeline.run(jobs, inpainter, Options()))
     assert [outcome.job for outcome in outcomes] == jobs
     failed = {jobs.index(outcome.job): outcome.error for outcome in outcomes if outcome.error}
-    reasons = {1: "format is not known", 2: "there is no mask", 3: "Is a directory", 4: "the device is gone", 5: "too large for the memory"}
+    reasons = {1: "unknown format", 2: "there is no mask", 3: "Is a directory", 4: "the device is gone", 5: "too large for the memory"}
     assert failed.keys() == reasons.keys()
     for number, reason in reasons.items():
         assert reason in failed[number]

@@ -225,7 +225,7 @@ def test_the_command_on_a_cluster(cluster: str, tmp_path: Path) -> None:
     process = _process(str(tmp_path / "in"), str(tmp_path / "masks"), "-o", str(tmp_path / "spread"), "--ray", "--address", cluster)
     out, err = process.communicate(timeout=300)
     assert (process.returncode, out) == (0, "")
-    assert err.splitlines()[-1].startswith("6 filled, 0 there already, 0 failed; ")
+    assert err.splitlines()[-1].startswith("6 filled, 0 skipped, 0 failed; ")
     assert _content(spread) == _content(alone)
     assert ray.cluster_resources()["CPU"] == 2
 

@@ -160,4 +160,4 @@ def test_the_browser_shows_what_is_wrong(browser: Browser, tmp_path: Path) -> No
     (tmp_path / "notes.png").write_text("no picture", encoding="utf-8")
     browser.page.get_by_role("button", name="Clear", exact=True).first.click()
     browser.page.set_input_files("input[type=file]", tmp_path / "notes.png")
-    browser.page.get_by_text("notes.png: cannot be read as a picture: its format is not known, or it is damaged").wait_for()
+    browser.page.get_by_text("notes.png: cannot be read as a picture: unknown format, or the file is damaged").wait_for()

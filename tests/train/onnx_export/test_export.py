@@ -161,5 +161,5 @@ def test_a_strange_onnx_model_is_refused(tmp_path: Path) -> None:
     graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "other", [value], [other])
     path = tmp_path / "other.onnx"
     onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10), path)
-    with pytest.raises(ModelError, match="not a network of gi-plugin"):
+    with pytest.raises(ModelError, match="not a gi-plugin network"):
         network_file.load(path)
