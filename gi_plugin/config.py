@@ -53,7 +53,7 @@ class HookSettings:
     """[hook]: defaults of the options of an `inpaint` call."""
 
     dilate: int = _between(0, 0, 64)
-    detail: Detail = _one_of("transfer", *DETAILS)
+    detail: Detail = _one_of("transfer", *DETAILS)  # noqa: RUF009  # a field, as the others
     max_pixels: int = _between(500_000_000, 1, 2**40)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..config import Config, load_config
+from ..config import Config, Detail, load_config
 from ..errors import ConfigError
 from .stopping import StopRequest
 from .terminal import AsJson, Backend, ConfigFile, Spinner, print_json, say, tracked
@@ -57,6 +57,14 @@ def inpaint(
     ] = None,
     dilate: Annotated[int | None, typer.Option("--dilate", min=0, help="Grow the hole by this many pixels.")] = None,
     mask_alpha: Annotated[bool, typer.Option("--mask-alpha", help="Read the hole from the mask's alpha channel.")] = False,
+    detail: Annotated[
+        Detail | None,
+        typer.Option("--detail", help="transfer: pixels of the picture, guided by the network; network: the network's own pixels."),
+    ] = None,
+    sources: Annotated[
+        Path | None, typer.Option("--sources", help="Mask of the region that pixels may come from (white = yes); as large as each picture.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another number gives another result.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Folders: also make results again that exist already.")] = False,
     ray: Annotated[bool, typer.Option("--ray", help="Folders: distribute the work with Ray, on this machine or on --address.")] = False,
     address: Annotated[str | None, typer.Option("--address", help="Ray cluster; auto is the one that this machine belongs to.")] = None,
@@ -72,6 +80,7 @@ def inpaint(
     A run can be stopped at any time, and the same command continues it. Result files are never partial. A result that is no older than
     its picture and its mask is kept, even if it was made with other options; --overwrite makes it again.
     """
+    from ..files import read_mask  # noqa: PLC0415  # heavy
     from ..files.formats import is_lossy  # noqa: PLC0415  # heavy
     from ..folder_run import jobs as folders  # noqa: PLC0415  # heavy
     from ..options import Options  # noqa: PLC0415  # heavy
@@ -79,7 +88,9 @@ def inpaint(
     _check_usage(image, attention_map, ray=ray, address=address)
     with Spinner("looking for pictures"):
         jobs = folders.jobs_of(image, mask, output)
-    settings, options = load_config(config, backend), Options(dilate=dilate, mask_alpha=mask_alpha)
+    settings = load_config(config, backend)
+    region = None if sources is None else read_mask(sources, settings.hook.max_pixels)
+    options = Options(dilate=dilate, mask_alpha=mask_alpha, detail=detail, sources=region, seed=seed)
     if image.is_dir():
         report = _fill_folder(jobs, settings, options, overwrite=overwrite, ray=ray, address=address)
     else:

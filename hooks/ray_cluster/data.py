@@ -18,6 +18,7 @@ from gi_plugin.inpainter import Inpainter
 from gi_plugin.options import Options
 
 RayBatch = dict[str, Any]  # of a column's name to its values, as Ray Data's batch format "numpy"
+FILE_OPTIONS = ("dilate", "mask_alpha", "detail", "sources", "seed")  # for picture files, which tell the rest themselves
 
 
 class Inpaint:
@@ -58,7 +59,7 @@ class InpaintFiles:
 
     :param config: the settings; None reads those of the machine on which the worker runs.
     :param overwrite: make again what is there.
-    :param options: `dilate` and `mask_alpha`, as for `gi_plugin.inpaint`.
+    :param options: those of `FILE_OPTIONS`, as for `gi_plugin.inpaint`.
     :raises ConfigError: if an option or a setting is wrong; calls raise what would befall every picture.
     """
 

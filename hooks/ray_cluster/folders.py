@@ -21,7 +21,7 @@ from gi_plugin.folder_run.jobs import Job
 from gi_plugin.folder_run.pipeline import FATAL, Outcome, never_stop
 from gi_plugin.options import Options
 
-from .data import InpaintFiles, RayBatch
+from .data import FILE_OPTIONS, InpaintFiles, RayBatch
 
 TRIES = 3  # workers that may die of a picture before it is given up
 BLOCK = 16  # pictures per task, at most; a task costs Ray some milliseconds
@@ -116,7 +116,7 @@ def fill_files(
         return
     ray = _ray()
     config = replace(config, model=ModelSettings(str(Path(config.model.path).expanduser().absolute()) if config.model.path else ""))
-    settings = {"config": config, "overwrite": overwrite, "dilate": options.dilate, "mask_alpha": options.mask_alpha}
+    settings = {"config": config, "overwrite": overwrite, **{name: getattr(options, name) for name in FILE_OPTIONS}}
     tries = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Tries).remote()
     size, gpus = workers(ray, config)
     block = min(BLOCK, math.ceil(len(jobs) / (4 * size)))
