@@ -39,19 +39,27 @@ class Picture:
         """Read a rectangle at 1/`scale` of its size, mirrored where it leaves the image: see `window`."""
         rows, columns = _mirrored(top, height, self.hole.shape[0]), _mirrored(left, width, self.hole.shape[1])
         step = max(SCAN_ROWS // scale, 1) * scale
-        strips = [self._strip(rows[start : start + step], columns, scale) for start in range(0, height, step)]
-        pixels, hole = (np.concatenate(parts) for parts in zip(*strips, strict=True))
+        pixels, hole = np.empty((height // scale, width // scale, 3), np.float32), np.empty((height // scale, width // scale), np.bool_)
+        for start in range(0, height, step):
+            strip = slice(start // scale, (start + step) // scale)
+            pixels[strip], hole[strip] = self._strip(rows[start : start + step], columns, scale)
         return pixels, hole
 
+    def at(self, rows: Indices, columns: Indices) -> Floats:
+        """Pixels [..., 3] in [-1, 1] at the given rows and columns."""
+        pixels = self._scaled(self.pixels[rows, columns, :3])
+        return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
+
+    def _scaled(self, values: Array) -> Floats:
+        with np.errstate(over="ignore", invalid="ignore"):  # what stands in a hole may be anything, even NaN
+            return ((values.astype(np.float32) - np.float32(self.low)) * np.float32(2 / (self.high - self.low)) - 1).clip(-1, 1)
+
     def _strip(self, rows: Indices, columns: Indices, scale: int) -> tuple[Floats, Bools]:
+        """Some rows of a rectangle: [h, w, C] with C = 1 or 3, and their hole [h, w]."""
         area = _area(rows, columns)
         hole = self.hole[area]
-        with np.errstate(over="ignore", invalid="ignore"):  # what stands in a hole may be anything, even NaN
-            pixels = self.pixels[..., :3][area].astype(np.float32)
-            pixels = (pixels - np.float32(self.low)) * np.float32(2 / (self.high - self.low)) - 1
-        pixels = np.where(hole[..., None], np.float32(0), pixels.clip(-1, 1))
-        pixels, hole = shrink(pixels, hole, scale)
-        return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels, hole
+        pixels = np.where(hole[..., None], np.float32(0), self._scaled(self.pixels[..., :3][area]))
+        return shrink(pixels, hole, scale)
 
     def write(self, top: int, left: int, fill: Floats) -> None:
         """Write the hole's pixels, and only those, from `fill` [h, w, 3] in [-1, 1] whose corner stands at (top, left)."""

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import CELL, Bools, Matches
-from ..image import Picture
+from ..image import Picture, enlarge
 from ..planning import Box, Window
-from ..transfer import Guide, Transferred, transfer
+from ..transfer import Guide, transfer
 from .completion import Completion
+from .enlarging import Reduced, enlarged
 from .piece import Piece
 
 CONTEXT = 0.65  # share of a part's longer side that is searched around it, at least; near the 0.64 of a hole of 224 px in a window of 512
 LEAST_CONTEXT = 64  # pixels
+LARGEST = 3600  # side of a region that is searched at full size, in pixels: takes about 0.7 GB
 BESIDE = 16  # pixels beyond a part whose hole is filled along, so that parts meet without a seam
 
 
@@ -38,39 +40,51 @@ class TransferDetail:
 
     def fill(self, completion: Completion) -> Iterator[Piece]:
         """Fill what the windows of a view own."""
-        own = _union(completion.windows)
-        region = _region(own, completion.windows[0])
-        first = completion.windows[0]
+        first, own = completion.windows[0], _union(completion.windows)
+        region = _region(own, first)
+        factor = _factor(region, first.scale)
         guide = _guide(completion, first, region)
-        pixels, missing = self._rest.read(region.top, region.left, region.bottom - region.top, region.right - region.left)
-        targets = missing & _inside(region, own.grown(BESIDE, self._picture.hole.shape))
-        pixels = np.where((missing & ~targets)[..., None], guide.at(1, _whole(region)), pixels)
-        done = transfer(
-            pixels, targets, guide, sources=self._sources(region, targets), seed=self._settings.seed, threads=self._settings.threads
-        )
+        reduced = self._transferred(region, own, dataclasses.replace(guide, scale=guide.scale // factor), factor)
         for window in completion.windows:
-            yield self._write(window, completion.matches, region, done)
+            yield self._write(window, completion.matches, reduced)
 
-    def _sources(self, region: Box, targets: Bools) -> Bools | None:
-        """Where pixels may come from in a region; None if that is everything but its targets."""
-        rows, columns = self._picture.hole.shape
-        allowed = np.zeros(targets.shape, np.bool_)
-        inside = Box(max(region.top, 0), max(region.left, 0), min(region.bottom, rows), min(region.right, columns))
-        known = ~self._picture.hole[inside.slices]
+    def _transferred(self, region: Box, own: Box, guide: Guide, factor: int) -> Reduced:
+        """Run the transfer on a region at 1/`factor` of its size."""
+        shape = (self._rest.hole.shape[0], self._rest.hole.shape[1])
+        pixels, missing = self._rest.read(region.top, region.left, region.bottom - region.top, region.right - region.left, factor)
+        near = _cut(region, self._rest.hole, own.grown(BESIDE * factor, shape))
+        targets = _any(near, factor)
+        others = missing & ~targets
+        if others.any():
+            pixels[others] = guide.at(1, (slice(0, missing.shape[0]), slice(0, missing.shape[1])))[others]
+        allowed = ~_any(~self._allowed(region), factor)
+        sources = None if np.array_equal(allowed, ~targets) else allowed
+        done = transfer(pixels, targets, guide, sources=sources, seed=self._settings.seed, threads=self._settings.threads)
+        return Reduced(region, factor, pixels, done)
+
+    def _allowed(self, region: Box) -> Bools:
+        """Where in a region pixels may come from: inside of the picture, known, and in the region that the caller named."""
+        inside = region.grown(0, (self._picture.hole.shape[0], self._picture.hole.shape[1]))
+        allowed = _cut(region, ~self._picture.hole, inside)
         if self._settings.sources is not None:
-            known &= self._settings.sources[inside.slices]
-        allowed[inside.top - region.top : inside.bottom - region.top, inside.left - region.left : inside.right - region.left] = known
-        return None if np.array_equal(allowed, ~targets) else allowed
+            allowed &= _cut(region, self._settings.sources, inside)
+        return allowed
 
-    def _write(self, window: Window, matches: Matches, region: Box, done: Transferred) -> Piece:
-        own = window.own
+    def _write(self, window: Window, matches: Matches, reduced: Reduced) -> Piece:
+        """Write what a window owns."""
+        own, region, done = window.own, reduced.region, reduced.done
         place = np.s_[own.top - region.top : own.bottom - region.top, own.left - region.left : own.right - region.left]
-        self._rest.write(own.top, own.left, done.pixels[place])
-        self._rest.hole[own.slices] = False
+        sources = None
         if done.sources is None:
-            return Piece(window, matches, None)
-        sources = done.sources[place]
-        return Piece(window, matches, np.where(sources < 0, -1, sources + np.array([region.top, region.left], np.int32)))
+            fill = enlarge(done.pixels, reduced.factor, place[0].start, place[1].start, own.bottom - own.top, own.right - own.left)
+        elif reduced.factor > 1:
+            fill, sources = enlarged(self._rest, reduced, own)
+        else:
+            fill, sources = done.pixels[place], done.sources[place]
+            sources = np.where(sources < 0, -1, sources + np.array([region.top, region.left], np.int32))
+        self._rest.write(own.top, own.left, fill)
+        self._rest.hole[own.slices] = False
+        return Piece(window, matches, sources)
 
 
 def _union(windows: list[Window]) -> Box:
@@ -105,12 +119,24 @@ def _guide(completion: Completion, window: Window, region: Box) -> Guide:
     return Guide(completion.pixels[top:bottom, left:right], np.where(inside, row * width + column, -1), scale)
 
 
-def _inside(region: Box, box: Box) -> Bools:
-    """Which pixels of a region lie in a box [h, w]."""
-    mask = np.zeros((region.bottom - region.top, region.right - region.left), np.bool_)
-    mask[max(box.top - region.top, 0) : box.bottom - region.top, max(box.left - region.left, 0) : box.right - region.left] = True
-    return mask
+def _cut(region: Box, mask: Bools, part: Box) -> Bools:
+    """The pixels of `mask` [H, W] in a region [h, w], False outside of `part`, which lies in the picture."""
+    cut = np.zeros((region.bottom - region.top, region.right - region.left), np.bool_)
+    part = Box(max(part.top, region.top), max(part.left, region.left), min(part.bottom, region.bottom), min(part.right, region.right))
+    cut[part.top - region.top : part.bottom - region.top, part.left - region.left : part.right - region.left] = mask[part.slices]
+    return cut
 
 
-def _whole(region: Box) -> tuple[slice, slice]:
-    return slice(0, region.bottom - region.top), slice(0, region.right - region.left)
+def _any(mask: Bools, factor: int) -> Bools:
+    """A mask [h, w] at 1/`factor` of its size: True where any pixel is."""
+    if factor == 1:
+        return mask
+    return np.asarray(mask.reshape(mask.shape[0] // factor, factor, mask.shape[1] // factor, factor).any(axis=(1, 3)))
+
+
+def _factor(region: Box, scale: int) -> int:
+    """By how much a region is reduced for the search, so that its memory stays bounded: a power of two, at most that of the guide."""
+    factor = 1
+    while region.longest / factor > LARGEST and factor < scale:
+        factor *= 2
+    return factor

@@ -78,7 +78,7 @@ def test_holes_that_share_a_view_are_run_once() -> None:
 
     result = Inpainter(Config(), lambda _config, _window: Counting()).run(np.where(hole, np.uint8(255), image), hole, Options())
     assert calls == [1]
-    assert len(result.matches) > 1
+    assert len(result.pieces) > 1
     np.testing.assert_allclose(result.image, image, atol=6)
 
 

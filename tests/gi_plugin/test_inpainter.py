@@ -206,7 +206,7 @@ def test_the_function_is_the_inpainter_of_the_process(fill: Inpainter, monkeypat
 def test_a_fill_at_full_size_comes_after_a_reduced_one(fill: Inpainter) -> None:
     """A small hole in the bounding box of a large one gets the fill of its own window."""
     mask = _box((700, 640), 100, 100, 600, 400) | _box((700, 640), 500, 100, 600, 600) | _box((700, 640), 200, 500, 220, 520)
-    windows = [window for window, _ in fill.run(_values((700, 640), "uint8"), mask, Options()).matches]
+    windows = [piece.window for piece in fill.run(_values((700, 640), "uint8"), mask, Options(detail="network")).pieces]
     assert [(window.size, window.scale) for window in windows] == [(512, 2), (256, 1)]
     assert windows[1].own == (200, 500, 220, 520)
 
@@ -248,8 +248,8 @@ def test_a_batch_gives_what_single_windows_give(fill: Inpainter) -> None:
         mask[start : start + 30, start : start + 40] = True
     batched = Inpainter(Config(engine=EngineSettings(backend="openvino", threads=1, batch=2)))
     result = batched.run(image, mask, Options())
-    assert len(result.matches) == 3
-    assert all(matches.shape == (32 * 32,) for _, matches in result.matches)
+    assert len(result.pieces) == 3
+    assert all(piece.matches.shape == (32 * 32,) for piece in result.pieces)
     np.testing.assert_array_equal(result.hole, mask)
     np.testing.assert_allclose(result.image, fill(image, mask), atol=0.02)
     batched.close()

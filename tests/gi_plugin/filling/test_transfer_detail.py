@@ -12,6 +12,7 @@ from skimage.filters import gaussian
 from gi_plugin.arrays import Array, Bools
 from gi_plugin.config import Config, EngineSettings
 from gi_plugin.errors import ConfigError, ImageError
+from gi_plugin.filling import transfer_detail
 from gi_plugin.inpainter import Inpainter, Inpainting
 from gi_plugin.options import Options
 
@@ -51,9 +52,14 @@ def _sources(filled: Inpainting) -> Array:
     return np.concatenate(found)
 
 
+@pytest.mark.parametrize("largest", [3600, 300])
 @pytest.mark.parametrize("name", HOLES)
-def test_every_pixel_has_a_known_source(inpainter: Inpainter, name: str) -> None:
-    """Sources are known pixels of the picture, never pixels that an earlier window filled; each missing pixel has one."""
+def test_every_pixel_has_a_known_source(inpainter: Inpainter, name: str, largest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sources are known pixels of the picture, never pixels that an earlier window filled; each missing pixel has one.
+
+    Also where the search runs at reduced size.
+    """
+    monkeypatch.setattr(transfer_detail, "LARGEST", largest)
     hole = HOLES[name]
     filled = inpainter.run(PHOTO, hole, Options())
     sources = _sources(filled)
@@ -77,6 +83,18 @@ def test_pixels_come_from_the_named_region(inpainter: Inpainter) -> None:
     filled = inpainter.run(picture, hole, Options(sources=region))
     assert region[tuple(_sources(filled).T)].all()
     assert (filled.image[hole].max(axis=0) <= picture[region].max(axis=0) + 8).all()
+
+
+def test_a_search_at_reduced_size_copies_pixels_of_the_full_size(inpainter: Inpainter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fill is as sharp as its surroundings although the search saw a quarter of the pixels; a constant picture stays constant."""
+    monkeypatch.setattr(transfer_detail, "LARGEST", 200)
+    gravel, hole = data.gravel(), np.zeros((512, 512), np.bool_)
+    hole[150:370, 140:360] = True
+    filled = inpainter.run(gravel, hole, Options())
+    high = np.abs(filled.image - gaussian(filled.image.astype(float), 1.5))
+    assert 0.8 < high[hole].mean() / high[~hole].mean() < 1.2
+    flat = np.full((512, 512), 90, np.uint8)
+    np.testing.assert_allclose(inpainter(flat, hole), flat, atol=1)
 
 
 def test_without_sources_the_networks_pixels_stay(inpainter: Inpainter) -> None:

@@ -1,0 +1,73 @@
+"""A transfer made at reduced size, carried out on the pixels of the full size.
+
+The search ran on a picture reduced by a factor r. Every full-size pixel takes the pixel at r times its source, plus the difference of the
+reduced fill here and the reduced picture there: high frequencies are copied at full size, low ones are those of the reduced fill.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..arrays import Floats, Integers
+from ..image import Picture
+from ..planning import Box
+from ..transfer import Transferred
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """A region of a picture at 1/`factor` of its size, and what the transfer made of it."""
+
+    region: Box  # in pixels of the picture
+    factor: int
+    pixels: Floats  # [h, w, 3] as it was read
+    done: Transferred
+
+
+def enlarged(picture: Picture, reduced: Reduced, own: Box) -> tuple[Floats, Integers]:
+    """The fill of a box of the picture at full size.
+
+    :return: [H, W, 3] in [-1, 1], and the sources [H, W, 2] in the picture, -1 where there is none.
+    """
+    factor, region = reduced.factor, reduced.region
+    fill = np.zeros((own.bottom - own.top, own.right - own.left, 3), np.float32)
+    sources = np.full((*fill.shape[:2], 2), -1, np.int32)
+    for down, right in np.ndindex(factor, factor):
+        rows, columns = (
+            np.arange(start - (start - origin - phase) % -factor, end, factor)
+            for start, end, origin, phase in ((own.top, own.bottom, region.top, down), (own.left, own.right, region.left, right))
+        )
+        if rows.size and columns.size:
+            place = np.ix_(rows - own.top, columns - own.left)
+            fill[place], sources[place] = _phase(picture, reduced, rows, columns, (down, right))
+    return fill, sources
+
+
+def _phase(picture: Picture, reduced: Reduced, rows: Integers, columns: Integers, phase: tuple[int, int]) -> tuple[Floats, Integers]:
+    """The pixels at `rows` and `columns` of the picture, all at one place (down, right) inside of their reduced pixels."""
+    factor, region, found = reduced.factor, reduced.region, reduced.done.sources
+    assert found is not None  # noqa: S101  # the caller's branch
+    here = np.stack(np.broadcast_arrays(*np.ix_((rows - region.top) // factor, (columns - region.left) // factor)), axis=-1)  # [h, w, 2]
+    source = found[here[..., 0], here[..., 1]].astype(np.int64)
+    known = source[..., 0] >= 0
+    there = np.where(known[..., None], source, 0)
+    place = there * factor + np.array([region.top + phase[0], region.left + phase[1]])
+    copied = picture.at(place[..., 0], place[..., 1])
+    change = _between(reduced.done.pixels, here, phase, factor) - _between(reduced.pixels, there, phase, factor)
+    return np.where(known[..., None], (copied + change).clip(-1, 1), 0), np.where(known[..., None], place, -1)
+
+
+def _between(pixels: Floats, places: Integers, phase: tuple[int, int], factor: int) -> Floats:
+    """Bilinear values [h, w, 3] of a reduced picture at a place inside of the pixels `places` [h, w, 2]."""
+    total = np.zeros((*places.shape[:2], 3), np.float32)
+    steps = [(offset + 0.5) / factor - 0.5 for offset in phase]  # from the middle of the reduced pixel, -0.5 to 0.5
+    for down, right in np.ndindex(2, 2):
+        share = np.float32(1)
+        index = []
+        for axis, (step, take) in enumerate(zip(steps, (down, right), strict=True)):
+            share *= np.float32(abs(step) if take else 1 - abs(step))
+            index.append((places[..., axis] + take * (1 if step > 0 else -1)).clip(0, pixels.shape[axis] - 1))
+        total += share * pixels[index[0], index[1]]
+    return total
