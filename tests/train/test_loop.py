@@ -137,7 +137,7 @@ def test_divergence_keeps_the_last_good_state(pictures: Path, tmp_path: Path) ->
 def test_a_run_with_other_settings_is_refused(pictures: Path, tmp_path: Path) -> None:
     """Continuing with a changed setting names the setting and both values."""
     _run(pictures, tmp_path, 1)
-    with pytest.raises(TrainingError, match=r"learning_rate = 0.001, now it is 0.002"):
+    with pytest.raises(TrainingError, match=r"learning_rate = 0.001, got 0.002"):
         _run(pictures, tmp_path, 2, replace(SETTINGS, learning_rate=2e-3))
 
 
@@ -151,7 +151,7 @@ def test_a_run_starts_from_a_trained_network(pictures: Path, tmp_path: Path) -> 
     assert notes["licence"] == "CC0-1.0"
     for name, value in network.state_dict().items():
         torch.testing.assert_close(continued.state_dict()[name], value, rtol=0, atol=1e-6)
-    with pytest.raises(ConfigError, match="holds a network of"):
+    with pytest.raises(ConfigError, match="contains a network of"):
         _run(pictures, tmp_path / "third", 1, replace(SETTINGS, width=16), tmp_path / "start.safetensors")
 
 

@@ -12,7 +12,7 @@ import pytest
 from gi_plugin.config import TrainSettings
 from gi_plugin.train import loop
 from gi_plugin.train.data.masks import center
-from gi_plugin.train.evaluation.ablation import ablate, fill_with
+from gi_plugin.train.evaluation.ablation import ablate, network_method
 from gi_plugin.train.evaluation.evaluate import MASK_SETS
 from gi_plugin.train.evaluation.throughput import measure, variants
 from gi_plugin.train.loop import LAST, Budget
@@ -47,7 +47,7 @@ def test_an_ablation_scores_both_settings(pictures: Path, tmp_path: Path, monkey
 def test_a_network_is_a_method_of_the_evaluation() -> None:
     """Known pixels stay, the hole is filled with about the colour around it."""
     image, hole = np.full((96, 96, 3), 200, np.uint8), center(96, 32)
-    filled = fill_with(InpaintingNetwork(NetworkSettings(width=8)))(np.where(hole[..., None], np.uint8(0), image), hole)
+    filled = network_method(InpaintingNetwork(NetworkSettings(width=8)))(np.where(hole[..., None], np.uint8(0), image), hole)
     np.testing.assert_allclose(filled, image, atol=1)
 
 
