@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 import gi_plugin
-from gi_plugin.arrays import Array
-from tests.hooks.pictures import Bytes, picture
+from gi_plugin.arrays import Array, Bytes
+from tests.hooks.pictures import picture
 from tests.hooks.web.web_server import PATIENCE, Server
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 
 import gi_plugin
-from gi_plugin.arrays import Array
+from gi_plugin.arrays import Array, Bools, Bytes
 from gi_plugin.hooks.web.page import is_loopback
-from tests.hooks.pictures import Bools, Bytes, picture
+from tests.hooks.pictures import picture
 from tests.hooks.web import web_server
 from tests.hooks.web.web_server import SETTINGS, Server
 

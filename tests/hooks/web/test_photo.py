@@ -13,13 +13,13 @@ from PIL import Image, ImageCms
 
 import gi_plugin
 from gi_plugin import files
-from gi_plugin.arrays import Array
+from gi_plugin.arrays import Array, Bools
 from gi_plugin.config import Config, HookSettings
 from gi_plugin.errors import ImageError
 from gi_plugin.hooks.web import photo as web_photo
 from gi_plugin.hooks.web.photo import SHOWN, Photo
 from gi_plugin.inpainter import Inpainter, default_inpainter
-from tests.hooks.pictures import Bools, picture
+from tests.hooks.pictures import picture
 
 LIMIT = 10**6
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
