@@ -133,19 +133,36 @@ def test_workers_do_what_one_process_does(pictures: Pictures, tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("cluster")
-def test_a_killed_worker_loses_nothing(pictures: Pictures, tmp_path: Path) -> None:
+def test_a_killed_worker_loses_nothing(pictures: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After SIGKILL during the run every picture has its result and its outcome, and existing results are not written again."""
-    jobs = pictures.good_jobs(tmp_path)
+    killed = tmp_path / "killed"
+
+    class PausingWorker:
+        """Fills the first pictures, and the others only after the kill, so that the kill always comes during the run."""
+
+        def __init__(self, **settings: Any) -> None:
+            from gi_plugin.hooks.ray_cluster.folders import Worker  # noqa: PLC0415  # the real one, in the worker's process
+
+            self.worker = Worker(**settings)
+
+        def __call__(self, batch: RayBatch) -> RayBatch:
+            while batch["job"][0] >= COUNT // 2 and not killed.exists():
+                time.sleep(0.02)
+            return self.worker(batch)
+
+    monkeypatch.setattr(ray_folders, "Worker", PausingWorker)
+    jobs = pictures.good_jobs(tmp_path / "out")
     run = ray_folders.fill_files(jobs, ONE_THREAD, Options())
     outcomes = [next(run)]
     workers = _children("ray::MapWorker", os.getpid())
     written = {job.output: job.output.stat().st_mtime_ns for job in jobs if job.output.exists()}
     assert 0 < len(written) < len(jobs)
     os.kill(workers[0], signal.SIGKILL)
+    killed.touch()
     outcomes += run
     assert sorted(outcome.job.image for outcome in outcomes) == sorted(job.image for job in jobs)
     assert [outcome.error for outcome in outcomes] == [""] * len(jobs)
-    assert _files(tmp_path) == pictures.files
+    assert _files(tmp_path / "out") == pictures.files
     assert {path: path.stat().st_mtime_ns for path in written} == written
 
 
@@ -247,8 +264,8 @@ def test_the_command_on_a_cluster(cluster: str, pictures: Pictures, tmp_path: Pa
     process = _process(str(pictures.good / "in"), str(pictures.good / "masks"), "-o", str(tmp_path), "--ray", "--address", cluster)
     out, err = process.communicate(timeout=300)
     assert (process.returncode, out) == (0, "")
-    assert err.splitlines()[-1].startswith("6 filled, 0 skipped, 0 failed; ")
-    assert _content(spread) == _content(alone)
+    assert err.splitlines()[-1].startswith(f"{COUNT} filled, 0 skipped, 0 failed; ")
+    assert _files(tmp_path) == pictures.files
     assert ray.cluster_resources()["CPU"] == 2
 
 
