@@ -59,7 +59,8 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "hooks.ray_cluster.folders hooks.web.page",
     # the command line
     "cli.diagnosis",
-    "cli.bench cli.engines cli.hosts cli.inpaint cli.training",
+    "cli.train_options",
+    "cli.bench cli.engines cli.evaluation cli.hosts cli.inpaint cli.training",
     "cli.app",
     "cli",
     "__main__",
@@ -69,6 +70,8 @@ DOORS = {  # package: modules outside it that may import it
     "gi_plugin.train": {
         "gi_plugin.bench.gpu",
         "gi_plugin.bench.pictures",
+        "gi_plugin.cli.evaluation",
+        "gi_plugin.cli.train_options",
         "gi_plugin.cli.training",
         "gi_plugin.engines.attention.autograd",
         "gi_plugin.engines.cpu.quantization",
