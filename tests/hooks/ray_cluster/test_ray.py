@@ -169,6 +169,8 @@ def test_a_killed_worker_loses_nothing(pictures: Pictures, tmp_path: Path, monke
 @pytest.mark.usefixtures("cluster")
 def test_a_picture_that_kills_its_workers_is_given_up(pictures: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only this picture fails, with the reason; the other pictures of its task are filled, also with `overwrite`."""
+    jobs = pictures.good_jobs(tmp_path)[:10]
+    deadly = str(jobs[3].image)
 
     class MortalWorker:
         def __init__(self, **settings: Any) -> None:
@@ -178,7 +180,7 @@ def test_a_picture_that_kills_its_workers_is_given_up(pictures: Pictures, tmp_pa
             fill = self.worker.fill
 
             def fill_or_die(batch: RayBatch) -> RayBatch:
-                if any("003" in name for name in batch["image"]):
+                if deadly in batch["image"]:
                     os.kill(os.getpid(), signal.SIGKILL)
                 return fill(batch)
 
@@ -188,10 +190,9 @@ def test_a_picture_that_kills_its_workers_is_given_up(pictures: Pictures, tmp_pa
             return self.worker(batch)
 
     monkeypatch.setattr(ray_folders, "Worker", MortalWorker)
-    jobs = pictures.good_jobs(tmp_path)[:10]
     outcomes = list(ray_folders.fill_files(jobs, ONE_THREAD, Options(), overwrite=True))
     (failed,) = (outcome for outcome in outcomes if outcome.error)
-    assert "003" in failed.job.image.name
+    assert failed.job == jobs[3]
     assert "3 workers died while filling it" in failed.error
     assert [job.output.exists() for job in jobs] == [job != failed.job for job in jobs]
     assert len(outcomes) == len(jobs)
