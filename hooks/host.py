@@ -19,7 +19,7 @@ from gi_plugin.arrays import Array
 
 from .spec import GROUP, plugin_manager
 
-Step = Callable[[Array, Array], Array]
+ImageStep = Callable[[Array, Array], Array]  # takes image and mask, returns the new image
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Host:
             load_plugins(self.manager)
             self.manager.check_pending()
         self.options = dict(options or {})
-        self.steps: dict[str, Step] = {"inpaint": self._inpaint}
+        self.steps: dict[str, ImageStep] = {"inpaint": self._inpaint}
 
     def run(self, image: Array, mask: Array, steps: Sequence[str] = ("inpaint",)) -> Report:
         """Run steps in the given order; each one gets the image of the step before and the same mask.

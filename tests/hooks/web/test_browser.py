@@ -18,7 +18,7 @@ from PIL import Image
 import gi_plugin
 from gi_plugin.arrays import Array, Bytes
 from tests.hooks.pictures import picture
-from tests.hooks.web.web_server import PATIENCE, Server
+from tests.hooks.web.web_server import PATIENCE, PageServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -113,7 +113,7 @@ def _painted(seen: Array) -> int:
 
 
 @pytest.fixture
-def browser(server: Server, tmp_path: Path) -> Iterator[Browser]:
+def browser(server: PageServer, tmp_path: Path) -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright  # noqa: PLC0415  # may not be installed
 
     with sync_playwright() as playwright:

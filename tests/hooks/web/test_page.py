@@ -21,7 +21,7 @@ from gi_plugin.arrays import Array, Bools, Bytes
 from gi_plugin.hooks.web.page import is_loopback
 from tests.hooks.pictures import picture
 from tests.hooks.web import web_server
-from tests.hooks.web.web_server import SETTINGS, Server
+from tests.hooks.web.web_server import SETTINGS, PageServer
 
 if find_spec("gradio") is None:
     pytest.skip("gradio is not installed: pip install 'gi-plugin[ui]'", allow_module_level=True)
@@ -39,7 +39,7 @@ pytestmark = pytest.mark.slow
 class Visitor:
     """A visitor who uses the page through Gradio's own client."""
 
-    def __init__(self, server: Server, folder: Path) -> None:
+    def __init__(self, server: PageServer, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
         self._folder = folder
         self._client = Client(
@@ -83,7 +83,7 @@ def _large(seed: int) -> tuple[Bytes, Bools]:
     return large, hole
 
 
-def test_twenty_visitors_at_once(server: Server, tmp_path: Path) -> None:
+def test_twenty_visitors_at_once(server: PageServer, tmp_path: Path) -> None:
     """All visitors get their own photo back, filled, and the server needs little more memory than for one visitor."""
 
     def visit(seed: int, start: threading.Barrier) -> tuple[Bytes, Bools, str]:
@@ -104,7 +104,7 @@ def test_twenty_visitors_at_once(server: Server, tmp_path: Path) -> None:
     assert server.peak - before < GROWTH
 
 
-def test_more_than_can_wait_are_refused(server: Server, tmp_path: Path) -> None:
+def test_more_than_can_wait_are_refused(server: PageServer, tmp_path: Path) -> None:
     """While one fill runs and the queue is full, further requests are refused with a message; the fill itself succeeds."""
     visitor, (photo, mask) = Visitor(server, tmp_path), picture()
     visitor.load(photo)
@@ -121,7 +121,7 @@ def test_more_than_can_wait_are_refused(server: Server, tmp_path: Path) -> None:
     np.testing.assert_array_equal(filled, gi_plugin.inpaint(photo, mask))
 
 
-def test_a_second_round_starts_from_the_result(server: Server, tmp_path: Path) -> None:
+def test_a_second_round_starts_from_the_result(server: PageServer, tmp_path: Path) -> None:
     """The second round fills the result of the first."""
     visitor, (image, mask) = Visitor(server, tmp_path), picture()
     visitor.load(image)
@@ -143,7 +143,7 @@ def test_a_second_round_starts_from_the_result(server: Server, tmp_path: Path) -
     ],
     ids=["no photo", "nothing painted", "all painted", "too large", "broken"],
 )
-def test_errors_are_shown(server: Server, tmp_path: Path, photo: Array | bytes | None, mask: Bools | None, message: str) -> None:
+def test_errors_are_shown(server: PageServer, tmp_path: Path, photo: Array | bytes | None, mask: Bools | None, message: str) -> None:
     """A visitor sees the text of our error."""
     visitor = Visitor(server, tmp_path)
     with pytest.raises(AppError, match=f"^{message}"):  # noqa: PT012  # either call may raise
@@ -153,7 +153,7 @@ def test_errors_are_shown(server: Server, tmp_path: Path, photo: Array | bytes |
             visitor.fill(mask)
 
 
-def test_going_on_without_a_result_is_an_error(server: Server, tmp_path: Path) -> None:
+def test_going_on_without_a_result_is_an_error(server: PageServer, tmp_path: Path) -> None:
     """*Go on with the result* before the first fill shows an error."""
     with pytest.raises(AppError, match="there is no result"):
         Visitor(server, tmp_path).go_on()
@@ -175,24 +175,24 @@ def test_going_on_without_a_result_is_an_error(server: Server, tmp_path: Path) -
         ("POST", "gradio_api/component_server", 404),
     ],
 )
-def test_the_gate(server: Server, method: str, address: str, status: int) -> None:
+def test_the_gate(server: PageServer, method: str, address: str, status: int) -> None:
     """The addresses of the page answer; Gradio's other addresses, and files outside the server's folder, are refused."""
     assert httpx.request(method, server.address + address).status_code == status
 
 
-def test_long_requests_are_refused(server: Server) -> None:
+def test_long_requests_are_refused(server: PageServer) -> None:
     """A request other than an upload must not be larger than 1 MiB."""
     assert _join(server, _step_number(server, "load"), "x" * 2**20).status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE
 
 
-def test_files_above_the_limit_are_refused(server: Server) -> None:
+def test_files_above_the_limit_are_refused(server: PageServer) -> None:
     """An upload of more than 300 MB is refused with a message, and no part of it stays on the disk."""
     answer = httpx.post(f"{server.address}gradio_api/upload", files={"files": ("photo.png", _Zeros(301 * 2**20))}, timeout=120)
     assert (answer.status_code, answer.text) == (413, f"File size exceeded maximum allowed size of {300 * 2**20} bytes.")
     assert sum(path.stat().st_size for path in (server.folder / "tmp").rglob("*") if path.is_file()) < 100 * 2**20
 
 
-def test_only_uploaded_files_are_taken(server: Server, tmp_path: Path) -> None:
+def test_only_uploaded_files_are_taken(server: PageServer, tmp_path: Path) -> None:
     """A request cannot make the server read a picture that was not uploaded, or download one."""
     Image.fromarray(picture()[0]).save(tmp_path / "mine.png")
     step = _step_number(server, "load")
@@ -203,7 +203,7 @@ def test_only_uploaded_files_are_taken(server: Server, tmp_path: Path) -> None:
     assert (answer.status_code, answer.text) == (403, "Files are uploaded, not fetched from an address.")
 
 
-def test_no_other_machine_is_contacted(server: Server, tmp_path: Path) -> None:
+def test_no_other_machine_is_contacted(server: PageServer, tmp_path: Path) -> None:
     """The page names no scripts, styles or pictures of other hosts, and the server has connected to and looked up this machine only."""
     visitor, (image, mask) = Visitor(server, tmp_path), picture()
     visitor.load(image)
@@ -225,7 +225,7 @@ def test_it_ends_clean(engine_cache: str, tmp_path: Path) -> None:
         assert [path for path in (server.folder / "tmp").rglob("*") if path.is_file()] == []
 
 
-def test_a_port_in_use_is_an_error(server: Server, engine_cache: str, tmp_path: Path) -> None:
+def test_a_port_in_use_is_an_error(server: PageServer, engine_cache: str, tmp_path: Path) -> None:
     """A second server on the same port ends with exit code 2, a message, and no file left behind."""
     port = server.address.rstrip("/").rpartition(":")[2]
     second = web_server.start(tmp_path / "second", SETTINGS, engine_cache, "--port", port)
@@ -264,13 +264,13 @@ class _Zeros:
         return bytes(part)
 
 
-def _step_number(server: Server, name: str) -> int:
+def _step_number(server: PageServer, name: str) -> int:
     """Gradio's number of a function of the page."""
     steps = httpx.get(f"{server.address}config").json()["dependencies"]
     return next(int(step["id"]) for step in steps if step["api_name"] == name)
 
 
-def _join(server: Server, step: int, value: object, visit: str = "visit", client: httpx.Client | None = None) -> httpx.Response:
+def _join(server: PageServer, step: int, value: object, visit: str = "visit", client: httpx.Client | None = None) -> httpx.Response:
     """Send a raw request to the queue, without Gradio's client."""
     body = json.dumps({"data": [value], "fn_index": step, "session_hash": visit})
     address, headers = f"{server.address}gradio_api/queue/join", {"content-type": "application/json"}

@@ -50,7 +50,7 @@ PATIENCE = 180  # seconds: limit for a start on a busy machine, with compiling t
 
 
 @dataclass(frozen=True)
-class Server:
+class PageServer:
     """A running `gi-plugin ui`."""
 
     address: str
@@ -106,11 +106,11 @@ def start(folder: Path, settings: str, engine_cache: str, *arguments: str) -> su
 
 
 @contextmanager
-def running(folder: Path, settings: str, engine_cache: str) -> Iterator[Server]:
+def running(folder: Path, settings: str, engine_cache: str) -> Iterator[PageServer]:
     """Start a server, wait until it answers, and end it after the `with` block."""
     process = start(folder, settings, engine_cache, "--port", str(free_port()))
     try:
-        yield Server(_address(process, folder / "output.txt"), process, folder)
+        yield PageServer(_address(process, folder / "output.txt"), process, folder)
     finally:
         process.kill()
         process.wait()
