@@ -46,9 +46,9 @@ class TryCounter:
 class Worker(InpaintFiles):
     """The worker of `fill_files`. Errors that affect the whole run go into a column; a picture that keeps killing workers is given up."""
 
-    def __init__(self, tries: Any, **settings: Any) -> None:
+    def __init__(self, try_counter: Any, **settings: Any) -> None:
         super().__init__(**settings)
-        self._tries = tries
+        self._try_counter = try_counter
 
     def __call__(self, batch: RayBatch) -> RayBatch:
         """Fill the pictures of a task, one by one if a worker died during an earlier try of the task."""
@@ -72,11 +72,11 @@ class Worker(InpaintFiles):
             error = f"{batch['image'][0]}: {MAX_TRIES} workers died while filling it; it may need more memory than a worker has"
             return {**batch, "error": [error], "fatal": [""]}
         done = self.fill(batch)
-        self._tries.end.remote(key)
+        self._try_counter.end.remote(key)
         return done
 
     def _begin(self, key: str) -> int:
-        return int(_ray().get(self._tries.begin.remote(key)))
+        return int(_ray().get(self._try_counter.begin.remote(key)))
 
 
 @contextmanager
@@ -84,16 +84,15 @@ def connected(address: str | None) -> Iterator[None]:
     """Connect to Ray inside a `with` block.
 
     :param address: of a cluster; "auto" is the cluster of this machine; None starts Ray on this machine alone.
-
     :raises MissingDependency: if Ray is not installed.
     :raises EngineError: if there is no cluster at the address, or Ray does not start.
     """
     ray = _ray()
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # send no usage statistics
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
-    own = {} if address else {"include_dashboard": False}
+    local_settings = {} if address else {"include_dashboard": False}
     try:
-        ray.init(address=address or "local", logging_level=logging.ERROR, log_to_driver=False, **own)
+        ray.init(address=address or "local", logging_level=logging.ERROR, log_to_driver=False, **local_settings)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise EngineError(f"Ray cannot be used{f' at {address}' if address else ''}: {_brief(error)}") from error
     with redirect_stdout(sys.stderr):  # Ray reports dead workers on stdout, even at shutdown; stdout is for the command's result
@@ -120,13 +119,13 @@ def fill_files(
     ray = _ray()
     config = replace(config, model=ModelSettings(str(Path(config.model.path).expanduser().absolute()) if config.model.path else ""))
     settings = {"config": config, "overwrite": overwrite, "dilate": options.dilate, "mask_alpha": options.mask_alpha}
-    tries = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(TryCounter).remote()
+    try_counter = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(TryCounter).remote()
     size, gpus = workers(ray, config)
     block = min(MAX_BLOCK, math.ceil(len(jobs) / (4 * size)))
     rows = [{"job": number, **_paths(job)} for number, job in enumerate(jobs)]
     dataset = ray.data.from_items(rows, override_num_blocks=math.ceil(len(rows) / block)).map_batches(
         Worker,
-        fn_constructor_kwargs={"tries": tries, **settings},
+        fn_constructor_kwargs={"try_counter": try_counter, **settings},
         compute=ray.data.ActorPoolStrategy(size=min(size, len(rows)), max_tasks_in_flight_per_actor=2),
         num_cpus=1,
         num_gpus=gpus,

@@ -6,6 +6,7 @@ import json
 import re
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from itertools import repeat
@@ -113,7 +114,7 @@ def test_more_than_can_wait_are_refused(server: PageServer, tmp_path: Path) -> N
             running = pool.submit(visitor.fill, mask)
             _wait_for(held)
             step = _step_number(server, "load")
-            answers = [_join(server, step, None, f"visit{number}", client) for number in range(WAITING + 5)]
+            answers = [_join(server, step, None, f"visit{number}", client.post) for number in range(WAITING + 5)]
             assert not running.done()
         filled, _, _ = running.result()
     assert [answer.status_code for answer in answers] == WAITING * [httpx.codes.OK] + 5 * [httpx.codes.SERVICE_UNAVAILABLE]
@@ -270,11 +271,13 @@ def _step_number(server: PageServer, name: str) -> int:
     return next(int(step["id"]) for step in steps if step["api_name"] == name)
 
 
-def _join(server: PageServer, step: int, value: object, visit: str = "visit", client: httpx.Client | None = None) -> httpx.Response:
+def _join(
+    server: PageServer, step: int, value: object, visit: str = "visit", post: Callable[..., httpx.Response] = httpx.post
+) -> httpx.Response:
     """Send a raw request to the queue, without Gradio's client."""
     body = json.dumps({"data": [value], "fn_index": step, "session_hash": visit})
     address, headers = f"{server.address}gradio_api/queue/join", {"content-type": "application/json"}
-    return (client or httpx).post(address, content=body, headers=headers, timeout=60)
+    return post(address, content=body, headers=headers, timeout=60)
 
 
 def _wait_for(path: Path) -> None:
