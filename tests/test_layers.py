@@ -17,7 +17,7 @@ from tests import product
 
 MODULES = product.files()
 LADDER = (  # from low to high, each module once; a module imports only from rungs below its own
-    "errors arrays atomic models openvino_core cli.stopping bench folder_run",
+    "errors arrays atomic models openvino_core cli.stopping files.quiet bench folder_run",
     "gi_plugin",  # __init__: it exports names of errors at once, and names of inpainter on first use
     "config image network_file bench.sample bench.timing",
     "planning options cli.terminal files.modes files.png files.sheet",
