@@ -181,17 +181,17 @@ def test_nothing_is_cast_twice_or_for_nothing(networks: dict[str, onnx.ModelProt
 
 
 def test_rounding_errors_are_less_than_a_level(networks: dict[str, onnx.ModelProto]) -> None:
-    """Within the hole, in levels of 255: fp16 changes it by less than 0.1 on average and 1 at most, bf16 by 8 times as much.
+    """In the hole, fp16 changes the picture by less than 0.03 of 255 on average and 0.2 at most, bf16 by less than 8 times as much.
 
-    Measured with the packaged network: 0.010 and 0.055, bf16 0.15 and 0.64; bf16 has 3 bits less.
+    Measured with the packaged network: fp16 0.004 and 0.022, bf16 0.027 and 0.117. bf16 has 3 bits less.
     """
-    window = _window(96)
+    window = _window(72)
     pictures: dict[str, Any] = {}
     for precision, model in networks.items():
         evaluator = ReferenceEvaluator(network_file.expanded(model), new_ops=[Conv, MatMul, Elu])
         pictures[precision], matches = cast("list[Array]", evaluator.run(None, window))
-        assert matches.shape == (1, 144)
-    for precision, mean, largest in (("fp16", 0.1, 1.0), ("bf16", 0.8, 8.0)):
+        assert matches.shape == (1, 81)
+    for precision, mean, largest in (("fp16", 0.03, 0.2), ("bf16", 0.24, 1.6)):
         difference = _in_hole(np.abs(pictures[precision] - pictures["fp32"]), window)
         assert 0 < difference.mean() < mean  # 0 would mean that nothing was rounded
         assert difference.max() < largest
@@ -199,11 +199,11 @@ def test_rounding_errors_are_less_than_a_level(networks: dict[str, onnx.ModelPro
 
 
 def test_another_runtime_accepts_the_network(networks: dict[str, onnx.ModelProto]) -> None:
-    """OpenVINO runs the same graphs: fp16, which it computes in fp32, gives the same picture, bf16 one within its rounding.
+    """OpenVINO runs the same networks. It computes fp16 in fp32, so the picture is the same; bf16 differs by its rounding errors.
 
-    Measured: 0 and 0.41 of 255 on average.
+    Measured: fp16 0 and bf16 0.57 of 255 on average.
     """
-    window, core = _window(256), CORE
+    window, core = _window(128), CORE
     pictures = {}
     for precision, model in networks.items():
         read = core.read_model(network_file.expanded(model).SerializeToString())
