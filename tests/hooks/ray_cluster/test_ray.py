@@ -272,7 +272,7 @@ def test_the_command_on_a_cluster(cluster: str, pictures: Pictures, tmp_path: Pa
 
 @pytest.mark.usefixtures("cluster")
 def test_the_command_with_a_ray_of_its_own(tmp_path: Path) -> None:
-    """Ctrl-C ends the command with complete files, and a line that states their number; no partial file and no process is left."""
+    """After Ctrl-C every existing result is complete, the last line states their number, and no process is left."""
     mixed.make_good(tmp_path / "in", tmp_path / "masks", 60)
     jobs = folders.jobs_of(tmp_path / "in", tmp_path / "masks", tmp_path / "out")
     process = _process(str(tmp_path / "in"), str(tmp_path / "masks"), "-o", str(tmp_path / "out"), "--ray")
@@ -301,7 +301,7 @@ def _is_running(number: int) -> bool:
 
 @pytest.mark.usefixtures("cluster")
 def test_the_documents_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The Python examples of docs/ray.md run as they are, in one process, and fill the pictures."""
+    """The Python examples of docs/ray.md run unchanged and fill the pictures."""
     monkeypatch.chdir(tmp_path)
     mixed.make_good(tmp_path / "photos", tmp_path / "masks", 2, ["rgb"])
     for folder in ("photos", "masks"):
