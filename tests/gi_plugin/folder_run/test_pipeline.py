@@ -124,25 +124,25 @@ def test_an_interrupt_leaves_a_picture_at_its_next_window(inpainter: Inpainter, 
     Image.fromarray(pixels).save(tmp_path / "in.png")
     Image.fromarray(hole).save(tmp_path / "mask.png")
     outputs = [tmp_path / f"out{number}.png" for number in range(5)]
-    begun, closed, windows = threading.Event(), threading.Event(), [0]
+    begun, closed, windows, streams = threading.Event(), threading.Event(), list[int](), inpainter.config.engine.streams
 
     class Counted:
-        """An engine that counts its windows, and after the first one waits until it is closed."""
+        """An engine that counts its windows. Every picture in progress gets its first window; the second one waits for `close`."""
 
         def __init__(self, config: Config, window: int) -> None:
             self._engine = open_engine(config, window)
             self.batch, self.window, self.backend = self._engine.batch, window, self._engine.backend
 
         def __call__(self, *arguments: Any) -> Any:
-            windows[0] += 1
-            if begun.is_set():
-                closed.wait(60)
-            begun.set()
+            windows.append(self.window)
+            if len(windows) == streams:
+                begun.set()
+            (closed if begun.is_set() and len(windows) > streams else begun).wait(60)
             return self._engine(*arguments)
 
         def close(self) -> None:
-            closed.set()
             self._engine.close()
+            closed.set()
 
     counting = Inpainter(inpainter.config, Counted)
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -155,7 +155,7 @@ def test_an_interrupt_leaves_a_picture_at_its_next_window(inpainter: Inpainter, 
     finally:
         interrupt.join()
         signal.signal(signal.SIGINT, previous)
-    assert 1 <= windows[0] < len(plan(hole > 0))
+    assert streams <= len(windows) < len(plan(hole > 0))
     assert not any(output.exists() for output in outputs)
     assert counting(pixels[:, :600], hole[:, :600]).shape == (600, 600, 3)
 
