@@ -29,7 +29,7 @@ LAST, BEST = "last.safetensors", "best.safetensors"
 ENDLESS = 2**40
 SAVE_SECONDS = 120.0  # least time between two saves of the state
 REPORT_STEPS, REPORT_SECONDS = 10, 5.0  # a report comes after this many steps or seconds, whichever is first
-GRID = 8  # validation pictures in a TensorBoard grid
+GRID = 8  # pictures per validation batch; TensorBoard shows those of the first batch
 EXPLODED = 10.0  # a loss above this many times its running mean ends the run
 
 

@@ -103,7 +103,7 @@ class Samples(Dataset[Batch]):
             source = self.sources[random.integers(len(self.sources))]
             try:
                 picture = decode(source.read(), self.settings.crop)
-            except Exception:  # noqa: BLE001  # decoders raise many kinds
+            except Exception:  # noqa: BLE001  # decoders raise many types of errors
                 picture = None
             if picture is not None:
                 return _random_crop(random, picture, self.settings), skipped

@@ -129,7 +129,7 @@ def _crop(source: Source) -> Bytes | None:
     """Return the centre crop of a picture, or None if the picture is too small or broken."""
     try:
         picture = decode(source.read(), SIZE)
-    except Exception:  # noqa: BLE001  # decoders raise many kinds
+    except Exception:  # noqa: BLE001  # decoders raise many types of errors
         return None
     if picture is None:
         return None

@@ -22,7 +22,7 @@ DILATIONS = (2, 4, 8, 16)
 class NetworkSettings:
     """Settings that determine the structure of a network; they are stored in the network file."""
 
-    width: int = 32  # channels of the first layer; every other width is a multiple of it
+    width: int = 32  # channels of the first layer; the channels of all other layers are proportional to it
     attention: bool = True  # False: the paper's baseline without contextual attention
     fill: BaseFill = "smooth"  # "grey": the hole starts empty, as in the paper; "smooth": it starts as `smooth_base`
 
@@ -75,7 +75,7 @@ class Upsampled(nn.Module):
         self.convolutions = Convolutions(*layers)
 
     def forward(self, features: Tensor) -> Tensor:
-        """[N, C, H, W] -> [N, C', 2H, 2W]."""
+        """Map features [N, C, H, W] to [N, C', 2H, 2W]."""
         result: Tensor = self.convolutions(functional.interpolate(features, scale_factor=2.0, mode="nearest"))
         return result
 
