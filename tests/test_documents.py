@@ -72,8 +72,7 @@ def test_every_fault_has_its_test() -> None:
     """Every row of the table in docs/reliability.md names a test, and each named test exists."""
     text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
     rows = [row for row in text.splitlines() if row.startswith("| ") and not row.startswith(("| fault", "| **"))]
-    for row in rows:
-        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row)
-        assert named, row
-        for file, test in named:
-            assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), test
+    named = {row: re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row) for row in rows}
+    assert [row for row, tests in named.items() if not tests] == []
+    pairs = [pair for tests in named.values() for pair in tests]
+    assert [test for file, test in pairs if f"def {test}(" not in (ROOT / file).read_text(encoding="utf-8")] == []
