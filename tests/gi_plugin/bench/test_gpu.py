@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -26,70 +26,85 @@ def _not_built(*_: object) -> Any:
     raise EngineMissing("engines are not built in this test")
 
 
-@pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> list[GpuRow]:
-    """All rows of the smallest window. Because fp16 is slow on a CPU, every form runs only twice."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gpu_check, "RUNS", 1)
-        patch.setattr(gpu_check, "WARM", 0)
-        patch.setattr(gpu_check, "build_engine", _not_built)
-        config = Config(engine=EngineSettings(cache=str(tmp_path_factory.mktemp("cache"))))
-        return list(gpu_check.check(config, [72], "cpu", lambda _: None))
+class Clock:
+    """A clock by which every timed call takes SECONDS. It counts the floating-point operations of the calls."""
 
+    def __init__(self) -> None:
+        self.operations: list[int] = []
 
-@pytest.fixture
-def operations(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Replace the clock: every call takes SECONDS. The floating-point operations of the calls are collected here."""
-    counted: list[int] = []
-
-    def in_turns(calls: Mapping[str, Callable[[], object]], turns: int, _warm: int) -> dict[str, list[float]]:
+    def in_turns(self, calls: Mapping[str, Callable[[], object]], turns: int, _warm: int) -> dict[str, list[float]]:
+        """Run every call once, instead of timing it."""
         for call in calls.values():
             with FlopCounterMode(display=False) as counter:
                 call()
-            counted.append(counter.get_total_flops())
+            self.operations.append(counter.get_total_flops())
         return {name: [SECONDS] * turns for name in calls}
 
-    monkeypatch.setattr(gpu_check, "in_turns", in_turns)
-    return counted
+
+class Checked(NamedTuple):
+    """The rows of one check, and the operations of all timed calls."""
+
+    rows: list[GpuRow]
+    operations: list[int]
 
 
-def test_every_form_has_a_row(rows: list[GpuRow]) -> None:
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory: pytest.TempPathFactory) -> Checked:
+    """Check the smallest window. Because fp16 is slow on a CPU, this is done once, with one call per form."""
+    clock = Clock()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gpu_check, "in_turns", clock.in_turns)
+        patch.setattr(gpu_check, "build_engine", _not_built)
+        config = Config(engine=EngineSettings(cache=str(tmp_path_factory.mktemp("cache"))))
+        rows = list(gpu_check.check(config, [72], "cpu", lambda _: None))
+    return Checked(rows, clock.operations)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Replace the clock of the check."""
+    clock = Clock()
+    monkeypatch.setattr(gpu_check, "in_turns", clock.in_turns)
+    return clock
+
+
+def test_every_form_has_a_row(checked: Checked) -> None:
     """There are rows for the attention step, PyTorch in both precisions, and both TensorRT packages."""
-    assert [(row.form, row.precision) for row in rows] == [
+    assert [(row.form, row.precision) for row in checked.rows] == [
         ("attention: PyTorch", "fp32"),
         ("PyTorch eager", "fp32"),
         ("PyTorch eager", "fp16"),
         ("tensorrt", "fp16"),
         ("tensorrt-rtx", "fp16"),
     ]
-    assert {row.window for row in rows} == {72}
+    assert {row.window for row in checked.rows} == {72}
 
 
-def test_rows_have_figures_or_say_why_not(rows: list[GpuRow]) -> None:
+def test_rows_have_figures_or_a_reason(checked: Checked) -> None:
     """A form that ran has a time and a difference from fp32 that fits its precision; one that could not run has a reason."""
-    measured = {row.precision: row for row in rows if row.form == "PyTorch eager"}
+    measured = {row.precision: row for row in checked.rows if row.form == "PyTorch eager"}
     assert all(row.milliseconds and row.times_floor for row in measured.values())
     assert measured["fp32"].difference == pytest.approx(0, abs=1e-3)
     assert 0 < (measured["fp16"].difference or 0) < 0.5
-    for row in rows[-2:]:
+    for row in checked.rows[-2:]:
         assert (row.milliseconds, row.note) == (None, "engines are not built in this test")
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.float16])
-def test_the_matrix_rate_is_operations_per_second(operations: list[int], kind: torch.dtype) -> None:
+def test_the_matrix_rate_is_operations_per_second(clock: Clock, kind: torch.dtype) -> None:
     """The rate is the number of operations that PyTorch counts in the timed product, divided by its time."""
     rate = gpu_check.matrix_rate("cpu", kind)
-    assert operations == [2 * 256**3]
-    assert rate == pytest.approx(operations[0] / SECONDS)
+    assert clock.operations == [2 * 256**3]
+    assert rate == pytest.approx(clock.operations[0] / SECONDS)
 
 
-@pytest.mark.usefixtures("operations")
+@pytest.mark.usefixtures("clock")
 def test_the_copy_rate_counts_reading_and_writing() -> None:
     """A copy of 4 MiB reads and writes 4 MiB each."""
     assert gpu_check.copy_rate("cpu") == pytest.approx(2 * 4 * 2**20 / SECONDS)
 
 
-@pytest.mark.usefixtures("operations")
+@pytest.mark.usefixtures("clock")
 def test_a_row_has_the_median_and_its_ratio_to_the_floor() -> None:
     """The time is in milliseconds; without a floor there is no ratio, and on a CPU no GPU memory."""
     row = gpu_check.timed_row(GpuRow("form", 72, "fp32"), lambda: None, "cpu", SECONDS / 5)
@@ -97,13 +112,12 @@ def test_a_row_has_the_median_and_its_ratio_to_the_floor() -> None:
     assert gpu_check.timed_row(GpuRow("form", 72, "fp32"), lambda: None, "cpu", None).times_floor is None
 
 
-def test_the_floor_of_the_network_is_its_operations_at_the_measured_rate(operations: list[int]) -> None:
-    """With every call at SECONDS, a row's ratio to the floor is the operations of the matrix product / those of the network."""
-    config = Config(engine=EngineSettings(backend="torch"))
-    rows = {(row.form, row.precision): row for row in gpu_check.check(config, [72], "cpu", lambda _: None) if row.form == "PyTorch eager"}
-    product, network = operations[0], operations[4]  # products in fp32 and fp16, copy, attention step, network in fp32 and fp16
-    assert rows["PyTorch eager", "fp32"].times_floor == pytest.approx(product / network)
-    assert rows["PyTorch eager", "fp16"].times_floor == pytest.approx(product / network)
+def test_the_floor_of_the_network_is_its_operations_at_the_measured_rate(checked: Checked) -> None:
+    """As all calls take the same time, a row's ratio to the floor is the operations of the matrix product / those of the network."""
+    product, product_fp16, copy, _, network, network_fp16 = checked.operations
+    assert (product_fp16, copy, network_fp16) == (product, 0, network)
+    ratios = [row.times_floor for row in checked.rows if row.form == "PyTorch eager"]
+    assert ratios == pytest.approx([product / network] * 2)
 
 
 def test_the_result_file_is_named_after_the_gpu() -> None:
