@@ -1,6 +1,6 @@
-"""A pipeline over a folder that reads, fills and writes at the same time: python batch_pipeline.py PHOTOS MASKS OUT.
+"""Fill every photo of a folder, four at a time: python batch_pipeline.py PHOTOS MASKS OUT.
 
-A mask has the name of its photo. Four photos are in work at once, whatever the folder holds; what fails is named, and the rest is finished.
+The mask of a photo has the same file name. Failed photos are listed at the end and do not stop the others.
 """
 
 import sys
@@ -16,11 +16,11 @@ WORKERS = 4
 
 
 def main(photos: Path, masks: Path, out: Path) -> int:
-    """Fill every photo and return how many failed."""
-    host = Host(options={"dilate": 1})  # one for all threads: the engine is opened once
-    host.steps["keep three channels"] = lambda image, _mask: image[..., :3]  # a step of the pipeline's own
+    """Fill every photo and return the number of failures."""
+    host = Host(options={"dilate": 1})  # shared by all threads, so that the engine is opened once
+    host.steps["keep three channels"] = lambda image, _mask: image[..., :3]  # an extra step of this pipeline
 
-    def work(photo: Path) -> str:
+    def fill(photo: Path) -> str:
         try:
             report = host.run(io.imread(photo), io.imread(masks / photo.name), ("inpaint", "keep three channels"))
             io.imsave(out / photo.name, report.image, check_contrast=False)
@@ -31,7 +31,7 @@ def main(photos: Path, masks: Path, out: Path) -> int:
 
     out.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(WORKERS) as pool:
-        failures = [text for text in pool.map(work, sorted(photos.glob("*.png"))) if text]
+        failures = [text for text in pool.map(fill, sorted(photos.glob("*.png"))) if text]
     for text in failures:
         print(text, file=sys.stderr)
     return len(failures)

@@ -1,4 +1,4 @@
-"""A host of inpainting plugins in 12 lines: python host.py PHOTO MASK OUT."""
+"""A host for inpainting plugins in 12 lines: python host.py PHOTO MASK OUT."""
 
 import sys
 

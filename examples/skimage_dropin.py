@@ -1,4 +1,4 @@
-"""The call of scikit-image's inpainting with our function in its place: python skimage_dropin.py."""
+"""Replace scikit-image's inpainting function by ours in the same call: python skimage_dropin.py."""
 
 import numpy as np
 from skimage import data, img_as_float
@@ -15,7 +15,7 @@ damaged = np.where(mask[..., None], 0, photo)
 
 
 def show(name: str, picture: np.ndarray) -> None:
-    """Print what a function gave, and how far it is from the photo."""
+    """Print shape, dtype and error of a result."""
     print(f"{name}: {picture.shape} {picture.dtype}, error {normalized_root_mse(photo, picture):.4f}")
 
 

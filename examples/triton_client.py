@@ -1,6 +1,6 @@
 """Fill the hole of a picture on a Triton Inference Server: python triton_client.py PHOTO MASK OUT [HOST:PORT].
 
-Needs `pip install 'tritonclient[grpc]' scikit-image`, and not gi-plugin: see docs/triton-server.md for the server.
+The client needs `pip install 'tritonclient[grpc]' scikit-image`, but not gi-plugin. docs/triton-server.md describes the server.
 """
 
 import sys
@@ -11,7 +11,7 @@ from skimage import io
 
 
 def inputs_of(image: np.ndarray, mask: np.ndarray) -> list[triton.InferInput]:
-    """What the model `gi_inpaint` takes: image uint8 [H, W, C] with C in 1, 3, 4, and mask uint8 [H, W], non-zero = missing."""
+    """Make the inputs of the model `gi_inpaint`: image uint8 [H, W, C] with C = 1, 3 or 4, and mask uint8 [H, W], non-zero = missing."""
     image = image[..., None] if image.ndim == 2 else image
     inputs = []
     for name, values in (("image", image), ("mask", mask)):
@@ -21,7 +21,7 @@ def inputs_of(image: np.ndarray, mask: np.ndarray) -> list[triton.InferInput]:
 
 
 def main(photo: str, mask: str, out: str, server: str = "localhost:8001") -> None:
-    """Send one picture and save the answer."""
+    """Send one picture to the server and save the result."""
     with triton.InferenceServerClient(server) as client:
         answer = client.infer("gi_inpaint", inputs_of(io.imread(photo), io.imread(mask)))
     filled = answer.as_numpy("filled")

@@ -1,3 +1,3 @@
-"""The pluggy side: the hook's specification, our plugin, and the smallest host."""
+"""Integration into hosts: the pluggy hook, our plugin, a small host, and adapters for other programs."""
 
 from __future__ import annotations

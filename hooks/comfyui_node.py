@@ -1,6 +1,7 @@
 """A node for ComfyUI: image and mask in, filled image out.
 
-A file in ComfyUI's custom_nodes folder makes it known: `from gi_plugin.hooks.comfyui_node import *` (see docs/comfyui.md).
+To install it, put a file with the line `from gi_plugin.hooks.comfyui_node import *` into ComfyUI's custom_nodes folder (see
+docs/comfyui.md).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ __all__ = ["NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS"]
 
 
 class ContextualAttentionInpaint:
-    """Fills what the mask marks; the names of its attributes are ComfyUI's."""
+    """ComfyUI node that fills the masked part of images. ComfyUI defines the names of its attributes."""
 
     CATEGORY = "image/inpainting"
     DESCRIPTION = "Fills the masked part of an image with a contextual-attention network (gi-plugin). Known pixels stay as they are."
@@ -30,12 +31,12 @@ class ContextualAttentionInpaint:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, dict[str, Any]]:  # noqa: N802  # ComfyUI's name
-        """Inputs by name: their type, and for a number its range."""
+        """Return the inputs by name: the type of each, and the range of a number."""
         return {
             "required": {
                 "image": ("IMAGE",),
                 "mask": ("MASK",),
-                "grow_mask": ("INT", {"default": 0, "min": 0, "max": 64, "tooltip": "Pixels by which the hole is grown first."}),
+                "grow_mask": ("INT", {"default": 0, "min": 0, "max": 64, "tooltip": "Grow the hole by this many pixels first."}),
             }
         }
 
@@ -43,11 +44,12 @@ class ContextualAttentionInpaint:
         """Fill the holes of a batch of images.
 
         :param image: [B, H, W, C] float in [0, 1].
-        :param mask: [B, H, W], or [1, H, W] or [H, W] for all images; 1 = missing. An image without a hole is returned as it is.
-        :return: one tensor like `image`, on its device.
-        :raises ImageError: if image and mask do not belong together.
+        :param mask: float [B, H, W], or [1, H, W] or [H, W] for all images; 1 = missing. An image with an empty mask is returned unchanged.
+        :param grow_mask: pixels by which the hole is grown first.
+        :return: one tensor of the shape, dtype and device of `image`.
+        :raises ImageError: if the number or the size of the masks does not match the images.
         """
-        import torch  # noqa: PLC0415  # ComfyUI brings it; no other host needs it
+        import torch  # noqa: PLC0415  # ComfyUI installs it; no other host needs it
 
         images, masks = image.detach().cpu().float().numpy(), mask.detach().cpu().float().numpy()
         masks = masks[None] if masks.ndim == 2 else masks
@@ -58,7 +60,7 @@ class ContextualAttentionInpaint:
 
 
 def _fill(image: np.ndarray[Any, Any], mask: np.ndarray[Any, Any], grow: int) -> Any:
-    if not mask.any():  # ComfyUI's loader gives a picture without alpha an empty mask of 64 x 64
+    if not mask.any():  # *Load Image* outputs an empty 64 x 64 mask for a picture without alpha
         return image
     return inpaint(image=image, mask=mask, options={"dilate": grow})
 

@@ -1,6 +1,6 @@
-"""The smallest real host: load plugins, run named steps over an image, report what ran.
+"""A small host: load plugins, run named steps on an image, and measure the time of each step.
 
-A model for your own host; `python -m gi_plugin.hooks.host IMAGE MASK OUT` runs it on files.
+Use it as a template for your own host. `python -m gi_plugin.hooks.host IMAGE MASK OUT` runs it on files.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from gi_plugin.arrays import Array
 
 from .spec import GROUP, plugin_manager
 
-Step = Callable[[Array, Array], Array]
+ImageStep = Callable[[Array, Array], Array]  # takes image and mask, returns the new image
 
 
 @dataclass(frozen=True)
 class Report:
-    """The picture after the last step, and what each step took in seconds."""
+    """The image after the last step, and the duration of each step in seconds."""
 
     image: Array
     seconds: dict[str, float] = field(default_factory=dict)
 
 
 def load_plugins(manager: pluggy.PluginManager, group: str = GROUP) -> list[str]:
-    """Register every installed plugin of an entry-point group; one that fails to load is reported and left out.
+    """Register every installed plugin of an entry-point group. A plugin that fails to load is skipped with a warning.
 
-    pluggy's own `load_setuptools_entrypoints` lets the first failing import end the host.
+    pluggy's own `load_setuptools_entrypoints` raises the error of the first plugin whose import fails.
 
-    :return: one line per plugin that could not be loaded.
+    :return: one line per plugin that failed to load.
     """
     failures = []
     for point in entry_points(group=group):
@@ -43,15 +43,19 @@ def load_plugins(manager: pluggy.PluginManager, group: str = GROUP) -> list[str]
             continue
         try:
             manager.register(point.load(), name=point.name)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a stranger's module raises must not end the host
-            manager.unregister(name=point.name)  # pluggy 1.6 keeps what failed its check, and the hooks added by then
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # no error in another plugin's module may end the host
+            manager.unregister(name=point.name)  # pluggy 1.6 keeps a plugin that failed its check, and hooks added before the failure
             failures.append(f"{point.name} ({point.value}): {type(error).__name__}: {error}")
             warnings.warn(f"plugin not loaded: {failures[-1]}", RuntimeWarning, stacklevel=2)
     return failures
 
 
 class Host:
-    """A pipeline of named steps; the step "inpaint" is whatever plugin answers the hook first."""
+    """A pipeline of named steps. The step "inpaint" calls the hook.
+
+    :param manager: the plugin manager; None creates one and loads all installed plugins.
+    :param options: passed to the hook in every call.
+    """
 
     def __init__(self, manager: pluggy.PluginManager | None = None, options: Mapping[str, Any] | None = None) -> None:
         self.manager = manager or plugin_manager()
@@ -59,13 +63,13 @@ class Host:
             load_plugins(self.manager)
             self.manager.check_pending()
         self.options = dict(options or {})
-        self.steps: dict[str, Step] = {"inpaint": self._inpaint}
+        self.steps: dict[str, ImageStep] = {"inpaint": self._inpaint}
 
     def run(self, image: Array, mask: Array, steps: Sequence[str] = ("inpaint",)) -> Report:
-        """Run steps in order.
+        """Run steps in the given order; each one gets the image of the step before and the same mask.
 
-        :raises KeyError: if a step is unknown.
-        :raises LookupError: if every plugin declines.
+        :raises KeyError: if there is no step of a name.
+        :raises LookupError: if no plugin answers the hook.
         """
         seconds = {}
         for name in steps:
@@ -82,8 +86,8 @@ class Host:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Fill the hole of one picture file."""
-    from skimage import io  # noqa: PLC0415  # the host's own choice of how to read files
+    """Fill the hole of one picture file: arguments IMAGE MASK OUT."""
+    from skimage import io  # noqa: PLC0415  # only for files: a host may read them in any way
 
     if len(arguments) != 3:
         sys.exit("usage: python -m gi_plugin.hooks.host IMAGE MASK OUT")

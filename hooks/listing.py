@@ -1,4 +1,4 @@
-"""Which plugins this environment holds: what `gi-plugin plugins` prints."""
+"""List the plugins that are installed in this environment, for `gi-plugin plugins`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from .spec import GROUP, SPEC_VERSION, plugin_manager
 
 
 def list_plugins() -> dict[str, Any]:
-    """Every plugin of the entry-point group with its hooks and backends, and what could not be loaded or asked."""
+    """List every plugin of the entry-point group with its hooks and backends, and every plugin that failed.
+
+    :return: data for JSON with the keys `spec_version`, `plugins`, `backends` and `failed`.
+    """
     manager = plugin_manager()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the failures are part of the answer
+        warnings.simplefilter("ignore")  # the failures are part of the result
         failures = load_plugins(manager)
     distributions = {point.name: point.dist for point in entry_points(group=GROUP)}
     plugins, backends = [], []
@@ -27,6 +30,6 @@ def list_plugins() -> dict[str, Any]:
         try:
             for records in manager.subset_hook_caller("inpaint_backends", others)():
                 backends += records
-        except Exception as error:  # noqa: BLE001  # a stranger's plugin must not hide the others
+        except Exception as error:  # noqa: BLE001  # one broken plugin must not hide the others
             failures.append(f"{name}: inpaint_backends: {type(error).__name__}: {error}")
     return {"spec_version": SPEC_VERSION, "plugins": plugins, "backends": backends, "failed": failures}

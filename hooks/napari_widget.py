@@ -1,6 +1,6 @@
-"""The napari widget: fill what a labels or shapes layer covers of an image layer.
+"""A widget for napari: fill the part of an image layer that a labels or shapes layer covers.
 
-napari finds it by the manifest beside this file, `napari.yaml`; magicgui makes the widget from the signature of `fill_holes`.
+napari finds it through the manifest `napari.yaml` beside this file; magicgui builds the widget from the signature of `fill_holes`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 def make_widget() -> FunctionGui[..., napari.types.LayerDataTuple]:
-    """The widget: as holes it offers the labels and shapes layers of the viewer."""
-    import napari  # noqa: PLC0415  # only where napari is
+    """Build the widget. Its list of holes offers the labels and shapes layers of the viewer."""
+    import napari  # noqa: PLC0415  # optional dependency
     from magicgui import magicgui  # noqa: PLC0415  # comes with napari
     from napari.layers import Labels, Shapes  # noqa: PLC0415
 
@@ -37,24 +37,24 @@ def make_widget() -> FunctionGui[..., napari.types.LayerDataTuple]:
 def fill_holes(image: napari.layers.Image, holes: Any, grow: int = 0) -> napari.types.LayerDataTuple:
     """Fill the holes of an image with the contextual-attention network.
 
-    :param image: an image layer with two dimensions, grey or RGB(A).
-    :param holes: a labels layer of the same size (every label is missing), or a shapes layer.
+    :param image: a two-dimensional image layer, grey or RGB(A).
+    :param holes: a labels layer of the same size (every label counts as missing), or a shapes layer.
     :param grow: pixels by which the holes are grown first.
-    :return: data, look and kind of the new image layer.
-    :raises ImageError: if the layers cannot be used.
+    :return: data, attributes and type of the new image layer.
+    :raises ImageError: if a layer has the wrong type, shape or number of dimensions, or the image cannot be filled.
     """
     data = np.asarray(image.data[0] if image.multiscale else image.data)
     if data.ndim != 2 + image.rgb:
-        raise ImageError(f"{image.name} has shape {data.shape}: expected one picture; choose one plane of a stack and save it as a layer")
+        raise ImageError(f"{image.name} has shape {data.shape}: expected one picture; save one plane of the stack as a layer of its own")
     mask = _mask(holes, data.shape[:2])
     options = {"dilate": grow, "channel_axis": -1 if image.rgb else None, "data_range": _range(data, mask)}
     filled = inpaint(image=data, mask=mask, options=options)
-    _, look, kind = image.as_layer_data_tuple()
-    return filled, {**look, "name": f"{image.name} filled", "multiscale": False}, kind
+    _, attributes, layer_type = image.as_layer_data_tuple()
+    return filled, {**attributes, "name": f"{image.name} filled", "multiscale": False}, layer_type
 
 
 def _mask(holes: Any, shape: tuple[int, ...]) -> Array:
-    """The pixels that a layer covers, as bool [H, W]."""
+    """Return the pixels that a layer covers, as bool [H, W]."""
     if hasattr(holes, "to_labels") and holes.ndim == 2:  # shapes
         return np.asarray(holes.to_labels(shape)) > 0
     data = np.asarray(holes.data[0] if holes.multiscale else holes.data) if hasattr(holes, "selected_label") else None
@@ -65,7 +65,7 @@ def _mask(holes: Any, shape: tuple[int, ...]) -> Array:
 
 
 def _range(data: Array, mask: Array) -> tuple[float, float] | None:
-    """The range of a float picture that is not in [0, 1], as microscopes and simulations write them; None for the others."""
+    """Return the range of a float image outside [0, 1], such as microscope data; None for all other images."""
     known = data[~mask]
     if data.dtype.kind != "f" or known.size == 0 or not np.isfinite(known).all():
         return None

@@ -1,4 +1,4 @@
-"""The product's source files, read but not run: for the tests of layers, imports and the wheel."""
+"""Helpers that read the product's source files without running them, for the tests of layers, imports and the wheel."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def files() -> dict[str, Path]:
-    """Every module of the product by its installed name; a package's `__init__` has the name of the package."""
+    """Return the file of every module by the module's installed name; an `__init__` has the name of its package."""
     found = {}
     for folder, package in PACKAGES.items():
         for path in sorted((ROOT / folder).rglob("*.py")):
@@ -23,21 +23,21 @@ def files() -> dict[str, Path]:
 
 
 def tree(path: Path) -> ast.Module:
-    """The syntax tree of a file."""
+    """Parse a file."""
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
 def imported_by(module: str, path: Path, *, at_start: bool = False) -> Iterator[str]:
-    """Dotted names that a module of the product imports, relative ones resolved; `from a import b` as `a.b`."""
+    """Yield the dotted names that a module of the product imports; relative imports are resolved, `from a import b` gives `a.b`."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     return imported(tree(path), package, at_start=at_start)
 
 
 def imported(node: ast.AST, package: str = "", *, at_start: bool = False) -> Iterator[str]:
-    """Dotted names that the code below a node imports, `from a import b` as `a.b`.
+    """Yield the dotted names that the code below a node imports; `from a import b` gives `a.b`.
 
-    :param package: the package of the code's module, from which relative imports start.
-    :param at_start: only what runs when the module is imported: nothing inside functions or under TYPE_CHECKING.
+    :param package: the package of the code's module; relative imports start from it.
+    :param at_start: yield only imports that run when the module is imported, not those in functions or under TYPE_CHECKING.
     """
     if at_start and (isinstance(node, Function | ast.Lambda) or _is_for_types(node)):
         return
@@ -50,12 +50,12 @@ def imported(node: ast.AST, package: str = "", *, at_start: bool = False) -> Ite
 
 
 def distribution(requirement: str) -> str:
-    """The name in a requirement such as `torch>=2.9; extra == "train"`."""
+    """Return the name in a requirement, e.g. "torch" for `torch>=2.9; extra == "train"`."""
     return re.split(r"[^\w-]", requirement)[0]
 
 
 def _source(node: ast.ImportFrom, package: str) -> str:
-    """The module that an import takes names from: one dot stands for the package itself, each further one for its parent."""
+    """Return the module that an import takes names from: one dot means the package itself, each further dot its parent."""
     if not node.level:
         return node.module or ""
     parts = package.split(".")

@@ -1,4 +1,4 @@
-"""The documents: links lead somewhere, examples run, figures are those of the committed results."""
+"""The documents: links work, examples run, and figures equal the committed results."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from gi_plugin.bench.tables import filled
+from tests import product
 from tests.product import ROOT
 
 DOCUMENTS = sorted(path for pattern in ("*.md", "docs/*.md", "gi_plugin/models/*.md") for path in ROOT.glob(pattern))
@@ -18,14 +19,24 @@ RESULTS = ROOT / "docs" / "results"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_links_lead_somewhere(document: Path) -> None:
-    """Every relative link of a document names a file of the repository."""
+def test_links_work(document: Path) -> None:
+    """Every relative link in a document leads to a file of the repository."""
     targets = re.findall(r"\]\((?!https?://|#)([^)#]+)\)", document.read_text(encoding="utf-8"))
     assert [target for target in targets if not (document.parent / target).exists()] == []
 
 
+def test_contributing_lists_every_module() -> None:
+    """The table in CONTRIBUTING.md names the modules of every source folder, as they are on disk."""
+    rows = re.findall(r"^\| `([\w/]+)/` \| .+ \| ([\w, ]*) \|$", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
+    listed = {folder: set(names.split(", ")) - {""} for folder, names in rows}
+    found: dict[str, set[str]] = {}
+    for path in product.files().values():
+        found.setdefault(path.parent.relative_to(ROOT).as_posix(), set()).update({path.stem} - {"__init__"})
+    assert listed == found
+
+
 def test_the_readmes_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The host and the call, copied from the README, fill a picture."""
+    """The Python examples of the README run and fill a picture."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GI_PLUGIN_CACHE", str(tmp_path / "cache"))
     picture = np.linspace(0, 250, 50).astype(np.uint8)[None, :, None].repeat(40, axis=0).repeat(3, axis=2)
@@ -43,14 +54,14 @@ def test_the_readmes_python_examples_run(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("document", ["README.md", "docs/performance.md"])
 def test_speeds_are_those_of_the_committed_run(document: str) -> None:
-    """The tables are what `gi-plugin bench --table docs/results/bench-cpu.json --into DOCUMENT` writes."""
+    """The tables equal those that `gi-plugin bench --table docs/results/bench-cpu.json --into DOCUMENT` writes."""
     text = (ROOT / document).read_text(encoding="utf-8")
     assert filled(text, json.loads((RESULTS / "bench-cpu.json").read_text(encoding="utf-8"))) == text
 
 
 @pytest.mark.parametrize("results", ["evaluation.json", "evaluation-int8.json"])
 def test_the_model_cards_figures_are_those_of_the_committed_run(results: str) -> None:
-    """Every row of the evaluations stands in the model card."""
+    """The model card contains every row of the evaluation results."""
     card = (ROOT / "gi_plugin" / "models" / "README.md").read_text(encoding="utf-8")
     for row in json.loads((RESULTS / results).read_text(encoding="utf-8")):
         figures = " | ".join(f"{row[key]:.2f}" for key in ("l1", "l2", "psnr", "tv", "hole_psnr", "texture"))
@@ -58,11 +69,10 @@ def test_the_model_cards_figures_are_those_of_the_committed_run(results: str) ->
 
 
 def test_every_fault_has_its_test() -> None:
-    """Each test that docs/reliability.md names exists, and every row of its table names one."""
+    """Every row of the table in docs/reliability.md names a test, and each named test exists."""
     text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
     rows = [row for row in text.splitlines() if row.startswith("| ") and not row.startswith(("| fault", "| **"))]
-    for row in rows:
-        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row)
-        assert named, row
-        for file, test in named:
-            assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), test
+    named = {row: re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row) for row in rows}
+    assert [row for row, tests in named.items() if not tests] == []
+    pairs = [pair for tests in named.values() for pair in tests]
+    assert [test for file, test in pairs if f"def {test}(" not in (ROOT / file).read_text(encoding="utf-8")] == []

@@ -1,4 +1,4 @@
-"""The examples run as their first lines say, each in a process and a folder of its own."""
+"""The examples run as their first lines describe, each in its own process and folder."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def engine_cache(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, engine_cache: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder with a photo and its mask, in which an example finds no settings and no engines of the user."""
+    """Change into a folder with a photo and its mask, isolated from the user's settings and engines."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GI_PLUGIN_CACHE", engine_cache)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
@@ -53,18 +53,18 @@ def _check_filled(file: str) -> None:
     assert not (filled[mask] == image[mask]).all(axis=1).any()
 
 
-def test_every_example_is_run_here() -> None:
-    """A file that is added to the folder gets a test."""
+def test_every_example_has_a_test() -> None:
+    """A new file in examples/ must be added here with its test."""
     assert {path.stem for path in EXAMPLES.glob("*")} == {"host", "batch_pipeline", "skimage_dropin", "triton_client"}
 
 
-def test_the_page_about_hosts_shows_what_runs() -> None:
-    """Its first example is the file, and all of them run; the test of a plugin passes; the blocked plugin is not there."""
+def test_the_examples_of_hosts_md_run() -> None:
+    """The first example equals examples/host.py, the test of the example plugin passes, and the blocked plugin is not loaded."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "hosts.md").read_text(encoding="utf-8"), re.DOTALL)
     host, plugin, blocking = blocks
     assert (EXAMPLES / "host.py").read_text(encoding="utf-8").partition("\n\n")[2] == host
     names: dict[str, Any] = {}
-    exec(plugin, names)  # noqa: S102  # our own page
+    exec(plugin, names)  # noqa: S102  # our own document
     names["test_mean_fill_keeps_the_contract"]()
     exec(blocking, names)  # noqa: S102  # as above
     assert not names["manager"].has_plugin("contextual-attention")
@@ -73,7 +73,7 @@ def test_the_page_about_hosts_shows_what_runs() -> None:
 
 
 def test_the_host_has_twelve_lines_and_fills_a_photo() -> None:
-    """Without its docstring and empty lines it is as short as its docs say."""
+    """The example fills a photo and has 12 lines, without docstring and empty lines, as docs/hosts.md states."""
     done = _run("host", "photo.png", "mask.png", "out.png")
     assert (done.returncode, done.stderr) == (0, "")
     _check_filled("out.png")
@@ -81,8 +81,8 @@ def test_the_host_has_twelve_lines_and_fills_a_photo() -> None:
     assert len(lines[1:]) == 12
 
 
-def test_the_pipeline_finishes_a_folder_and_names_what_failed() -> None:
-    """Eight photos of which one has no mask, and one a mask of another size: six results, two names, exit code 1."""
+def test_the_pipeline_fills_a_folder_and_reports_failures() -> None:
+    """Of eight photos, one has no mask and one a mask of another size: six results, two messages, exit code 1."""
     for name in ("photos", "masks"):
         Path(name).mkdir()
     image, mask = picture()
@@ -101,7 +101,7 @@ def test_the_pipeline_finishes_a_folder_and_names_what_failed() -> None:
 
 
 def test_both_functions_take_the_same_call() -> None:
-    """Shape and dtype are printed alike, and both repair most of the damage."""
+    """Both functions return the same shape and dtype, and both repair most of the damage."""
     done = _run("skimage_dropin")
     assert (done.returncode, done.stderr) == (0, "")
     damaged, theirs, ours = (line.split(": ")[1].split(", error ") for line in done.stdout.splitlines())
@@ -112,7 +112,7 @@ def test_both_functions_take_the_same_call() -> None:
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address at which an exported repository is served by the server's own protocol."""
+    """The address of a stand-in server for Triton that serves an exported repository by gRPC."""
     monkeypatch.setitem(sys.modules, "triton_python_backend_utils", None)  # type: ignore[arg-type]  # restored afterwards
     export(tmp_path / "models", network_path(""))
     listener, address = triton_stand_in.listen(triton_stand_in.Server(tmp_path / "models"))
@@ -122,7 +122,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
 def test_the_triton_client_fills_a_photo(server: str, mode: str) -> None:
-    """The real client talks gRPC to a stand-in for the server; grey and alpha come back as such."""
+    """The real gRPC client gets the filled photo from the stand-in server, in the mode of the input."""
     image, mask = picture()
     Image.fromarray(image).convert(mode).save("photo.png")
     done = _run("triton_client", "photo.png", "mask.png", "out.png", server)
@@ -133,8 +133,8 @@ def test_the_triton_client_fills_a_photo(server: str, mode: str) -> None:
     assert (np.asarray(filled)[mask] != np.asarray(known)[mask]).any()
 
 
-def test_the_triton_client_shows_the_servers_reason(server: str) -> None:
-    """A mask of another size is refused by the served model, and the client ends with its words."""
+def test_the_triton_client_shows_the_servers_error(server: str) -> None:
+    """The served model refuses a mask of another size, and the client ends with its message."""
     Image.new("L", (5, 5)).save("mask.png")
     done = _run("triton_client", "photo.png", "mask.png", "out.png", server)
     assert done.returncode == 1

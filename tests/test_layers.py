@@ -1,4 +1,4 @@
-"""The ladder: every module of the product imports only what stands below it; and what every file of it has to be like."""
+"""The layers of the product: each module imports only from lower layers, and every source file follows the house rules."""
 
 from __future__ import annotations
 
@@ -16,16 +16,32 @@ import gi_plugin
 from tests import product
 
 MODULES = product.files()
-LADDER = (  # low to high, each module once; a module imports only from rungs below its own
-    "errors arrays atomic models openvino_core cli.stopping bench folder_run",
-    "gi_plugin",  # the face: it hands out what errors and inpainter define, the latter on first use
+LADDER = (  # from low to high, each module once; a module imports only from rungs below its own
+    "errors arrays atomic models openvino_core cli.stopping files.quiet bench folder_run",
+    "gi_plugin",  # __init__: it exports names of errors at once, and names of inpainter on first use
     "config image network_file bench.sample bench.timing",
-    "planning options cli.terminal files.modes files.png files.sheet",
+    "options cli.terminal files.modes files.png files.sheet",
     "files.deep files.formats",
     "files.picture",
     "files",
     "folder_run.jobs",
-    # train: the network, its data, the training run, what is made of its result
+    # transfer: the pixels of the hole; and the windows of the network
+    "transfer.native",
+    "transfer.arrays transfer.boxes transfer.schedule",
+    "transfer.numpy_kernels transfer.guide transfer.interpolation",
+    "transfer.kernels",
+    "transfer.texture transfer.depth",
+    "transfer.pyramid",
+    "transfer.matching",
+    "transfer.composition",
+    "transfer.transfer",
+    "transfer",
+    "planning.boxes",
+    "planning.window",
+    "planning.network_windows planning.transfer_windows",
+    "planning.hole",
+    "planning",
+    # train: the network, its data, the training run, export and evaluation
     "train train.model train.data train.evaluation train.onnx_export",
     "train.distributed train.losses train.model.critics train.model.precision train.data.masks train.evaluation.metrics",
     "train.model.attention train.model.smooth_base train.evaluation.baselines",
@@ -34,7 +50,7 @@ LADDER = (  # low to high, each module once; a module imports only from rungs be
     "train.run_state train.evaluation.throughput train.onnx_export.region_functions",
     "train.loop train.onnx_export.export",
     "train.evaluation.ablation",
-    # engines: what all share, the attention kernel, the CPU, TensorRT, the choice among them
+    # engines: shared parts, the attention kernel, the CPU, TensorRT, the choice of the backend
     "engines.attention engines.cpu engines.gpu engines.trt",
     "engines.protocol engines.cache engines.gpu.driver engines.gpu.memory engines.attention.tile",
     "engines.attention.kernel engines.cpu.hole_region engines.cpu.int8_file engines.trt.precision engines.trt.rtx_kernel_cache",
@@ -45,7 +61,11 @@ LADDER = (  # low to high, each module once; a module imports only from rungs be
     "engines.trt.engine",
     "engines.selection",
     "engines engines.trt.check",
-    # what uses the engines: arrays, picture files, folders, benchmarks
+    # users of the engines: arrays, picture files, folders, benchmarks
+    "filling.completion filling.enlarging filling.network_detail filling.piece",
+    "filling.transfer_detail",
+    "filling.fill",
+    "filling",
     "inpainter",
     "attention_map bench.windows",
     "demo folder_run.steps bench.gpu bench.pictures",
@@ -59,16 +79,19 @@ LADDER = (  # low to high, each module once; a module imports only from rungs be
     "hooks.ray_cluster.folders hooks.web.page",
     # the command line
     "cli.diagnosis",
-    "cli.bench cli.engines cli.hosts cli.inpaint cli.training",
+    "cli.train_options",
+    "cli.bench cli.engines cli.evaluation cli.hosts cli.inpaint cli.training",
     "cli.app",
     "cli",
     "__main__",
 )
 RUNGS = {name if name == "gi_plugin" else f"gi_plugin.{name}": rung for rung, names in enumerate(LADDER) for name in names.split()}
-DOORS = {  # package: who may import it from outside
+DOORS = {  # package: modules outside it that may import it
     "gi_plugin.train": {
         "gi_plugin.bench.gpu",
         "gi_plugin.bench.pictures",
+        "gi_plugin.cli.evaluation",
+        "gi_plugin.cli.train_options",
         "gi_plugin.cli.training",
         "gi_plugin.engines.attention.autograd",
         "gi_plugin.engines.cpu.quantization",
@@ -78,26 +101,26 @@ DOORS = {  # package: who may import it from outside
 }
 UPWARD = ("from ..selection import open_engine", "from gi_plugin.inpainter import Inpainter", "from .. import selection")
 MOST_FILES = 14  # in one source folder
-LONGEST = {"gi_plugin.train.model.network": 330}  # lines; 250 for the others
-INHERITED = {"forward", "backward"}  # PyTorch's own documentation says what these are
+LONGEST = {"gi_plugin.train.model.network": 330}  # lines; 250 for all other modules
+INHERITED = {"forward", "backward"}  # methods that PyTorch documents
 OTHER_NAMES = {"pillow": "PIL", "scikit-image": "skimage", "opencv-python-headless": "cv2", "cuda-bindings": "cuda"}
 
 
 def _module_of(name: str) -> str | None:
-    """The module of the product that an imported dotted name is, or is in."""
+    """Return the module of the product that an imported name is or is defined in; None for other packages."""
     if name.split(".", maxsplit=1)[0] != "gi_plugin":
         return None
     return name if name in MODULES else name.rpartition(".")[0]
 
 
 def _edges(module: str, path: Path, *, at_start: bool = False) -> set[str]:
-    """The product's other modules that a file imports."""
+    """Return the other modules of the product that a file imports."""
     names = product.imported_by(module, path, at_start=at_start)
     return {found for name in names if (found := _module_of(name))} - {module}
 
 
 def _upward(edges: dict[str, set[str]]) -> set[tuple[str, str]]:
-    """Imports that do not lead down the ladder, but for the one that the face makes on first use."""
+    """Return the imports that do not lead down the ladder, except the one that `gi_plugin/__init__.py` makes on first use."""
     found = {(module, other) for module, others in edges.items() for other in others if RUNGS[other] >= RUNGS[module]}
     return found - {("gi_plugin", "gi_plugin.inpainter")}
 
@@ -106,7 +129,7 @@ EDGES = {module: _edges(module, path) for module, path in MODULES.items()}
 
 
 def test_every_module_has_one_rung() -> None:
-    """The ladder names every module, once, and imports lead to modules that exist."""
+    """The ladder names every module exactly once, and every import names a module that exists."""
     assert sorted(name for names in LADDER for name in names.split()) == sorted(name.removeprefix("gi_plugin.") for name in MODULES)
     assert {other for others in EDGES.values() for other in others} <= MODULES.keys()
 
@@ -117,21 +140,21 @@ def test_imports_point_down_the_ladder() -> None:
 
 
 @pytest.mark.parametrize("line", UPWARD)
-def test_an_upward_import_is_seen(tmp_path: Path, line: str) -> None:
-    """Absolute or relative, an import that leads up the ladder is found."""
+def test_an_upward_import_is_found(tmp_path: Path, line: str) -> None:
+    """An import that leads up the ladder is found, whether it is absolute or relative."""
     module, source = "gi_plugin.engines.cpu.hole_region", tmp_path / "hole_region.py"
     source.write_text(f"{line}\n", encoding="utf-8")
     assert len(_upward({module: _edges(module, source)})) == 1
 
 
 def test_no_two_modules_import_each_other() -> None:
-    """The imports have an order in which every module comes after what it imports, function-level imports included."""
+    """The imports have no cycle, including the imports inside functions."""
     assert len(list(TopologicalSorter(EDGES).static_order())) == len(MODULES)
 
 
 @pytest.mark.parametrize("package", DOORS)
 def test_packages_are_entered_by_their_doors(package: str) -> None:
-    """Training is reached through what runs PyTorch in engines and the command line, hooks through the command line only."""
+    """Only the modules in `DOORS` import `train` or `hooks` from outside."""
 
     def inside(module: str) -> bool:
         return f"{module}.".startswith(f"{package}.")
@@ -141,13 +164,13 @@ def test_packages_are_entered_by_their_doors(package: str) -> None:
     assert outsiders <= DOORS[package]
 
 
-def test_the_face_starts_with_errors_alone() -> None:
-    """Whatever module of ours is imported, `gi_plugin/__init__.py` runs first: it must pull in nothing but the errors."""
+def test_the_package_imports_only_errors_at_start() -> None:
+    """`gi_plugin/__init__.py`, which runs before every other module, imports nothing but the errors."""
     assert _edges("gi_plugin", MODULES["gi_plugin"], at_start=True) == {"gi_plugin.errors"}
 
 
 def test_public_names_are_pinned() -> None:
-    """What `gi_plugin` promises to its users; each name is there."""
+    """`gi_plugin.__all__` is the pinned list of public names, and each of them exists."""
     assert gi_plugin.__all__ == [
         "ConfigError",
         "EngineError",
@@ -165,7 +188,7 @@ def test_public_names_are_pinned() -> None:
 
 
 def test_no_package_is_imported_by_its_folder() -> None:
-    """`engines`, `hooks` and `train` are folders of this tree: installed, they stand in gi_plugin; tests keep to that too."""
+    """Modules and tests import `gi_plugin.engines`, never the folder name `engines`; the same holds for hooks and train."""
     folders = product.PACKAGES.keys() - {"gi_plugin"}
     names = {(path, name) for module, path in MODULES.items() for name in product.imported_by(module, path)}
     names |= {(path, name) for path in (product.ROOT / "tests").rglob("*.py") for name in product.imported(product.tree(path))}
@@ -173,7 +196,7 @@ def test_no_package_is_imported_by_its_folder() -> None:
 
 
 def test_nothing_is_named_after_a_library() -> None:
-    """A file torch.py or a folder cuda/ would hide that package from Python once its folder is on the path, and confuse readers."""
+    """No file or folder has the name of a library, e.g. torch.py or cuda/, which could hide that library from Python."""
     project = tomllib.loads((product.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     requirements = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
     packages = {product.distribution(line) for line in requirements}
@@ -184,13 +207,13 @@ def test_nothing_is_named_after_a_library() -> None:
 
 
 def test_no_folder_is_crowded() -> None:
-    """A reader can take in the files of a folder at one glance."""
+    """No source folder has more than 14 Python files."""
     files = Counter(path.parent.relative_to(product.ROOT).as_posix() for path in MODULES.values())
     assert {folder: count for folder, count in files.items() if count > MOST_FILES} == {}
 
 
 def test_files_are_short_and_start_the_same_way() -> None:
-    """One concept, at most 250 lines; a docstring; annotations are not evaluated."""
+    """Every module has at most 250 lines, a docstring, and then `from __future__ import annotations`."""
     start = ["from __future__ import annotations"]
     trees = {module: product.tree(path) for module, path in MODULES.items()}
     lengths = {module: len(path.read_text(encoding="utf-8").splitlines()) for module, path in MODULES.items()}
@@ -199,8 +222,19 @@ def test_files_are_short_and_start_the_same_way() -> None:
     assert [module for module, tree in trees.items() if [ast.unparse(line) for line in tree.body[1:2]] != start] == []
 
 
-def test_public_things_are_documented() -> None:
-    """Every public function, class and method says what it is."""
+def test_no_two_public_classes_have_one_name() -> None:
+    """Each public class name is used once in the whole product."""
+    classes = Counter(
+        node.name
+        for path in MODULES.values()
+        for node in product.tree(path).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert {name: count for name, count in classes.items() if count > 1} == {}
+
+
+def test_public_names_are_documented() -> None:
+    """Every public function, class and method has a docstring."""
     assert {module: missing for module, path in MODULES.items() if (missing := list(_undocumented(product.tree(path))))} == {}
 
 

@@ -1,4 +1,4 @@
-"""What is heavy is imported late: a host that loads our plugin, or a user who asks for help, pays for no engine."""
+"""Heavy packages are imported late: loading the plugin or printing the help imports no engine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STARTS = {
     "gi-plugin inpaint --help": "import gi_plugin.cli; gi_plugin.cli.main()",
     "gi-plugin export --help": "import gi_plugin.cli; gi_plugin.cli.main()",
 }
-ALLOWED = {  # file: what it imports at its start, beside torch in train/
+ALLOWED = {  # file: heavy packages that it imports at its start; torch in train/ is always allowed
     "engines/attention/kernel.py": {"triton"},
     "gi_plugin/bench/gpu.py": {"torch"},
     "engines/attention/autograd.py": {"torch"},
@@ -47,7 +47,7 @@ def _run(code: str, *arguments: str, folder: Path) -> str:
 
 @pytest.mark.parametrize("start", STARTS)
 def test_no_engine_is_imported(tmp_path: Path, start: str) -> None:
-    """After each of these starts none of the heavy packages is in `sys.modules`."""
+    """After each start in `STARTS`, `sys.modules` holds no heavy package."""
     code = f"import atexit, sys; atexit.register(lambda: print('imported:', *sys.modules))\n{STARTS[start]}"
     output = _run(code, *start.split()[1:], folder=tmp_path)
     imported = output.splitlines()[-1].removeprefix("imported: ").split()
@@ -56,8 +56,8 @@ def test_no_engine_is_imported(tmp_path: Path, start: str) -> None:
     assert HEAVY & {name.split(".")[0] for name in imported} == set()
 
 
-def test_heavy_packages_stand_in_their_files() -> None:
-    """At the start of a file a heavy package is imported only where the table has it; everything else imports it in a function."""
+def test_heavy_packages_are_imported_by_few_files() -> None:
+    """Only the files in `ALLOWED` import heavy packages at their start; all others import them inside functions."""
     found: dict[str, set[str]] = defaultdict(set)
     for module, path in product.files().items():
         name = path.relative_to(product.ROOT).as_posix()

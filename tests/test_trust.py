@@ -1,4 +1,4 @@
-"""Nothing that is read can run code: no pickle and its kin, anywhere."""
+"""No file that the product reads can run code: pickle and similar formats are not used."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import pytest
 
 from tests import product
 
-CODE = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}  # modules whose files can run code when they are read
+UNSAFE = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}  # reading their files can run code
 RISKS = ("import pickle", "from joblib import load", "torch.load(file)", "eval(text)", "np.load(file, allow_pickle=True)")
 CALLS = {("torch", "load"), ("torch", "save"), ("builtins", "eval"), ("yaml", "load")}
 
 
 def test_no_module_unpickles() -> None:
-    """No import of such a module, no call that reads such files, no array file that may hold objects."""
+    """No module imports pickle or a similar package, calls a function that unpickles, or reads array files with objects."""
     found = {module: risks for module, path in product.files().items() if (risks := list(_risks(product.tree(path))))}
     assert found == {}
 
 
 @pytest.mark.parametrize("code", RISKS)
-def test_a_risk_is_seen(code: str) -> None:
-    """Each kind of code that can run what it reads is found."""
+def test_a_risk_is_found(code: str) -> None:
+    """Each kind of unsafe code is found."""
     assert len(list(_risks(ast.parse(code)))) == 1
 
 
 def _risks(tree: ast.Module) -> Iterator[str]:
-    yield from CODE & {name.split(".")[0] for name in product.imported(tree)}
+    yield from UNSAFE & {name.split(".")[0] for name in product.imported(tree)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             called = node.func

@@ -1,4 +1,4 @@
-"""What a user installs: the wheel holds the product and nothing else, and a host finds the plugin in it."""
+"""The wheel and the sdist: the wheel contains the product and nothing else, and a host finds the plugin in it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests import product
 
 pytestmark = pytest.mark.slow
 
-MADE = (".*", "build", "dist", "out", "runs", "*.egg-info", "__pycache__", "_inner.*")  # not sources
+GENERATED = (".*", "build", "dist", "out", "runs", "*.egg-info", "__pycache__", "_inner.*")  # not sources
 LIBRARY = target().library if compiling.system_compiler() or compiling.zig() else ""  # what a build here puts into the wheel
 INFO = f"gi_plugin-{version('gi-plugin')}.dist-info"
 MANIFEST = f"gi_plugin-{version('gi-plugin')}.data/data/share/gi-plugin/plugin.toml"
@@ -70,7 +70,7 @@ with warnings.catch_warnings(record=True) as caught:
 
 
 class Built(NamedTuple):
-    """A copy of the tree, and what was built from it."""
+    """A copy of the source tree, and the sdist and wheel built from it."""
 
     tree: Path
     sdist: Path
@@ -79,10 +79,10 @@ class Built(NamedTuple):
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """The sdist, and the wheel built from the sdist: what is missing in the one cannot be in the other."""
+    """Build the sdist, and the wheel from the sdist, so that a file missing in the sdist is missing in the wheel, too."""
     folder = tmp_path_factory.mktemp("build")
     tree, out = folder / "tree", folder / "dist"
-    shutil.copytree(product.ROOT, tree, ignore=shutil.ignore_patterns(*MADE))
+    shutil.copytree(product.ROOT, tree, ignore=shutil.ignore_patterns(*GENERATED))
     _build("--outdir", str(out), str(tree), cwd=folder, compiler="auto")
     return Built(tree, *out.glob("*.tar.gz"), *out.glob("*.whl"))
 
@@ -106,7 +106,7 @@ def _install(wheel: Path, folder: Path) -> Path:
 
 
 def _run(*arguments: str, cwd: Path, env: dict[str, str]) -> str:
-    """Run Python and return what it prints; what it complains of is in the message if it fails."""
+    """Run Python and return its stdout; if it fails, the assertion shows stdout and stderr."""
     result = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, cwd=cwd, env={**os.environ, **env})
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
@@ -118,7 +118,7 @@ def _metadata(wheel: Path) -> Message:
 
 
 def test_the_wheel_holds_the_product_and_nothing_else(built: Built) -> None:
-    """Every file of the four folders stands in gi_plugin; beside it there are the settings' manifest and the metadata."""
+    """The wheel contains every file of the four source folders, plugin.toml and the metadata, and nothing else."""
     expected = {
         f"{package.replace('.', '/')}/{path.relative_to(built.tree / folder).as_posix()}"
         for folder, package in product.PACKAGES.items()
@@ -157,7 +157,7 @@ def test_a_wheel_without_compiled_code_says_so_when_it_runs(built: Built, tmp_pa
 
 
 def test_the_sdist_holds_what_the_tests_need(built: Built) -> None:
-    """Settings, tests, documents and the files that `make` reads are in the source archive."""
+    """The sdist contains the settings, tests, documents and the files that `make` reads."""
     with tarfile.open(built.sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     folders = [path for folder in ("tests", "docs") for path in (built.tree / folder).rglob("*") if path.is_file()]
@@ -176,7 +176,7 @@ def test_the_sdist_holds_what_the_tests_need(built: Built) -> None:
 
 
 def test_the_base_install_is_small(built: Built) -> None:
-    """No framework is required without an extra, and the extras are those of pyproject.toml."""
+    """The base install requires no framework, and the extras are those of pyproject.toml."""
     project: dict[str, Any] = tomllib.loads((product.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     metadata = _metadata(built.wheel)
     required = {line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line}
@@ -185,8 +185,8 @@ def test_the_base_install_is_small(built: Built) -> None:
     assert metadata.get_all("Provides-Extra") == list(project["optional-dependencies"])
 
 
-def test_the_settings_come_along(built: Built, installed: Path) -> None:
-    """The installed plugin.toml is the repository's, and its values are the defaults."""
+def test_the_settings_are_installed(built: Built, installed: Path) -> None:
+    """The installed plugin.toml equals the repository's, and its values are the defaults."""
     text = (installed / "share/gi-plugin/plugin.toml").read_text(encoding="utf-8")
     assert text == (built.tree / "plugin.toml").read_text(encoding="utf-8")
     assert parse_config(text, "plugin.toml") == Config()
@@ -194,7 +194,7 @@ def test_the_settings_come_along(built: Built, installed: Path) -> None:
 
 @pytest.mark.parametrize("own_folders_first", [False, True])
 def test_a_host_finds_the_plugin_and_calls_it(installed: Path, tmp_path: Path, own_folders_first: bool) -> None:  # a table
-    """The discovery of pluggy and ours find the installed copy by its entry point, also in a host with folders named like ours."""
+    """Discovery by pluggy and by `load_plugins` finds the installed plugin, even if the host has folders with the names of ours."""
     host = tmp_path / "host"
     for folder in product.PACKAGES.keys() - {"gi_plugin"}:
         (host / folder).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Trained parameters on disk: safetensors while training, the network file once exported. No pickle anywhere."""
+"""Read and write trained networks: safetensors during training, the network file (.onnx) after export. Nothing uses pickle."""
 
 from __future__ import annotations
 
@@ -19,25 +19,27 @@ from gi_plugin.errors import ModelError
 
 from .model.network import InpaintingNetwork, NetworkSettings
 
-AVERAGE = "average"  # prefix of the averaged parameters in the state of a training run
-RUN_TEXTS = ("position", "settings", network_file.SETTINGS_KEY)  # metadata that is not a note
+AVERAGE = "average"  # prefix of the averaged parameters in the saved state of a training run
+RUN_TEXTS = ("position", "settings", network_file.SETTINGS_KEY)  # metadata keys that are not notes
 
 
 def save_network(network: InpaintingNetwork, path: Path, notes: Mapping[str, str]) -> None:
-    """Write a network's settings and parameters as safetensors; the file appears whole or not at all.
+    """Write the settings and parameters of a network as safetensors, atomically.
 
-    :param notes: what the exported file's metadata shall say: licence, training data, steps.
+    :param notes: metadata for the exported file, for example licence, training data, steps.
     """
     write_tensors(network.state_dict(), path, {**notes, network_file.SETTINGS_KEY: json.dumps(asdict(network.settings))})
 
 
 def read_network(path: Path) -> tuple[InpaintingNetwork, dict[str, str]]:
-    """Read a network and its notes from a checkpoint, the state of a training run (its averaged network) or a network file (.onnx).
+    """Read a network and its notes from a checkpoint, the saved state of a training run, or a network file (.onnx).
 
-    :raises ModelError: if the file is missing, damaged, or holds no such network.
+    From the state of a training run it reads the averaged network.
+
+    :raises ModelError: if the file is missing or damaged, or contains no such network.
     """
     if not path.is_file():
-        raise ModelError(f"{path}: there is no such checkpoint; expected a .safetensors or .onnx file")
+        raise ModelError(f"{path}: no such checkpoint; expected a .safetensors or .onnx file")
     if path.suffix == ".onnx":
         notes = network_file.metadata(network_file.load(path))
         network = load_network(path)
@@ -50,9 +52,9 @@ def read_network(path: Path) -> tuple[InpaintingNetwork, dict[str, str]]:
 
 
 def load_network(path: Path) -> InpaintingNetwork:
-    """Build the PyTorch network from a network file; its parameters equal the file's fp16 values exactly.
+    """Build the PyTorch network from a network file. Its parameters are exactly the fp16 values of the file.
 
-    :raises ModelError: if the file does not hold such a network.
+    :raises ModelError: if the file does not contain such a network.
     """
     model = network_file.load(path)
     state = {name: torch.from_numpy(value.astype(np.float32)) for name, value in network_file.parameters(model).items()}
@@ -60,29 +62,29 @@ def load_network(path: Path) -> InpaintingNetwork:
 
 
 def blend(network: InpaintingNetwork, start: InpaintingNetwork, share: float) -> None:
-    """Move a network's parameters back towards those of the network that its training started from.
+    """Interpolate the parameters of a network, in place, with those of the network that its training started from.
 
-    Between a network trained for small errors and one trained on from it for texture lie networks with some of both (Wang et al.,
-    "ESRGAN", ECCV workshops 2018, section 3.4).
+    Example: `start` was trained for small errors, `network` continued from it for texture. The result is a compromise of both (Wang
+    et al., "ESRGAN", ECCV workshops 2018, section 3.4).
 
-    :param share: of `start` in the result, 0 to 1.
-    :raises ModelError: if the networks are of different kinds.
+    :param share: weight of `start` in the result, 0 to 1.
+    :raises ModelError: if the networks have different settings.
     """
     if network.settings != start.settings:
-        raise ModelError(f"networks of {network.settings} and of {start.settings} cannot be blended: expected two of one kind")
+        raise ModelError(f"cannot blend a network of {network.settings} with one of {start.settings}: expected equal settings")
     with torch.no_grad():
         for parameter, other in zip(network.parameters(), start.parameters(), strict=True):
             parameter.lerp_(other, share)
 
 
 def write_tensors(tensors: Mapping[str, Tensor], path: Path, texts: Mapping[str, str]) -> None:
-    """Write named tensors and texts as safetensors; the file appears whole or not at all."""
+    """Write named tensors and texts as safetensors, atomically."""
     with replacing(path) as partial:
         save_file({name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}, partial, dict(texts))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read what `write_tensors` wrote.
+    """Read the named tensors and texts of a file that `write_tensors` wrote.
 
     :raises ModelError: if the file is missing or damaged.
     """
@@ -90,7 +92,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118  # not a dict
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path}: not a readable checkpoint ({error}); expected a .safetensors file of a training run") from error
+        raise ModelError(f"{path}: not a readable checkpoint ({error}); expected a .safetensors file from a training run") from error
 
 
 def _network(path: Path, settings: str, state: Mapping[str, Tensor]) -> InpaintingNetwork:
@@ -98,5 +100,5 @@ def _network(path: Path, settings: str, state: Mapping[str, Tensor]) -> Inpainti
         network = InpaintingNetwork(NetworkSettings(**json.loads(settings)))
         network.load_state_dict(state)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{path}: its parameters do not fit the network that its settings describe: {error}") from error
+        raise ModelError(f"{path}: the parameters do not fit the network that the settings in the file describe: {error}") from error
     return network

@@ -1,4 +1,4 @@
-"""Several processes under `torchrun`: joined if its environment variables are there, else one process alone."""
+"""Distributed training: join the process group of `torchrun`, or run as a single process without it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from torch import distributed
 
 @contextmanager
 def process_group() -> Iterator[tuple[int, int]]:
-    """Join the process group of `torchrun` for a while; gives (rank, number of processes), (0, 1) outside of one."""
+    """Join the process group if `torchrun` started this process, and leave it at the end of the `with` block.
+
+    :return: yields (rank, number of processes); (0, 1) without `torchrun`.
+    """
     if "RANK" not in os.environ:
         yield 0, 1
         return
@@ -26,7 +29,7 @@ def process_group() -> Iterator[tuple[int, int]]:
 
 
 def from_first(value: float) -> float:
-    """The first process's value, in every process."""
+    """Return the value of the first process, in every process."""
     if not distributed.is_initialized():
         return value
     device = torch.device("cuda") if distributed.get_backend() == "nccl" else torch.device("cpu")

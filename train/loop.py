@@ -1,4 +1,4 @@
-"""The training run: batches in, checkpoints out, within a budget of minutes or steps."""
+"""Run a training within a budget of minutes or steps: draw batches, make steps, validate, report and save checkpoints."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from .step import Trainer
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 ENDLESS = 2**40
-SAVE_SECONDS = 120.0  # between two saves of the state
-REPORT_STEPS, REPORT_SECONDS = 10, 5.0  # between two reports, whichever is shorter
-GRID = 8  # validation pictures in a TensorBoard grid
-EXPLODED = 10.0  # times the running mean of the loss
+SAVE_SECONDS = 120.0  # least time between two saves of the state
+REPORT_STEPS, REPORT_SECONDS = 10, 5.0  # a report comes after this many steps or seconds, whichever is first
+GRID = 8  # pictures per validation batch; TensorBoard shows those of the first batch
+EXPLODED = 10.0  # a loss above this many times its running mean ends the run
 
 
 @dataclass(frozen=True)
 class Budget:
-    """When a run ends, whichever comes first; a continued run counts what it has already used."""
+    """Limits of a run; it ends at the first one that is reached. Time and steps before a continuation count, too."""
 
     minutes: float = math.inf
     steps: int = ENDLESS
@@ -43,16 +43,16 @@ class Budget:
 
 @dataclass(frozen=True)
 class Progress:
-    """What a run tells about itself."""
+    """Progress report of a run."""
 
     step: int
     seconds: float  # of the whole run
-    rate: float  # pictures per second of generator steps, critics included
-    share: float  # of the budget used
+    rate: float  # pictures per second; counts the pictures of generator steps and the time of all updates
+    share: float  # used share of the budget, 0 to 1
     loss: float
-    skipped: int  # broken or small pictures met so far
-    waiting: float  # share of the time that training waited for data, since this process started
-    psnr: float | None = None  # in the hole, on the validation pictures, after a validation
+    skipped: int  # number of broken or too small pictures, since this process started
+    waiting: float  # share of the time spent waiting for data, 0 to 1, since this process started
+    psnr: float | None = None  # PSNR in the hole on the validation pictures in dB, if this step was validated
 
 
 def train(
@@ -64,15 +64,17 @@ def train(
     start: Path | None = None,
     accelerate: Callable[[InpaintingNetwork], object] = lambda _: None,
 ) -> Position:
-    """Train until the budget is used; a run that `folder` already holds is continued.
+    """Train until the budget is used. If `folder` already contains a run, continue it.
 
-    :param data: see `find_pictures`.
-    :param folder: gets last.safetensors (whole state), best.safetensors (network with the best validation) and TensorBoard files.
+    :param data: folder of pictures, .tar shard or list file, see `find_pictures`.
+    :param folder: receives last.safetensors (whole state), best.safetensors (network with the best validation) and TensorBoard files.
     :param report: called every few steps and after every validation, in the first process only.
-    :param start: a network file or checkpoint whose network a new run starts from; its critics are warmed up first.
-    :param accelerate: called with the network and its average on their device, may put faster forms of its steps in.
-    :raises TrainingError: if the loss explodes or becomes NaN (the last good state stays), or the folder's run has other settings.
-    :raises ConfigError: if the data cannot be used.
+    :param start: network file or checkpoint from which a new run takes its network; the critics are warmed up first.
+    :param accelerate: called with the network and with its running average, on their device; may replace parts of them by faster ones.
+    :return: the position at the end of the run.
+    :raises TrainingError: if the loss explodes or becomes NaN (the last saved state is kept), or if the run in `folder` has other
+        settings.
+    :raises ConfigError: if the settings do not fit together, or the data cannot be used.
     """
     if settings.hole_largest > settings.crop or settings.hole_smallest > settings.hole_largest:
         raise ConfigError(
@@ -106,7 +108,7 @@ class _Run:
     ) -> None:
         self.settings, self.budget, self.report, self.rank, self.ranks = settings, budget, report, rank, ranks
         self.folder, self.skipped, self.waited = folder, 0, 0.0
-        self.started = self.saved = self.told = time.monotonic()
+        self.started = self.saved = self.reported = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         network, self.notes = _network(settings, start)
@@ -117,7 +119,7 @@ class _Run:
             self.position, self.warmup = run_state.restore(self.trainer, folder / LAST), 0
         self.pictures, self.held_out = _split(find_pictures(data), settings)
         self.validation = _validation_batches(self.held_out, settings)
-        self.began, self.share = time.monotonic() - self.position.seconds, 0.0
+        self.run_started, self.share = time.monotonic() - self.position.seconds, 0.0
 
     def run(self) -> Position:
         stream = self._stream()
@@ -130,12 +132,13 @@ class _Run:
                 loss = float(terms["loss"])
                 if not math.isfinite(loss) or (mean is not None and abs(loss) > EXPLODED * mean):
                     raise TrainingError(
-                        f"training diverged at step {self.position.step} (loss {loss:g}): the last good state is {self.folder / LAST}"
+                        f"training diverged at step {self.position.step} (loss {loss:g}): expected at most {EXPLODED:g} times the "
+                        f"running mean; the last saved state is {self.folder / LAST}, start a new run with a lower learning_rate"
                     )
                 mean = abs(loss) if mean is None else 0.99 * mean + 0.01 * abs(loss)
                 self._after_step(terms, loss, board)
             if mean is not None and self.position.step % self.settings.validate_every:
-                self._validate(board)  # even a short run ends with a validated network
+                self._validate(board)  # so that a short run, too, ends with a validated network
             self._save()
         return self.position
 
@@ -145,16 +148,16 @@ class _Run:
             yield
 
     def _share_used(self) -> float:
-        self.position.seconds = time.monotonic() - self.began
+        self.position.seconds = time.monotonic() - self.run_started
         share = max(self.position.step / self.budget.steps, self.position.seconds / 60 / self.budget.minutes)
-        return distributed.from_first(share)  # clocks differ: all processes stop at the same step
+        return distributed.from_first(share)  # clocks differ, but all processes must stop at the same step
 
     def _stream(self) -> Iterator[Batch]:
         stream = batches(self.pictures, self.settings, self.position.sample, self.rank, self.ranks)
         while True:
-            asked = time.monotonic()
+            start = time.monotonic()
             batch = next(stream)
-            self.waited += time.monotonic() - asked
+            self.waited += time.monotonic() - start
             self.position.sample += self.settings.batch
             self.skipped += int(batch.skipped.sum())
             yield batch
@@ -173,9 +176,9 @@ class _Run:
         psnr = None
         if self.position.step % self.settings.validate_every == 0:
             psnr = self._validate(board)
-        due = self.position.step % REPORT_STEPS == 0 or time.monotonic() - self.told > REPORT_SECONDS
+        due = self.position.step % REPORT_STEPS == 0 or time.monotonic() - self.reported > REPORT_SECONDS
         if board is not None and (psnr is not None or due):
-            self.told = time.monotonic()
+            self.reported = time.monotonic()
             for name, value in terms.items():
                 board.add_scalar(name, float(value), self.position.step)
             rate = self.settings.batch * self.position.step / max(self.position.seconds, 1e-9)
@@ -222,17 +225,16 @@ def _network(settings: TrainSettings, start: Path | None) -> tuple[InpaintingNet
         return InpaintingNetwork(wanted), {}
     network, notes = read_network(start)
     if network.settings != wanted:
-        raise ConfigError(
-            f"{start}: holds a network of {network.settings}, the settings ask for {wanted}: change [train] width, attention or fill"
-        )
+        raise ConfigError(f"{start}: contains a network of {network.settings}, expected {wanted}: change [train] width, attention or fill")
     return network, {key: text for key, text in notes.items() if key in ("licence", "data")}
 
 
 def _split(sources: list[Source], settings: TrainSettings) -> tuple[list[Source], list[Source]]:
-    """Hold out the validation pictures: the same ones for the same seed."""
+    """Split the pictures into those for training and those for validation; the seed decides which."""
     if len(sources) <= settings.validation:
         raise ConfigError(
-            f"{len(sources)} pictures, {settings.validation} of them for validation: too few; lower [train] validation or add pictures"
+            f"too few pictures: got {len(sources)}, expected more than the {settings.validation} for validation; "
+            "lower [train] validation or add pictures"
         )
     order = np.random.default_rng(settings.seed).permutation(len(sources))
     chosen = [sources[index] for index in order]
@@ -241,7 +243,7 @@ def _split(sources: list[Source], settings: TrainSettings) -> tuple[list[Source]
 
 def _validation_batches(sources: list[Source], settings: TrainSettings) -> list[Batch]:
     fixed = replace(settings, flip=False, scale_jitter=False, colour_jitter=0.0)
-    samples = Samples(sources, fixed, 2**41, settings.validation)  # numbers that no training sample has
+    samples = Samples(sources, fixed, 2**41, settings.validation)  # first of the sample numbers that no training sample has
     drawn = [samples[index] for index in range(settings.validation)]
     chunks = (drawn[start : start + GRID] for start in range(0, len(drawn), GRID))
     return [Batch(*(torch.stack(planes) for planes in zip(*chunk, strict=True))) for chunk in chunks]

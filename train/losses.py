@@ -1,4 +1,4 @@
-"""The losses: the paper's spatially discounted l1, the adversarial terms of three kinds of GAN, and a texture term."""
+"""Losses: the spatially discounted l1 of the paper, adversarial losses of three kinds of GAN, and a texture loss."""
 
 from __future__ import annotations
 
@@ -11,34 +11,40 @@ from torch.nn import functional
 
 Gan = Literal["wgan-gp", "hinge", "lsgan"]
 DISCOUNT = 0.99  # gamma, paper section 3.2
-PATCH, WAVES, SCALES = 11, 32, (1, 2)  # of the texture term: side of a patch in pixels, waves per step, shrinking factors
-GRADIENT_FLOOR = 1e-12  # under the root of the gradient norm, whose derivative is infinite at 0
+PATCH, WAVES, SCALES = 11, 32, (1, 2)  # of the texture loss: side of a patch in pixels, waves per step, downscaling factors
+GRADIENT_FLOOR = 1e-12  # added under the root of the gradient norm, because its derivative is infinite at 0
 
 
 def discount_weights(distance: Tensor, gamma: float = DISCOUNT) -> Tensor:
-    """Gamma ** distance to the nearest known pixel (paper, section 3.2): the middle of a hole has many right answers.
+    """Compute gamma ** distance, the weight of each missing pixel (paper, section 3.2).
 
-    :param distance: [N, 1, H, W] in pixels, 0 where known.
+    Pixels far inside a hole get small weights, because many contents would be right there.
+
+    :param distance: [N, 1, H, W], pixels to the nearest known pixel; 0 for known pixels.
+    :return: [N, 1, H, W].
     """
     return torch.pow(torch.as_tensor(gamma, dtype=distance.dtype, device=distance.device), distance)
 
 
 def hole_l1(prediction: Tensor, target: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
-    """Weighted mean of |prediction - target| over the missing pixels of the batch.
+    """Compute the weighted mean of |prediction - target| over the missing pixels of the batch.
 
-    :param prediction: [N, 3, H, W]; `mask` and `weights` [N, 1, H, W].
+    :param prediction: [N, 3, H, W].
+    :param target: [N, 3, H, W].
+    :param mask: [N, 1, H, W], 1 = hole.
+    :param weights: [N, 1, H, W].
     """
     error = (prediction - target).abs().mean(dim=1, keepdim=True)
     return (error * weights * mask).sum() / mask.sum().clamp_min(1)
 
 
 def known_l1(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    """Mean of |prediction - target| over the known pixels of the batch."""
+    """Compute the mean of |prediction - target| over the known pixels of the batch; shapes as for `hole_l1`."""
     return hole_l1(prediction, target, 1 - mask, torch.ones_like(mask))
 
 
 def critic_loss(real: Tensor, fake: Tensor, gan: Gan) -> Tensor:
-    """What a critic minimises, from its scores [N] of real and of completed pictures."""
+    """Compute the loss of a critic from its scores [N] of real pictures and [N] of completed pictures."""
     match gan:
         case "wgan-gp":
             return fake.mean() - real.mean()
@@ -49,15 +55,18 @@ def critic_loss(real: Tensor, fake: Tensor, gan: Gan) -> Tensor:
 
 
 def generator_loss(fake: Tensor, gan: Gan) -> Tensor:
-    """What the generator minimises, from a critic's scores [N] of completed pictures."""
+    """Compute the adversarial loss of the generator from a critic's scores [N] of completed pictures."""
     return (fake - 1).square().mean() / 2 if gan == "lsgan" else -fake.mean()
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mask: Tensor, mix: Tensor) -> Tensor:
-    """Penalise gradients whose norm over the missing pixels is not 1 (paper, equation 3).
+    """Compute the gradient penalty: (norm of the critic's gradient over the missing pixels - 1) ** 2 (paper, equation 3).
 
-    :param critic: pictures to scores [N].
-    :param real: [N, 3, H, W], `fake` likewise, `mask` [N, 1, H, W]; `mix` [N] in [0, 1) places each sample between them.
+    :param critic: maps pictures [N, 3, H, W] to scores [N].
+    :param real: [N, 3, H, W].
+    :param fake: [N, 3, H, W].
+    :param mask: [N, 1, H, W], 1 = hole.
+    :param mix: [N] in [0, 1); the gradient is taken at real + mix * (fake - real).
     """
     between = real + mix[:, None, None, None] * (fake - real)
     between = between.detach().requires_grad_()
@@ -67,14 +76,17 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
 
 
 def texture(completed: Tensor, target: Tensor, mask: Tensor, random: torch.Generator) -> Tensor:
-    """Sliced Wasserstein distance between the patches in the hole of both pictures, at full and at half size.
+    """Compute the sliced Wasserstein distance between the patches in the hole of two pictures, at full and at half size.
 
-    Per sample, all patches are projected onto random short waves and sorted; the mean absolute difference is taken (after Heitz et al.,
-    "A Sliced Wasserstein Loss for Neural Texture Synthesis", CVPR 2021, which projects features). l1 alone ends in blur, which has none
-    of the spread of real patches. Waves, unlike white noise, tell one frequency and orientation from another: a regular weave with the
-    contrast of grass is not grass.
+    For each sample, all patches are projected onto random short waves. The projections of both pictures are sorted and compared by
+    their mean absolute difference (after Heitz et al., "A Sliced Wasserstein Loss for Neural Texture Synthesis", CVPR 2021, who project
+    features instead of pixels). This penalises blur, which l1 alone favours: blurred patches have a small spread of projections. Waves
+    separate frequencies and orientations, which white noise does not: a regular weave with the contrast of grass gets a large distance.
 
-    :param completed: [N, 3, H, W]; `target` likewise; `mask` [N, 1, H, W].
+    :param completed: [N, 3, H, W].
+    :param target: [N, 3, H, W].
+    :param mask: [N, 1, H, W], 1 = hole.
+    :param random: generator of the waves.
     """
     directions = waves(random).to(completed)
     distances = [_sliced(_smaller(completed, scale), _smaller(target, scale), _smaller(mask, scale), directions) for scale in SCALES]
@@ -82,7 +94,10 @@ def texture(completed: Tensor, target: Tensor, mask: Tensor, random: torch.Gener
 
 
 def waves(random: torch.Generator) -> Tensor:
-    """Random Gabor patches [WAVES, 3, PATCH, PATCH] of norm 1, each channel of mean 0: any orientation, frequency, phase and colour."""
+    """Draw Gabor patches [WAVES, 3, PATCH, PATCH] with random orientation, frequency, phase and colour.
+
+    Each patch has norm 1, each channel mean 0.
+    """
     angle, frequency, phase = torch.rand(3, WAVES, 1, 1, generator=random)
     line = torch.arange(PATCH) - PATCH // 2
     across = line * torch.cos(torch.pi * angle) + line[:, None] * torch.sin(torch.pi * angle)  # [WAVES, PATCH, PATCH]
@@ -99,7 +114,7 @@ def _sliced(completed: Tensor, target: Tensor, mask: Tensor, directions: Tensor)
     distances = [
         (ours[:, hole].sort(dim=1).values - theirs[:, hole].sort(dim=1).values).abs().mean()
         for ours, theirs, hole in zip(first, second, mask[:, 0] == 1, strict=True)
-        if hole.any()  # at half size a thin stroke may have no cell of its own
+        if hole.any()  # at half size, a thin stroke may cover no pixel completely
     ]
     return torch.stack(distances).mean() if distances else completed.sum() * 0
 

@@ -1,4 +1,4 @@
-"""The whole state of a training run in one safetensors file: saved atomically, restored exactly."""
+"""Save and restore the whole state of a training run in one safetensors file, atomically and without loss."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from gi_plugin.errors import TrainingError
 from .checkpoint import AVERAGE, read_tensors, write_tensors
 from .step import Trainer
 
-# what may differ between a run and its continuation without changing its course
-FREE = frozenset({"workers", "validate_every"})
+# settings that a continued run may change, because they do not affect the training
+CHANGEABLE = frozenset({"workers", "validate_every"})
 
 
 @dataclass
 class Position:
-    """How far a run has come."""
+    """Position of a training run."""
 
-    step: int = 0  # generator updates
-    sample: int = 0  # samples drawn
-    seconds: float = 0.0
-    best: float = -1.0  # highest PSNR in the hole on the validation pictures
+    step: int = 0  # number of generator updates
+    sample: int = 0  # number of samples drawn
+    seconds: float = 0.0  # of training
+    best: float = -1.0  # highest PSNR in the hole on the validation pictures, in dB
 
 
 def save(trainer: Trainer, position: Position, path: Path, notes: Mapping[str, str]) -> None:
-    """Write everything that the next step depends on; the file appears whole or not at all."""
+    """Write everything that the next step depends on to one file, atomically."""
     tensors = {"random.mix": trainer.mix.get_state()}
     for prefix, module in _modules(trainer).items():
         tensors |= {f"{prefix}.{name}": value for name, value in module.state_dict().items()}
@@ -49,10 +49,11 @@ def save(trainer: Trainer, position: Position, path: Path, notes: Mapping[str, s
 
 
 def restore(trainer: Trainer, path: Path) -> Position:
-    """Put a trainer into the state that was saved.
+    """Load a saved state into a trainer.
 
+    :return: the position of the saved run.
     :raises ModelError: if the file is damaged.
-    :raises TrainingError: if it belongs to a run with other settings.
+    :raises TrainingError: if the file is no state of a training run, or belongs to a run with other settings.
     """
     tensors, notes = read_tensors(path)
     try:
@@ -64,16 +65,16 @@ def restore(trainer: Trainer, path: Path) -> Position:
             _restore_optimizer(optimizer, _under(tensors, prefix))
         trainer.mix.set_state(tensors["random.mix"])
     except (KeyError, ValueError, RuntimeError) as error:
-        raise TrainingError(f"{path}: is not the state of a training run: {error}; start a new run in another folder") from error
+        raise TrainingError(f"{path}: not the state of a training run ({error}); start a new run in another folder") from error
     return position
 
 
 def _check_settings(saved: Mapping[str, Any], settings: TrainSettings, path: Path) -> None:
-    changed = [key for key, value in asdict(settings).items() if key not in FREE and saved.get(key) != value]
+    changed = [key for key, value in asdict(settings).items() if key not in CHANGEABLE and saved.get(key) != value]
     if changed:
         key = changed[0]
         raise TrainingError(
-            f"{path}: the run was started with {key} = {saved.get(key)!r}, now it is {getattr(settings, key)!r}: "
+            f"{path}: the run was started with {key} = {saved.get(key)!r}, got {getattr(settings, key)!r}: "
             "use the old settings, or start a new run in another folder"
         )
 

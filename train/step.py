@@ -1,4 +1,4 @@
-"""One step of Algorithm 1 of the paper: update the critics, update the generator."""
+"""The training steps of Algorithm 1 of the paper: update the critics, update the generator."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .model.precision import placed
 
 
 class Trainer:
-    """Network, critics, their optimisers and the running average: everything that a step changes."""
+    """State of a training: network, critics, their optimisers, and the running average of the network."""
 
     def __init__(self, network: InpaintingNetwork, settings: TrainSettings, device: torch.device) -> None:
         self.settings, self.device = settings, device
@@ -31,12 +31,12 @@ class Trainer:
         self.average = placed(InpaintingNetwork(network.settings), device, layout).requires_grad_(requires_grad=False)
         self.average.load_state_dict(network.state_dict())
         self.optimizer, self.critic_optimizer = (self._adam(module) for module in (self.network, self.critics))
-        self.mix = torch.Generator().manual_seed(settings.seed)  # of the gradient penalty and of the texture term
+        self.mix = torch.Generator().manual_seed(settings.seed)  # random numbers of the gradient penalty and the texture loss
         self._layout = layout
         self._run = torch.compile(self.network) if settings.compile else self.network
 
     def critic_step(self, batch: Batch) -> dict[str, Tensor]:
-        """Update both critics once; returns their loss and penalty."""
+        """Update both critics once, and return their loss and gradient penalty by name."""
         image, mask = self._to_device(batch.image), self._to_device(batch.mask)
         with torch.no_grad(), self._autocast():
             fake = self._run(image, mask).completed.float()
@@ -49,7 +49,7 @@ class Trainer:
         return {"critic/loss": loss.detach(), "critic/penalty": penalty.detach()}
 
     def generator_step(self, batch: Batch) -> dict[str, Tensor]:
-        """Update the network once; returns the terms of its loss."""
+        """Update the network and its running average once, and return the terms of the loss by name."""
         self.optimizer.zero_grad(set_to_none=True)
         totals: dict[str, Tensor] = {}
         for part in _parts(batch, self.settings.accumulate):
@@ -64,13 +64,13 @@ class Trainer:
         return totals
 
     def set_learning_rate(self, rate: float) -> None:
-        """Set the step size of both optimisers."""
+        """Set the learning rate of both optimisers."""
         for optimizer in (self.optimizer, self.critic_optimizer):
             for group in optimizer.param_groups:
                 group["lr"] = rate
 
     def complete(self, batch: Batch) -> Completion:
-        """Run the averaged network on a batch, without gradients, in training precision."""
+        """Run the averaged network on a batch, without gradients, in the precision of the training."""
         with torch.no_grad(), self._autocast():
             completion: Completion = self.average(self._to_device(batch.image), self._to_device(batch.mask))
         return completion
@@ -137,7 +137,7 @@ def _parts(batch: Batch, count: int) -> Iterable[Batch]:
 
 
 def _average_gradients(parameters: Iterable[Tensor]) -> None:
-    """Average gradients over the processes of a distributed run; nothing to do in a single one."""
+    """Average the gradients over the processes of a distributed run; do nothing in a single process."""
     if not is_initialized():
         return
     for parameter in parameters:

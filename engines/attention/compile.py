@@ -76,7 +76,7 @@ def with_own_parameters(ptx: str, name: str) -> str:
     surplus = [text.split()[-1] for text in declared[len(PARAMETERS) :]]
     if head is None or types[: len(PARAMETERS)] != PARAMETERS or any(ptx.count(parameter) > 1 for parameter in surplus):
         raise EngineError(
-            f"this Triton gives the attention kernel other parameters than expected: expected {PARAMETERS}, got {types}; use triton 3.9"
+            f"this Triton gives the attention kernel other parameters: expected {PARAMETERS}, got {types}; use the tested version, 3.9"
         )
     return ptx[: head.start(1)] + ",".join(declared[: len(PARAMETERS)]) + ptx[head.end(1) :]
 

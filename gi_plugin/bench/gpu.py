@@ -165,9 +165,14 @@ def timed_row(row: GpuRow, call: Call, device: str, floor: float | None) -> GpuR
 
     :param floor: lower bound of the time in seconds; None: no ratio.
     """
+
+    def waiting() -> None:
+        call()
+        _wait(device)
+
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    (seconds,) = in_turns({row.form: lambda: (call(), _wait(device))}, RUNS, WARM).values()
+    (seconds,) = in_turns({row.form: waiting}, RUNS, WARM).values()
     median = statistics.median(seconds)
     memory = torch.cuda.max_memory_allocated() / 1e6 if device == "cuda" else None
     return replace(row, milliseconds=1e3 * median, times_floor=median / floor if floor else None, megabytes=memory)

@@ -15,7 +15,7 @@ from rich.table import Column, Table
 
 from ..config import config_source, load_config
 from ..errors import GiError
-from . import bench, engines, hosts, inpaint, training
+from . import bench, engines, evaluation, hosts, inpaint, training
 from .terminal import AsJson, Backend, ConfigFile, Spinner, print_json, say, show
 
 app = typer.Typer(
@@ -25,7 +25,8 @@ app = typer.Typer(
     help="Fill holes in pictures with a contextual-attention network.",
 )
 app.add_typer(engines.engines_app, name="engines")
-for command in (*inpaint.COMMANDS, *engines.COMMANDS, *bench.COMMANDS, *training.COMMANDS, *hosts.COMMANDS):
+GROUPS = (inpaint, engines, bench, training, evaluation, hosts)
+for command in (command for group in GROUPS for command in group.COMMANDS):
     app.command()(command)
 UsageError: Any = typer.BadParameter.__base__  # click's UsageError; its module differs between versions of typer
 

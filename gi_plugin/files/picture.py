@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from ..image import SCAN_ROWS
 from . import deep, modes, png
 from .deep import DeepPicture, check_size
 from .formats import LOSSY, MODES, check_output, format_of
+from .quiet import ignored_warnings
 
 SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "AVIF": {"quality": 95, "subsampling": "4:4:4"},
@@ -117,7 +117,7 @@ def write_array(pixels: Array, path: Path, name: str = "") -> None:
 def output_name(path: Path) -> str:
     """Return the file name of a result: the source's name, with suffix .png or .tif if the source's format would change pixels."""
     try:
-        with warnings.catch_warnings(action="ignore"), _open(path) as opened:
+        with ignored_warnings(), _open(path) as opened:
             mode = opened.mode
     except Exception:  # noqa: BLE001  # Pillow cannot open it: a TIFF of float colours, or a damaged file, which is reported when it is read
         return path.name
@@ -131,7 +131,7 @@ def output_name(path: Path) -> str:
 def _naming(name: str) -> Iterator[None]:
     """Turn every error of a decoder into an `ImageError` of one line that names the file."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # decoders warn about unusual metadata
+        with ignored_warnings():  # decoders warn about unusual metadata
             yield
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from error

@@ -1,7 +1,7 @@
-"""Whole pictures on NVIDIA Triton Inference Server: `gi-plugin export-triton` copies this file into the model repository as model.py.
+"""Triton model that fills whole pictures. `gi-plugin export-triton` copies this file into the model repository as model.py.
 
-It runs in the server's Python backend, where gi-plugin is installed. gi-plugin plans the windows and writes the holes' pixels back; the
-network itself is another model of the same server, so that windows of several requests share its batches and its GPU.
+It runs in the server's Python backend, where gi-plugin must be installed. It plans the windows and writes the filled pixels back. The
+network is another model of the same server, so that windows of several requests share its batches and its GPU.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 import numpy as np
-import triton_python_backend_utils as pb_utils  # exists in the server only
+import triton_python_backend_utils as pb_utils  # exists only inside the server
 
 from gi_plugin.arrays import Floats, Matches
 from gi_plugin.engines.protocol import full_batch
@@ -19,7 +19,12 @@ from gi_plugin.inpainter import Inpainter
 
 
 class ServedNetwork:
-    """The network behind the server: an `Engine` whose calls are requests to another model."""
+    """An `Engine` that sends its windows to the network model of the server.
+
+    :param model: the name of the network model.
+    :param batch: largest number of windows per request.
+    :param full: True if the model accepts only full batches; smaller ones are padded.
+    """
 
     backend = "triton"
 
@@ -27,7 +32,7 @@ class ServedNetwork:
         self.window = window
         self.batch = batch
         self._model = model
-        self._full = full  # the model takes exactly `batch` windows
+        self._full = full
 
     def __call__(self, image: Floats, mask: Floats) -> tuple[Floats, Matches]:
         """Complete windows: see `Engine`."""
@@ -48,19 +53,19 @@ class ServedNetwork:
         return completed[:count], matches[:count]
 
     def close(self) -> None:
-        """The server owns the model."""
+        """Do nothing: the server owns the model."""
 
 
 class TritonPythonModel:
-    """What the server calls; the names are its."""
+    """Interface to the server, which defines the names of the class and its methods."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Read from config.pbtxt which models hold the network."""
+        """Read the names of the network models from config.pbtxt."""
         networks = json.loads(json.loads(args["model_config"])["parameters"]["networks"]["string_value"])
         self._inpainter = Inpainter(open_engine=lambda _, window: ServedNetwork(window, **networks[str(window)]))
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        """Answer every request with the filled picture, or with what was wrong."""
+        """Answer each request with the filled picture or an error."""
         return [self._answer(request) for request in requests]
 
     def _answer(self, request: Any) -> Any:

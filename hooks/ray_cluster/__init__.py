@@ -1,3 +1,3 @@
-"""Folder runs and datasets on a Ray cluster."""
+"""Folder runs and Ray Data datasets on a Ray cluster."""
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Ray Data: two classes for `Dataset.map_batches`, for rows that hold arrays and for rows that name files.
+"""Two classes for Ray Data's `Dataset.map_batches`: one for rows with arrays, one for rows with file names.
 
-Each worker opens its engine once and keeps it. Ray is imported only by the functions that need it.
+Each worker opens its engine once and keeps it. Only the functions that need Ray import it.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from gi_plugin.folder_run.jobs import Job, is_finished
 from gi_plugin.inpainter import Inpainter
 from gi_plugin.options import Options
 
-RayBatch = dict[str, Any]  # of a column's name to its values, as Ray Data's batch format "numpy"
-FILE_OPTIONS = ("dilate", "mask_alpha", "detail", "sources", "seed")  # for picture files, which tell the rest themselves
+RayBatch = dict[str, Any]  # maps a column's name to its values: Ray Data's batch format "numpy"
+FILE_OPTIONS = ("dilate", "mask_alpha", "detail", "sources", "seed")  # the value range and the channels come from the picture file
 
 
 class Inpaint:
-    """Fills the holes of rows that hold arrays; give it to `Dataset.map_batches`.
+    """Fill the holes of rows with arrays. Pass this class to `Dataset.map_batches`.
 
-    A row has `image` and `mask`, as `gi_plugin.inpaint` takes them; the others of its columns are kept. It gets `filled`, an array like
-    `image`, and `error`: empty, or why `filled` is `image` as it was.
+    Input columns: `image` and `mask`, as for `gi_plugin.inpaint`; other columns are kept. Added columns: `filled`, an array like `image`,
+    and `error`, empty or the reason why `filled` is the unchanged `image`.
 
-    :param config: the settings; None reads those of the machine on which the worker runs.
+    :param config: the settings; None reads the settings of the worker's machine.
     :param options: as for `gi_plugin.inpaint`.
-    :raises ConfigError: if an option or a setting is wrong; calls raise what would befall every picture.
+    :raises ConfigError: if an option or a setting is wrong. Calls raise errors that affect the whole run.
     """
 
     def __init__(self, config: Config | None = None, **options: Any) -> None:
@@ -51,16 +51,16 @@ class Inpaint:
 
 
 class InpaintFiles:
-    """Fills picture files named by rows, and writes the results from the worker; give it to `Dataset.map_batches`.
+    """Fill picture files and write the results on the worker. Pass this class to `Dataset.map_batches`.
 
-    A row has the paths `image`, `mask` (empty: there is none) and `output`; the others of its columns are kept. It gets `error`: empty if
-    the result was written. Results appear whole or not at all. One that is there, and no older than picture and mask, is not made again,
-    so nothing is done twice when Ray repeats the task of a worker that died.
+    Input columns: the paths `image`, `mask` (empty if there is none) and `output`; other columns are kept. Added column: `error`, empty if
+    the result was written. A result file appears whole or not at all. An existing result that is no older than its picture and mask is
+    kept, so that nothing is done twice when Ray repeats the task of a worker that died.
 
-    :param config: the settings; None reads those of the machine on which the worker runs.
-    :param overwrite: make again what is there.
+    :param config: the settings; None reads the settings of the worker's machine.
+    :param overwrite: fill pictures again whose results exist.
     :param options: those of `FILE_OPTIONS`, as for `gi_plugin.inpaint`.
-    :raises ConfigError: if an option or a setting is wrong; calls raise what would befall every picture.
+    :raises ConfigError: if an option or a setting is wrong. Calls raise errors that affect the whole run.
     """
 
     def __init__(self, config: Config | None = None, *, overwrite: bool = False, **options: Any) -> None:
@@ -68,7 +68,7 @@ class InpaintFiles:
         self._overwrite, self._options = overwrite, Options.of(options)
 
     def __call__(self, batch: RayBatch) -> RayBatch:
-        """Fill the pictures of a batch, with reading and writing beside the engine."""
+        """Fill the pictures of a batch; reading and writing run in parallel to the engine."""
         columns = (batch["image"], batch["mask"], batch["output"])
         jobs = [Job(Path(image), Path(mask) if mask else None, Path(output)) for image, mask, output in zip(*columns, strict=True)]
         todo = [job for job in jobs if self._overwrite or not is_finished(job)]
@@ -77,7 +77,7 @@ class InpaintFiles:
 
 
 def _for_this_worker(config: Config) -> Config:
-    """The settings with as many threads as Ray gave CPUs to this worker, unless they say how many."""
+    """Set the number of threads to the number of CPUs that Ray assigned to this worker, unless the settings name one."""
     ray = require("ray", "ray")
     if config.engine.threads or not ray.is_initialized() or ray.get_runtime_context().get_actor_id() is None:
         return config

@@ -1,4 +1,4 @@
-"""Folder runs on a Ray cluster: the pictures are spread over its workers, which read, fill and write them."""
+"""Folder runs on a Ray cluster: its workers read, fill and write the pictures."""
 
 from __future__ import annotations
 
@@ -23,78 +23,79 @@ from gi_plugin.options import Options
 
 from .data import FILE_OPTIONS, InpaintFiles, RayBatch
 
-TRIES = 3  # workers that may die of a picture before it is given up
-BLOCK = 16  # pictures per task, at most; a task costs Ray some milliseconds
+MAX_TRIES = 3  # a picture fails after as many workers have died while filling it
+MAX_BLOCK = 16  # pictures per task; each task costs Ray some milliseconds
 
 
-class Tries:
-    """An actor that counts how often something was begun: Ray repeats a dead worker's task for ever, and does not say which try it is."""
+class TryCounter:
+    """A Ray actor that counts tries. Ray repeats the task of a dead worker without limit and does not report the number of the try."""
 
     def __init__(self) -> None:
-        self._begun: Counter[str] = Counter()
+        self._tries: Counter[str] = Counter()
 
     def begin(self, key: str) -> int:
-        """Count a try, and tell how many there have been."""
-        self._begun[key] += 1
-        return self._begun[key]
+        """Count a try and return the number of tries so far."""
+        self._tries[key] += 1
+        return self._tries[key]
 
     def end(self, key: str) -> None:
-        """Forget what came to its end."""
-        del self._begun[key]
+        """Delete the count of a picture that was finished."""
+        del self._tries[key]
 
 
 class Worker(InpaintFiles):
-    """The worker of `fill_files`: what would befall every picture is a column, and a picture that ends its worker is given up at last."""
+    """The worker of `fill_files`. Errors that affect the whole run go into a column; a picture that keeps killing workers is given up."""
 
-    def __init__(self, tries: Any, **settings: Any) -> None:
+    def __init__(self, try_counter: Any, **settings: Any) -> None:
         super().__init__(**settings)
-        self._tries = tries
+        self._try_counter = try_counter
 
     def __call__(self, batch: RayBatch) -> RayBatch:
-        """Fill the pictures of a task; one by one if a worker died of it before."""
+        """Fill the pictures of a task, one by one if a worker died during an earlier try of the task."""
         if self._begin(f"task {batch['job'][0]}") == 1:
             return self.fill(batch)
-        rows = [self._alone({name: values[row : row + 1] for name, values in batch.items()}) for row in range(len(batch["job"]))]
+        rows = [self._fill_one({name: values[row : row + 1] for name, values in batch.items()}) for row in range(len(batch["job"]))]
         return {name: [value for row in rows for value in row[name]] for name in rows[0]}
 
     def fill(self, batch: RayBatch) -> RayBatch:
-        """Fill the pictures of a task."""
+        """Fill the pictures of a task; the column `fatal` has the class of an error that affects the whole run."""
         try:
             done, fatal = super().__call__(batch), ""
         except FATAL as error:
             done, fatal = {**batch, "error": [str(error)] * len(batch["job"])}, type(error).__name__
         return {**done, "fatal": [fatal] * len(batch["job"])}
 
-    def _alone(self, batch: RayBatch) -> RayBatch:
-        """One picture of a task whose worker died."""
+    def _fill_one(self, batch: RayBatch) -> RayBatch:
+        """Fill one picture of a task whose worker died, unless it was tried too often."""
         key = f"picture {batch['job'][0]}"
-        if self._begin(key) > TRIES:
-            error = f"{batch['image'][0]}: {TRIES} workers died of it, one after the other: it may need more memory than they have"
+        if self._begin(key) > MAX_TRIES:
+            error = f"{batch['image'][0]}: {MAX_TRIES} workers died while filling it; it may need more memory than a worker has"
             return {**batch, "error": [error], "fatal": [""]}
         done = self.fill(batch)
-        self._tries.end.remote(key)
+        self._try_counter.end.remote(key)
         return done
 
     def _begin(self, key: str) -> int:
-        return int(_ray().get(self._tries.begin.remote(key)))
+        return int(_ray().get(self._try_counter.begin.remote(key)))
 
 
 @contextmanager
 def connected(address: str | None) -> Iterator[None]:
-    """Ray for the length of a command: the cluster at `address` ("auto": the one this machine belongs to), or one of this machine alone.
+    """Connect to Ray inside a `with` block.
 
+    :param address: of a cluster; "auto" is the cluster of this machine; None starts Ray on this machine alone.
     :raises MissingDependency: if Ray is not installed.
-    :raises EngineError: if there is no such cluster.
+    :raises EngineError: if there is no cluster at the address, or Ray does not start.
     """
     ray = _ray()
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing of ours asks or tells anything outside
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # send no usage statistics
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
-    own = {} if address else {"include_dashboard": False}
+    local_settings = {} if address else {"include_dashboard": False}
     try:
-        ray.init(address=address or "local", logging_level=logging.ERROR, log_to_driver=False, **own)
+        ray.init(address=address or "local", logging_level=logging.ERROR, log_to_driver=False, **local_settings)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise EngineError(f"Ray cannot be used{f' at {address}' if address else ''}: {_brief(error)}") from error
-    with redirect_stdout(sys.stderr):  # Ray tells of dead workers there, at the end too, and a command's stdout is its answer
+    with redirect_stdout(sys.stderr):  # Ray reports dead workers on stdout, even at shutdown; stdout is for the command's result
         try:
             yield
         finally:
@@ -104,26 +105,27 @@ def connected(address: str | None) -> Iterator[None]:
 def fill_files(
     jobs: Sequence[Job], config: Config, options: Options, stop: Callable[[], bool] = never_stop, *, overwrite: bool = False
 ) -> Generator[Outcome]:
-    """Fill picture files with all workers of the cluster that this process is connected to; outcomes come as they are ready.
+    """Fill picture files with all workers of the connected cluster, and yield outcomes in the order of completion.
 
-    Paths must lead to the same files on every machine. When a worker dies, its pictures go to another one; a picture of which `TRIES`
-    workers died one after the other is a failure.
+    Paths must lead to the same files on every machine. When a worker dies, another one takes its pictures; a picture fails after
+    `MAX_TRIES` workers have died while filling it.
 
-    :param stop: asked after each picture; the run ends once it says True.
-    :raises GiError: if it would befall every picture.
+    :param stop: called after each picture; the run ends when it returns True.
+    :param overwrite: fill pictures again whose results exist.
+    :raises GiError: if an error affects the whole run: a wrong setting, no network, no engine, or a failure of Ray.
     """
     if not jobs:
         return
     ray = _ray()
     config = replace(config, model=ModelSettings(str(Path(config.model.path).expanduser().absolute()) if config.model.path else ""))
     settings = {"config": config, "overwrite": overwrite, **{name: getattr(options, name) for name in FILE_OPTIONS}}
-    tries = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Tries).remote()
+    try_counter = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(TryCounter).remote()
     size, gpus = workers(ray, config)
-    block = min(BLOCK, math.ceil(len(jobs) / (4 * size)))
+    block = min(MAX_BLOCK, math.ceil(len(jobs) / (4 * size)))
     rows = [{"job": number, **_paths(job)} for number, job in enumerate(jobs)]
     dataset = ray.data.from_items(rows, override_num_blocks=math.ceil(len(rows) / block)).map_batches(
         Worker,
-        fn_constructor_kwargs={"tries": tries, **settings},
+        fn_constructor_kwargs={"try_counter": try_counter, **settings},
         compute=ray.data.ActorPoolStrategy(size=min(size, len(rows)), max_tasks_in_flight_per_actor=2),
         num_cpus=1,
         num_gpus=gpus,
@@ -132,7 +134,7 @@ def fill_files(
     try:
         for row in dataset.iter_rows():
             if row["fatal"]:
-                raise next(kind for kind in FATAL if kind.__name__ == row["fatal"])(row["error"])
+                raise next(error_class for error_class in FATAL if error_class.__name__ == row["fatal"])(row["error"])
             yield Outcome(jobs[row["job"]], row["error"])
             if stop():
                 return
@@ -149,7 +151,7 @@ def _paths(job: Job) -> dict[str, str]:
 
 
 def workers(ray: ModuleType, config: Config) -> tuple[int, int]:
-    """How many workers, and how many GPUs for each: one worker per GPU if the network is to run on GPUs, else one per CPU."""
+    """Return the number of workers and the GPUs of each: one worker per GPU if the backend runs on GPUs, else one worker per CPU."""
     available = (status.name for status in backend_status() if status.available)
     backend = next(available, "") if config.engine.backend == "auto" else config.engine.backend
     resources = ray.cluster_resources()
@@ -158,7 +160,7 @@ def workers(ray: ModuleType, config: Config) -> tuple[int, int]:
 
 
 def _brief(error: Exception) -> str:
-    """The first line of a message of Ray, and the last, which has the cause."""
+    """Shorten a message of Ray to its first line and its last line, which has the cause."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return " … ".join(dict.fromkeys((lines[0].strip(), lines[-1].strip())))
 

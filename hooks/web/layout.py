@@ -23,7 +23,7 @@ HELP = """### Fill the holes of a photo
 Load a photo, paint over the part to fill, press *Fill*. Known pixels stay as they are.
 """
 Values = tuple[Any, ...]
-Result = TypeVar("Result")
+StepResult = TypeVar("StepResult")
 
 
 class _Work:
@@ -53,7 +53,7 @@ class _Work:
     def _show(self, photo: Photo) -> tuple[Photo, Image.Image]:
         return photo, self._run(web_photo.show, photo, self._inpainter.config.hook.max_pixels)
 
-    def _run(self, step: Callable[..., Result], *arguments: Any) -> Result:
+    def _run(self, step: Callable[..., StepResult], *arguments: Any) -> StepResult:
         """Run a step in the worker thread; show our own errors to the visitor."""
         try:
             return self._worker.submit(step, *arguments).result()

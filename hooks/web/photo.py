@@ -19,8 +19,11 @@ from gi_plugin.files import PictureFile, formats
 from gi_plugin.inpainter import Inpainter
 from gi_plugin.options import Options
 
-SHOWN = 1536  # longest side of the picture in the browser, in pixels
-COLOURS = {2: b"GRAY", 3: b"RGB "}  # by number of array dimensions: the colour space that bytes 16 to 20 of a matching ICC profile name
+MAX_SIDE = 1536  # longest side of the picture in the browser, in pixels
+COLOUR_SPACES = {
+    2: b"GRAY",
+    3: b"RGB ",
+}  # by number of array dimensions: the colour space that bytes 16 to 20 of a matching ICC profile name
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,12 @@ class FilledPhoto:
 
 
 def show(photo: Photo, max_pixels: int) -> Image.Image:
-    """Read a photo for display in the browser: upright, 8 bits, at most SHOWN pixels wide and high.
+    """Read a photo for display in the browser: upright, 8 bits, at most MAX_SIDE pixels wide and high.
 
     :raises ImageError: if it cannot be read, or has more than `max_pixels`.
     """
     picture = _read(photo, max_pixels)
-    return _shown(picture.pixels, picture)
+    return _for_display(picture.pixels, picture)
 
 
 def fill(photo: Photo, layers: Iterable[Image.Image], inpainter: Inpainter, folder: Path) -> FilledPhoto:
@@ -59,7 +62,7 @@ def fill(photo: Photo, layers: Iterable[Image.Image], inpainter: Inpainter, fold
     :raises GiError: if nothing (or everything) is painted, a file cannot be read or written, or no engine runs.
     """
     picture = _read(photo, inpainter.config.hook.max_pixels)
-    mask = _painted(layers, picture.pixels.shape[:2])
+    mask = _painted_mask(layers, picture.pixels.shape[:2])
     data_range = files.value_range(picture.pixels, mask)
     start = time.perf_counter()
     inpainting = inpainter.run(picture.pixels, mask, Options(data_range=data_range))
@@ -70,8 +73,8 @@ def fill(photo: Photo, layers: Iterable[Image.Image], inpainter: Inpainter, fold
     report = f"Filled {np.count_nonzero(inpainting.hole):,} pixels in {seconds:.2f} s."
     if formats.is_lossy(download):
         report += f" {download.suffix} is a lossy format: known pixels change slightly in the download, but not in the next round."
-    attention = _shown(attention_map.draw_sources(inpainting, data_range=data_range))
-    return FilledPhoto(Photo(result, photo.name), download, mask_path, _shown(inpainting.image, picture), attention, report)
+    attention = _for_display(attention_map.draw_sources(inpainting, data_range=data_range))
+    return FilledPhoto(Photo(result, photo.name), download, mask_path, _for_display(inpainting.image, picture), attention, report)
 
 
 def _read(photo: Photo, max_pixels: int) -> PictureFile:
@@ -99,20 +102,20 @@ def _write(photo: Photo, picture: PictureFile, filled: Array, hole: Bools, folde
     return result, download
 
 
-def _shown_size(shape: tuple[int, ...]) -> tuple[int, int]:
+def _display_size(shape: tuple[int, ...]) -> tuple[int, int]:
     """Width and height on the page of a picture of `shape` (rows, columns, ...)."""
-    scale = min(1.0, SHOWN / max(shape[:2]))
+    scale = min(1.0, MAX_SIDE / max(shape[:2]))
     return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
 
 
-def _shown(pixels: Array, picture: PictureFile | None = None) -> Image.Image:
+def _for_display(pixels: Array, picture: PictureFile | None = None) -> Image.Image:
     """Reduce pixels to 8 bits and to the size on the page; attach the colour profile of their picture where it applies."""
-    size = _shown_size(pixels.shape)
-    step = max(1, max(pixels.shape[:2]) // (2 * SHOWN))  # skip pixels of a huge picture before resampling: saves memory and time
-    image = Image.fromarray(_bytes(pixels[::step, ::step]))
+    size = _display_size(pixels.shape)
+    step = max(1, max(pixels.shape[:2]) // (2 * MAX_SIDE))  # skip pixels of a huge picture before resampling: saves memory and time
+    image = Image.fromarray(_as_uint8(pixels[::step, ::step]))
     image = image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)
     profile = None if picture is None else _profile(picture)
-    if profile and profile[16:20] == COLOURS[min(pixels.ndim, 3)]:  # not for CMYK: its pixels were converted to RGB
+    if profile and profile[16:20] == COLOUR_SPACES[min(pixels.ndim, 3)]:  # not for CMYK: its pixels were converted to RGB
         image.info["icc_profile"] = profile
     return image
 
@@ -123,7 +126,7 @@ def _profile(picture: PictureFile) -> bytes | None:
     return profile
 
 
-def _bytes(pixels: Array) -> Array:
+def _as_uint8(pixels: Array) -> Array:
     """Convert pixels of any dtype to uint8."""
     if pixels.dtype == np.uint8:
         return np.ascontiguousarray(pixels)
@@ -134,12 +137,12 @@ def _bytes(pixels: Array) -> Array:
     return np.asarray(((values - low) * (255 / (high - low))).clip(0, 255), dtype=np.uint8)
 
 
-def _painted(layers: Iterable[Image.Image], shape: tuple[int, ...]) -> Bools:
+def _painted_mask(layers: Iterable[Image.Image], shape: tuple[int, ...]) -> Bools:
     """Combine the painted layers into a mask of the photo's full size, [H, W].
 
     :raises ImageError: if nothing is painted, or a layer has another size than the shown photo.
     """
-    width, height = _shown_size(shape)
+    width, height = _display_size(shape)
     painted = np.zeros((height, width), bool)
     for layer in layers:
         if layer.size != (width, height):

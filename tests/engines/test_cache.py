@@ -1,4 +1,4 @@
-"""The engine cache: what is stored comes back whole, or is refused."""
+"""The engine cache returns exactly what was stored, or rejects it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def cache(tmp_path: Path) -> EngineCache:
 
 
 def test_round_trip(cache: EngineCache) -> None:
-    """An engine comes back byte for byte, is listed, and is gone once removed."""
+    """A stored engine is loaded byte for byte, is listed, and no longer exists after clearing."""
     assert cache.load(PARTS) is None
     cache.store(PARTS, b"engine")
     assert cache.load(PARTS) == b"engine"
@@ -33,17 +33,17 @@ def test_round_trip(cache: EngineCache) -> None:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_every_part_changes_the_key(part: str) -> None:
-    """An engine is found only for exactly what it was made for."""
+    """An engine is found only if every part is the same."""
     assert engine_key({**PARTS, part: "other"}) != engine_key(PARTS)
 
 
 def test_key_does_not_depend_on_the_order_of_parts() -> None:
-    """The key is a function of the parts alone."""
+    """The order in which parts are given does not change the key."""
     assert engine_key(dict(reversed(PARTS.items()))) == engine_key(PARTS)
 
 
 def test_storing_again_replaces(cache: EngineCache) -> None:
-    """The newer engine counts, and nothing half-written stays behind."""
+    """The newer engine replaces the older one, and no temporary files remain."""
     cache.store(PARTS, b"old")
     cache.store(PARTS, b"new!")
     assert cache.load(PARTS) == b"new!"
@@ -52,7 +52,7 @@ def test_storing_again_replaces(cache: EngineCache) -> None:
 
 @pytest.mark.parametrize("damage", ["changed", "truncated", "missing", "sidecar", "other parts"])
 def test_a_damaged_entry_is_refused(cache: EngineCache, damage: str) -> None:
-    """A payload or sidecar that is not what was stored raises, naming the file and the remedy."""
+    """If engine or sidecar differ from what was stored, the error names the folder and the command that empties the cache."""
     cache.store(PARTS, b"engine")
     folder = cache.directory / engine_key(PARTS)
     match damage:
@@ -73,14 +73,14 @@ def test_a_damaged_entry_is_refused(cache: EngineCache, damage: str) -> None:
 
 
 def test_only_the_owner_can_read(cache: EngineCache) -> None:
-    """Engines are executable code: the folder is private, even if it was not before."""
+    """The folder is made private even if it existed before, because engines are executable code."""
     cache.directory.mkdir(parents=True, mode=0o777)
     cache.store(PARTS, b"engine")
     assert stat.S_IMODE(cache.directory.stat().st_mode) == 0o700
 
 
-def test_of_two_processes_one_waits_for_the_other(cache: EngineCache) -> None:
-    """While the lock is held another process does not get in; it does once the lock is free."""
+def test_the_lock_excludes_other_processes(cache: EngineCache) -> None:
+    """Another process waits while the lock is held, and continues once it is free."""
     code = (
         "import sys; from pathlib import Path; from gi_plugin.engines.cache import EngineCache\n"
         "print('started', flush=True)\n"

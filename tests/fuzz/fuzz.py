@@ -1,7 +1,7 @@
-"""Coverage-guided fuzzing of everything that reads what others wrote: `python tests/fuzz/fuzz.py TARGET`, or `make fuzz` for all of them.
+"""Coverage-guided fuzzing of all code that reads foreign data: `python tests/fuzz/fuzz.py TARGET`, or `make fuzz` for all targets.
 
-A target gets bytes, hands them to the product, and lets nothing out but the errors that the product promises. Anything else is a crash,
-which Atheris reports with the input; it then becomes a row of a test.
+A target passes bytes to the product and suppresses only the documented errors. Atheris reports any other exception as a crash, together
+with the input. Add such an input to the parameters of a test.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FOLDER = Path(tempfile.mkdtemp(prefix="gi-plugin-fuzz-"))
 
 
 def picture(content: bytes) -> None:
-    """A picture file, whatever its name says."""
+    """Read a picture file; the first byte chooses its suffix, which may not fit the content."""
     suffixes = (".png", ".tif", ".jpg", ".webp", ".bmp", ".gif", ".ppm")
     path = FOLDER / f"picture{suffixes[content[0] % len(suffixes)] if content else '.png'}"
     path.write_bytes(content[1:])
@@ -43,7 +43,7 @@ def picture(content: bytes) -> None:
 
 
 def arrays(content: bytes) -> None:
-    """An image and a mask of any type and shape, then the plan of their windows."""
+    """Check an image and a mask of any type and shape, and plan their windows."""
     data = atheris.FuzzedDataProvider(content)
     size = [data.ConsumeIntInRange(1, 40), data.ConsumeIntInRange(1, 40)]
     image, mask = (_array(data, size + data.PickValueInList([[], [], [1], [3], [3], [4]])) for _ in range(2))
@@ -60,13 +60,13 @@ def arrays(content: bytes) -> None:
 
 
 def settings(content: bytes) -> None:
-    """A plugin.toml."""
+    """Parse a plugin.toml."""
     with contextlib.suppress(GiError):
         parse_config(content.decode(errors="replace"), "plugin.toml")
 
 
 def sidecar(content: bytes) -> None:
-    """The description of a cached engine."""
+    """Read the sidecar file of a cached engine."""
     cache = EngineCache(FOLDER)
     folder = cache.directory / engine_key(PARTS)
     folder.mkdir(parents=True, exist_ok=True)
@@ -82,20 +82,20 @@ def _array(data: atheris.FuzzedDataProvider, shape: list[int]) -> np.ndarray:  #
     size = int(np.prod(shape, dtype=np.int64)) * max(1, dtype.itemsize)
     if dtype.kind == "U" or size > 2**16:
         return np.full(shape[:2], "a")
-    given = data.ConsumeBytes(min(size, 64)) or b"\0"
-    return np.frombuffer((given * (size // len(given) + 1))[:size], dtype).reshape(shape)
+    chunk = data.ConsumeBytes(min(size, 64)) or b"\0"
+    return np.frombuffer((chunk * (size // len(chunk) + 1))[:size], dtype).reshape(shape)
 
 
 def _seeds(target: str) -> list[bytes]:
-    """Inputs to start from."""
+    """Return the first inputs of a target."""
     if target == "picture":
         image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 7, 3)).astype(np.uint8))
-        found = []
+        seeds = []
         for number, kind in enumerate(("PNG", "TIFF", "JPEG", "WEBP", "BMP", "GIF", "PPM")):
             content = io.BytesIO()
             image.save(content, kind)
-            found.append(bytes([number]) + content.getvalue())
-        return found
+            seeds.append(bytes([number]) + content.getvalue())
+        return seeds
     if target == "settings":
         return [(Path(__file__).parents[2] / "plugin.toml").read_bytes()]
     if target == "sidecar":
@@ -105,7 +105,7 @@ def _seeds(target: str) -> list[bytes]:
     return [bytes(range(200))]
 
 
-TARGETS: dict[str, tuple[Callable[[bytes], None], int, int]] = {  # what runs, how often, largest input in bytes
+TARGETS: dict[str, tuple[Callable[[bytes], None], int, int]] = {  # function, number of runs, largest input in bytes
     "picture": (picture, 150_000, 4096),
     "arrays": (arrays, 400_000, 512),
     "settings": (settings, 250_000, 4096),
@@ -114,15 +114,15 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], int, int]] = {  # what runs, h
 
 
 def main() -> None:
-    """Fuzz one target."""
-    target, runs, longest = TARGETS[sys.argv[1]]
+    """Fuzz the target that the command line names."""
+    target, runs, size = TARGETS[sys.argv[1]]
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
     corpus = FOLDER / "corpus"
     corpus.mkdir()
     for number, seed in enumerate(_seeds(sys.argv[1])):
         (corpus / str(number)).write_bytes(seed)
-    options = [f"-runs={runs}", f"-max_len={longest}", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1", *sys.argv[2:]]
+    options = [f"-runs={runs}", f"-max_len={size}", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1", *sys.argv[2:]]
     atheris.Setup([sys.argv[0], *options, str(corpus)], target)
     atheris.Fuzz()
 

@@ -1,4 +1,4 @@
-"""The command line under test: in this process, through `main`, or in a process of its own."""
+"""Helpers that run the command line in this process, through `main`, or in a new process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gi_plugin.cli import main
 
 
 class Result(NamedTuple):
-    """What a command left behind."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -26,7 +26,7 @@ class Cli:
         self._monkeypatch, self._capsys = monkeypatch, capsys
 
     def __call__(self, *arguments: str) -> Result:
-        """Run one command; anything but an exit is a failure of the test."""
+        """Run one command; the test fails if it raises anything but `SystemExit`."""
         self._monkeypatch.setattr(sys, "argv", ["gi-plugin", *arguments])
         with pytest.raises(SystemExit) as ended:
             main()
@@ -37,5 +37,5 @@ class Cli:
 
 
 def process(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `gi-plugin` in a process of its own."""
+    """Run `gi-plugin` in a new process."""
     return subprocess.run([sys.executable, "-m", "gi_plugin", *arguments], capture_output=True, text=True, check=False, timeout=300)

@@ -1,13 +1,15 @@
-"""A folder with pictures, masks and settings, good and bad, in which the command line runs."""
+"""Shared fixtures: one engine cache, small windows, and a command line in a folder of good and bad files."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.gi_plugin import windows
 from tests.gi_plugin.command import Cli
 
 SHAPE = (40, 60)
@@ -15,13 +17,20 @@ SHAPE = (40, 60)
 
 @pytest.fixture(scope="session")
 def engine_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One engine cache for all, so that each window is compiled once."""
+    """Return the engine cache that all tests share, so that each window size is compiled once."""
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def small_windows() -> Iterator[None]:
+    """Plan with small windows in all tests of a module."""
+    with windows.small_windows():
+        yield
 
 
 @pytest.fixture
 def cli(tmp_path: Path, engine_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """The command, in a folder with pictures, masks and settings both good and bad."""
+    """Return the command line, in a folder with good and bad pictures, masks and settings."""
     for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.setenv("GI_PLUGIN_CACHE", str(engine_cache))

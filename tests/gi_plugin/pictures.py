@@ -1,4 +1,4 @@
-"""Pictures of noise in every mode, as files, and the way of a picture through reading, filling and writing."""
+"""Helpers for picture files: noise in every mode and format, and a function that reads, fills and writes a picture."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ HOLE[6:15, 4:20] = True
 
 
 def noise(dtype: type[np.generic], channels: int, shape: tuple[int, int] = (HEIGHT, WIDTH)) -> Array:
-    """Noise over the whole range, [H, W] or [H, W, C]."""
+    """Return noise over the whole range of a dtype, [H, W] or [H, W, C]."""
     values = np.random.default_rng(channels).random((*shape, channels))
     pixels = (values if np.issubdtype(dtype, np.floating) else values * np.iinfo(dtype).max).astype(dtype)  # type: ignore[type-var]
     return pixels[..., 0] if channels == 1 else pixels
 
 
 def picture(mode: str, shape: tuple[int, int] = (HEIGHT, WIDTH)) -> Image.Image:
-    """A Pillow picture of noise; "P index" and "P bytes" are palette pictures with one transparent entry, or with an alpha per entry."""
+    """Return a Pillow picture of noise.
+
+    Mode "P index" is a palette picture with one transparent entry, "P bytes" one with an alpha value per entry.
+    """
     if mode == "1":
         return Image.fromarray(noise(np.uint8, 1, shape) > 127)
     if mode.startswith("P"):
@@ -41,7 +44,7 @@ def picture(mode: str, shape: tuple[int, int] = (HEIGHT, WIDTH)) -> Image.Image:
 
 @dataclass(frozen=True)
 class Deep:
-    """How a deep picture is written and read by the codec itself."""
+    """A kind of deep picture, written and read by the codec itself."""
 
     suffix: str
     dtype: type[np.generic]
@@ -62,7 +65,7 @@ class Deep:
 
 
 def fill(source: Path, target: Path) -> Array:
-    """Read, fill the hole with the picture upside down, write; returns what was to be written."""
+    """Read a picture, fill its hole with the picture upside down, write it, and return the pixels that were passed to the writer."""
     read = files.read_picture(source, LIMIT)
     filled = read.pixels.copy()
     colours = filled[..., :3] if filled.ndim == 3 else filled  # alpha is carried through

@@ -1,4 +1,4 @@
-"""Settings: every mistake is named with its place and its remedy; plugin.toml says what the code says."""
+"""Settings: error messages name the mistake and the allowed values, and plugin.toml agrees with the code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MANIFEST = Path(__file__).resolve().parents[2] / "plugin.toml"
 TABLES = {entry.name: entry.default for entry in dataclasses.fields(Config) if dataclasses.is_dataclass(entry.default)}
 KEYS = [(table, entry.name) for table, settings in TABLES.items() for entry in dataclasses.fields(settings)]
 
-MISTAKES = [  # text of the file, what the message says beside the file's name
+MISTAKES = [  # text of the file, parts of the message
     ("threads = 4", ["threads = 4", "unknown", "plugin, hook, model, engine, train"]),
     ("[engines]\nthreads = 4", ["engines = {'threads': 4}", "unknown", "plugin, hook, model, engine, train"]),
     ("engine = 3", ["engine = 3", "expected a table", "[engine]"]),
@@ -62,7 +62,7 @@ MISTAKES = [  # text of the file, what the message says beside the file's name
 
 @pytest.mark.parametrize(("text", "parts"), MISTAKES, ids=[text.replace("\n", " ") for text, _ in MISTAKES])
 def test_a_mistake_is_named(text: str, parts: list[str]) -> None:
-    """The message starts with the file, then names key and value, then what is allowed."""
+    """The message names the file, then key and value, then the allowed values."""
     with pytest.raises(ConfigError) as caught:
         parse_config(text, "/home/me/plugin.toml")
     message = str(caught.value)
@@ -72,19 +72,19 @@ def test_a_mistake_is_named(text: str, parts: list[str]) -> None:
 
 @pytest.mark.parametrize(("table", "key"), KEYS)
 def test_no_key_takes_a_table(table: str, key: str) -> None:
-    """Every single key checks the type of its value."""
+    """Every key checks the type of its value."""
     with pytest.raises(ConfigError, match=rf"file: \[{table}\] {key} = \{{\}}: expected (str|int|float|bool), got dict"):
         parse_config(f"[{table}]\n{key} = {{}}", "file")
 
 
 @pytest.mark.parametrize("text", ["", "# nothing but a comment", "[engine]", "[plugin]\n[hook]\n[model]\n[engine]\n[train]"])
-def test_what_is_not_named_keeps_its_default(text: str) -> None:
-    """A file without keys gives the defaults."""
+def test_a_file_without_keys_gives_the_defaults(text: str) -> None:
+    """An empty file, a comment and empty tables change nothing."""
     assert parse_config(text, "file") == Config()
 
 
 def test_a_file_changes_only_what_it_names() -> None:
-    """Named keys are read, the others of the same table stay; a whole number does for a float."""
+    """Keys in the file are read, other keys keep their defaults, and a whole number is accepted for a float."""
     config = parse_config("[engine]\nbackend = 'torch'\nthreads = 1024\n[train]\nlearning_rate = 1\n[hook]\ndilate = 64", "file")
     assert config.engine == EngineSettings(backend="torch", threads=1024)
     assert config.train == TrainSettings(learning_rate=1)
@@ -93,13 +93,13 @@ def test_a_file_changes_only_what_it_names() -> None:
 
 
 def test_settings_cannot_be_changed() -> None:
-    """The tables are frozen: what was checked stays as it was."""
+    """The tables are frozen, so checked values stay valid."""
     with pytest.raises(dataclasses.FrozenInstanceError):
         Config().engine.batch = 0  # type: ignore[misc]
 
 
-def test_values_from_elsewhere_are_checked_alike() -> None:
-    """A command line's settings pass the same test, under their own name."""
+def test_values_of_the_command_line_are_checked_like_those_of_a_file() -> None:
+    """Settings from the command line are checked in the same way, and the message names their origin."""
     check_settings(EngineSettings(backend="torch", batch=64), "--engine")
     with pytest.raises(ConfigError, match=r"^--batch: batch = 65: expected 1 to 64$"):
         check_settings(EngineSettings(batch=65), "--batch:")
@@ -107,14 +107,14 @@ def test_values_from_elsewhere_are_checked_alike() -> None:
 
 @pytest.fixture
 def no_user_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty configuration folder, no environment variable, and a folder to write to."""
+    """Set an empty configuration folder and no environment variable, and return a folder to write to."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.delenv(CONFIG_VARIABLE, raising=False)
     return tmp_path
 
 
 def test_sources_take_precedence_in_order(no_user_settings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The defaults give way to the user's file, that to GI_PLUGIN_CONFIG, that to the file named by the caller."""
+    """The caller's file comes before GI_PLUGIN_CONFIG, that before the user's file, that before the defaults."""
     assert load_config() == Config()
     user_config_file().parent.mkdir(parents=True)
     user_config_file().write_text("[engine]\nthreads = 1", encoding="utf-8")
@@ -128,7 +128,7 @@ def test_sources_take_precedence_in_order(no_user_settings: Path, monkeypatch: p
 
 
 def test_a_named_file_must_be_readable(no_user_settings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A missing file, a folder or bytes that are no text are errors that name the file, whoever named it."""
+    """A missing file, a folder and a binary file raise an error that names the file, for both ways to name one."""
     binary = no_user_settings / "binary.toml"
     binary.write_bytes(b"\xff\xfe\x00")
     for file in (no_user_settings / "missing.toml", no_user_settings, binary):
@@ -140,7 +140,7 @@ def test_a_named_file_must_be_readable(no_user_settings: Path, monkeypatch: pyte
 
 
 def test_a_mistake_in_the_users_file_is_named(no_user_settings: Path) -> None:
-    """Also the file that nobody named is named in the message."""
+    """The message also names the user's own plugin.toml."""
     file = user_config_file()
     assert file.is_relative_to(no_user_settings)
     file.parent.mkdir(parents=True)
@@ -150,8 +150,8 @@ def test_a_mistake_in_the_users_file_is_named(no_user_settings: Path) -> None:
     assert str(caught.value) == f"{file}: [train] seed = -1: expected 0 to 2147483648"
 
 
-def test_the_cache_folder_is_the_setting_else_the_variable_else_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Three places, the first that is named; a tilde is the home folder."""
+def test_the_cache_folder_is_the_setting_or_the_variable_or_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The first of the three that is given is used; a tilde means the home folder."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "users"))
     monkeypatch.delenv(CACHE_VARIABLE, raising=False)
@@ -162,18 +162,18 @@ def test_the_cache_folder_is_the_setting_else_the_variable_else_the_users(monkey
 
 
 def test_the_manifest_equals_the_defaults() -> None:
-    """plugin.toml is a valid settings file that changes nothing."""
+    """The file plugin.toml holds exactly the default settings."""
     assert load_config(MANIFEST) == Config()
 
 
 def test_the_manifest_names_every_key() -> None:
-    """plugin.toml shows all there is to set, in the order of the code."""
+    """The file plugin.toml names every key, in the order of the code."""
     data: dict[str, Any] = tomllib.loads(MANIFEST.read_text(encoding="utf-8"))
     assert [(table, key) for table, keys in data.items() for key in keys] == KEYS
 
 
 def test_the_manifest_explains_every_key() -> None:
-    """The line above each key of plugin.toml is a comment, but for the few that share their neighbour's."""
+    """The line above each key of plugin.toml is a comment."""
     lines = MANIFEST.read_text(encoding="utf-8").splitlines()
     keys = [number for number, line in enumerate(lines) if "=" in line and not line.startswith("#")]
     assert len(keys) == len(KEYS)

@@ -1,4 +1,4 @@
-"""The promise of `gi-plugin inpaint`, on random pictures: same size, mode and depth, every known pixel as it was."""
+"""Property test of filling a picture file: size, mode, depth and every known pixel stay the same."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import Image
 
 from gi_plugin.arrays import Array, Bools
-from gi_plugin.config import Config, EngineSettings
+from gi_plugin.config import Config, EngineSettings, ModelSettings
 from gi_plugin.folder_run.jobs import Job
 from gi_plugin.folder_run.steps import fill_file
 from gi_plugin.inpainter import Inpainter
 from gi_plugin.options import Options
 from tests.gi_plugin.pictures import Deep, picture
+
+pytestmark = pytest.mark.usefixtures("small_windows")
 
 SHALLOW = [
     *((".png", mode) for mode in ("1", "L", "LA", "P", "P index", "P bytes", "RGB", "RGBA")),
@@ -29,13 +31,14 @@ DEEP = [
 
 
 @pytest.fixture(scope="module")
-def inpainter(engine_cache: Path) -> Inpainter:
-    return Inpainter(Config(engine=EngineSettings(backend="openvino", cache=str(engine_cache))))
+def inpainter(small_network_file: Path, engine_cache: Path) -> Inpainter:
+    """Return an inpainter with a small network: the property holds for every network."""
+    return Inpainter(Config(model=ModelSettings(str(small_network_file)), engine=EngineSettings("openvino", cache=str(engine_cache))))
 
 
 @st.composite
 def masks(draw: st.DrawFn) -> Bools:
-    """A hole [H, W] of up to 60 pixels a side: a box, or specks; some pixel is known."""
+    """Draw a hole [H, W] of 1 to 60 pixels a side: a box or specks, with at least one known pixel."""
     height, width = draw(st.integers(1, 60)), draw(st.integers(1, 60))
     if draw(st.booleans()):
         top, left = draw(st.integers(0, height - 1)), draw(st.integers(0, width - 1))
@@ -57,7 +60,7 @@ def _write(path: Path, kind: tuple[str, str] | Deep, shape: tuple[int, int]) -> 
 
 
 def _read(path: Path, kind: tuple[str, str] | Deep) -> tuple[str, Array, Array]:
-    """Mode or dtype, stored values, and values that are to be seen (a palette's colours)."""
+    """Return the mode or dtype of a picture, its stored values, and its displayed values (the colours of a palette)."""
     if isinstance(kind, Deep):
         values = kind.read(path)
         return str(values.dtype), values, values
@@ -70,14 +73,14 @@ def _read(path: Path, kind: tuple[str, str] | Deep) -> tuple[str, Array, Array]:
 def test_known_pixels_come_back(
     inpainter: Inpainter, tmp_path_factory: pytest.TempPathFactory, kind: tuple[str, str] | Deep, hole: Bools
 ) -> None:
-    """Whatever the picture and the hole, the result is the same picture everywhere else, alpha included."""
+    """For any picture and hole, everything outside the hole stays the same, and alpha stays the same everywhere."""
     folder, suffix = tmp_path_factory.mktemp("fill"), kind.suffix if isinstance(kind, Deep) else kind[0]
     job = Job(folder / f"source{suffix}", folder / "mask.png", folder / f"result{suffix}")
     _write(job.image, kind, (hole.shape[0], hole.shape[1]))
     Image.fromarray(hole).save(folder / "mask.png")
     fill_file(job, inpainter, Options())
-    (mode, before, seen_before), (result_mode, after, seen_after) = _read(job.image, kind), _read(job.output, kind)
+    (mode, before, shown_before), (result_mode, after, shown_after) = _read(job.image, kind), _read(job.output, kind)
     assert (result_mode, after.shape, after.dtype) == (mode, before.shape, before.dtype)
     np.testing.assert_array_equal(after[~hole], before[~hole])
-    if seen_after.shape[-1] == 4 and seen_after.ndim == 3:
-        np.testing.assert_array_equal(seen_after[..., 3], seen_before[..., 3])
+    if shown_after.shape[-1] == 4 and shown_after.ndim == 3:
+        np.testing.assert_array_equal(shown_after[..., 3], shown_before[..., 3])

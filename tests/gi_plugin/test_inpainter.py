@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from gi_plugin.config import CACHE_VARIABLE, Config, EngineSettings, HookSetting
 from gi_plugin.errors import ConfigError, ImageError, ModelError
 from gi_plugin.inpainter import Inpainter, close_default_inpainter
 from gi_plugin.options import Options
+from tests.gi_plugin.windows import small_windows
 
 ENGINE = EngineSettings(backend="openvino", threads=1)
 DTYPES = ["uint8", "uint16", "float16", "float32", "float64"]
@@ -27,6 +29,15 @@ AXES = {"HxW": None, "HxWx1": -1, "HxWx3": -1, "HxWx4": 2, "1xHxW": 0, "3xHxW": 
 def fill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inpainter]:
     """An inpainter on OpenVINO with a cache of its own, shared so that each engine is compiled once."""
     inpainter = Inpainter(Config(engine=replace(ENGINE, cache=str(tmp_path_factory.mktemp("cache")))))
+    yield inpainter
+    inpainter.close()
+
+
+@pytest.fixture(scope="module")
+def quick_fill(small_network_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inpainter]:
+    """Return an inpainter with a small network, for behaviour that does not depend on the network."""
+    engine = replace(ENGINE, cache=str(tmp_path_factory.mktemp("cache")))
+    inpainter = Inpainter(Config(model=ModelSettings(str(small_network_file)), engine=engine))
     yield inpainter
     inpainter.close()
 
@@ -77,13 +88,14 @@ def masks(draw: st.DrawFn) -> Bools:
 
 @settings(max_examples=25, deadline=None)
 @given(mask=masks(), layout=st.sampled_from(sorted(AXES)), dtype=st.sampled_from(DTYPES), seed=st.integers(0, 99))
-def test_the_contract_holds(fill: Inpainter, mask: Bools, layout: str, dtype: str, seed: int) -> None:
-    """Same shape and dtype, a new array, known pixels and alpha bit for bit, inputs as they were, the same result every time."""
+def test_the_contract_holds(quick_fill: Inpainter, mask: Bools, layout: str, dtype: str, seed: int) -> None:
+    """The result is a new array of the same shape and dtype; known pixels and alpha are bit-identical; inputs stay; calls repeat."""
     image, pixels = _image(layout, dtype, mask.shape[0], mask.shape[1], seed)
     if dtype.startswith("float"):
         pixels[mask, :3] = np.nan  # ignored
     before, mask_before = image.tobytes(), mask.copy()
-    result = fill(image, mask, channel_axis=AXES[layout])
+    with small_windows():
+        result, again = (quick_fill(image, mask, channel_axis=AXES[layout]) for _ in range(2))
     assert (image.tobytes(), result.shape, result.dtype) == (before, image.shape, image.dtype)
     assert not np.shares_memory(result, image)
     np.testing.assert_array_equal(mask, mask_before)
@@ -93,7 +105,7 @@ def test_the_contract_holds(fill: Inpainter, mask: Bools, layout: str, dtype: st
     if dtype.startswith("float"):
         assert np.isfinite(result).all()
         assert 0 <= result.min() <= result.max() <= 1
-    assert fill(image, mask, channel_axis=AXES[layout]).tobytes() == result.tobytes()
+    assert again.tobytes() == result.tobytes()
 
 
 @pytest.mark.parametrize("layout", sorted(AXES))

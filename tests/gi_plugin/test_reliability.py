@@ -1,4 +1,4 @@
-"""What goes wrong around the program: many callers, signals, full disks, little memory, clocks that jump."""
+"""Faults outside the program: many callers, signals, full disks, too little memory, wrong clocks."""
 
 from __future__ import annotations
 
@@ -13,41 +13,35 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-import torch
 from PIL import Image
 
+from gi_plugin.arrays import Bools, Bytes
 from gi_plugin.config import Config, EngineSettings, ModelSettings
 from gi_plugin.engines.cache import EngineCache
 from gi_plugin.inpainter import Inpainter
-from gi_plugin.train.model.network import InpaintingNetwork, NetworkSettings
-from gi_plugin.train.onnx_export.export import export_network
+from tests.gi_plugin.windows import SMALL
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_windows")]
 THREADS, CALLS = 16, 2000
 GROWTH = 64 * 2**20  # bytes by which memory may grow from the first fifth of the calls to the last
-Bytes = npt.NDArray[np.uint8]
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
-    """A small network, so that thousands of calls take seconds."""
-    folder = tmp_path_factory.mktemp("small")
-    torch.manual_seed(1)
-    export_network(InpaintingNetwork(NetworkSettings(width=8)), folder / "network.onnx", {})
-    engine = EngineSettings(backend="openvino", precision="fp32", cache=str(folder / "cache"))
-    return Config(model=ModelSettings(path=str(folder / "network.onnx")), engine=engine)
+def config(small_network_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """Return settings with a small network, so that thousands of calls take seconds, and an engine cache for this file only."""
+    engine = EngineSettings(backend="openvino", precision="fp32", cache=str(tmp_path_factory.mktemp("cache")))
+    return Config(model=ModelSettings(path=str(small_network_file)), engine=engine)
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """Of a process that knows no user's settings or engines."""
+    """Return the environment of a process without the user's settings and engines."""
     (tmp_path / "plugin.toml").touch()
     return {**os.environ, "GI_PLUGIN_CACHE": str(tmp_path / "cache"), "GI_PLUGIN_CONFIG": str(tmp_path / "plugin.toml")}
 
 
-def _picture(seed: int) -> tuple[Bytes, npt.NDArray[np.bool_]]:
+def _picture(seed: int) -> tuple[Bytes, Bools]:
     random = np.random.default_rng(seed)
     mask = np.zeros((256, 256), bool)
     top, left = random.integers(0, (240, 200))
@@ -60,10 +54,10 @@ def _memory() -> int:
 
 
 def test_sixteen_threads_call_one_plugin_two_thousand_times(config: Config) -> None:
-    """Every answer is the one that its picture gets alone, and memory stops growing."""
+    """Every result equals the result of a single call, and memory stops growing."""
     inpainter = Inpainter(config)
     pictures = [_picture(seed) for seed in range(8)]
-    expected = [inpainter(*each) for each in pictures]
+    expected = [inpainter(*picture) for picture in pictures]
 
     def call(number: int) -> int:
         np.testing.assert_array_equal(inpainter(*pictures[number % 8]), expected[number % 8])
@@ -91,15 +85,15 @@ while True:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_process_that_is_filling(environment: dict[str, str], number: signal.Signals) -> None:
-    """It ends after the call of the engine that runs, by the signal, and without a crash."""
+    """A signal ends the process after the current call of the engine, with the signal's exit code and without a crash."""
     code = f"import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n{ENDLESS}"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == -number
-    assert ("KeyboardInterrupt" in said) == (number == signal.SIGINT)
+    assert ("KeyboardInterrupt" in errors) == (number == signal.SIGINT)
 
 
 def _limited(limit: int, size: int) -> None:
@@ -108,7 +102,7 @@ def _limited(limit: int, size: int) -> None:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Iterator[list[str]]:
-    """A picture of noise and its mask, as arguments."""
+    """Return the arguments of a command that fills a picture of noise."""
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (400, 500, 3)).astype(np.uint8)).save(tmp_path / "photo.png")
     mask = np.zeros((400, 500), np.uint8)
     mask[100:300, 100:300] = 255
@@ -117,16 +111,16 @@ def files(tmp_path: Path) -> Iterator[list[str]]:
 
 
 def _command(arguments: list[str], environment: dict[str, str], limit: int, size: int) -> subprocess.CompletedProcess[str]:
-    """`gi-plugin inpaint` under a limit of the operating system."""
+    """Run `gi-plugin inpaint` under a limit of the operating system."""
     code = "import gi_plugin.cli; gi_plugin.cli.main()"
     command = [sys.executable, "-c", code, "inpaint", *arguments]
     return subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=120, env=environment, preexec_fn=lambda: _limited(limit, size)
-    )  # the child sets its own limit, before anything of ours runs
+    )  # the child process sets its own limit before it starts Python
 
 
 def test_a_disk_without_room_for_the_result(tmp_path: Path, environment: dict[str, str], files: list[str]) -> None:
-    """One line that names the file, exit code 1 or 2, and no part of a file."""
+    """The command prints one line that names the file, exits with 1 or 2, and leaves no partial file."""
     done = _command(files, environment, resource.RLIMIT_FSIZE, 100_000)
     assert done.returncode in {1, 2}
     assert done.stderr.splitlines()[-1].startswith("error: ")
@@ -135,7 +129,7 @@ def test_a_disk_without_room_for_the_result(tmp_path: Path, environment: dict[st
 
 
 def test_a_disk_without_room_for_the_engine(tmp_path: Path, environment: dict[str, str], files: list[str]) -> None:
-    """The picture is filled all the same; the cache holds nothing, and the user is told."""
+    """The picture is filled, a warning is printed, and the cache stays empty."""
     done = _command(files, environment, resource.RLIMIT_FSIZE, 2_000_000)
     assert done.returncode == 0
     assert "cannot be written" in done.stderr
@@ -163,24 +157,24 @@ print(gi_plugin.inpaint(image, mask).shape)
 
 
 def test_too_little_memory(environment: dict[str, str]) -> None:
-    """A result for which there is no room is an error that says what to do, and the next call works again."""
+    """Too little memory for a result raises an error that says what to do, and the next call works again."""
     done = subprocess.run([sys.executable, "-c", SCARCE], capture_output=True, text=True, check=True, timeout=120, env=environment)
-    said, shape = done.stdout.splitlines()
-    assert said.startswith("not enough memory to fill an image of shape (10000, 10000, 3): cut it into parts, lower [engine] batch, or")
+    message, shape = done.stdout.splitlines()
+    assert message.startswith("not enough memory to fill an image of shape (10000, 10000, 3): cut it into parts, lower [engine] batch, or")
     assert shape == "(10000, 10000, 3)"
 
 
 @pytest.mark.parametrize("seconds", [0, 4e9], ids=["1970", "2096"])
 def test_a_clock_that_jumped(config: Config, seconds: float) -> None:
-    """Engines dated long ago or in the future are used like others."""
+    """Cached engines with a date far in the past or future are used."""
     first = Inpainter(config)
     expected = first(*_picture(0))
     first.close()
     cache = EngineCache(Path(config.engine.cache))
-    (entry,) = [entry for entry in cache.entries() if entry.parts["window"] == "256"]
+    (entry,) = [entry for entry in cache.entries() if entry.parts["window"] == str(SMALL)]
     for path in (*entry.folder.iterdir(), entry.folder):
         os.utime(path, (seconds, seconds))
     again = Inpainter(replace(config))
     np.testing.assert_array_equal(again(*_picture(0)), expected)
     again.close()
-    assert [each.folder.stat().st_mtime for each in cache.entries() if each.key == entry.key] == [seconds]
+    assert [found.folder.stat().st_mtime for found in cache.entries() if found.key == entry.key] == [seconds]

@@ -1,4 +1,4 @@
-"""What the tests of this folder share."""
+"""Fixtures shared by the tests of the hooks."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from gi_plugin.inpainter import close_default_inpainter
 
 @pytest.fixture(scope="session")
 def engine_cache(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A new engine cache for all tests of a session."""
     return str(tmp_path_factory.mktemp("engines"))
 
 
 @pytest.fixture(scope="module", autouse=True)
 def default_settings(engine_cache: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """An inpainter of the process that knows neither the user's settings nor the user's engines, and is gone afterwards."""
+    """Isolate the default inpainter from the user's settings and engines, and close it after each module."""
     settings = tmp_path_factory.mktemp("settings") / "plugin.toml"
     settings.touch()
     with pytest.MonkeyPatch.context() as patch:

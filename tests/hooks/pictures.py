@@ -1,16 +1,14 @@
-"""A small picture with a hole: what the tests of the hook hand to a plugin."""
+"""A small test picture with a hole, and its mask."""
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Bytes = npt.NDArray[np.uint8]
-Bools = npt.NDArray[np.bool_]
+from gi_plugin.arrays import Bools, Bytes
 
 
 def picture(seed: int = 0) -> tuple[Bytes, Bools]:
-    """Soft colours [64, 80, 3] with a hole of 12 x 16 that is white, its place differing by seed, and its mask [64, 80]."""
+    """Return coloured squares [64, 80, 3] with a white hole of 12 x 16 pixels, and the mask [64, 80]; both depend on the seed."""
     random = np.random.default_rng(seed)
     image = random.integers(20, 200, (8, 10, 3), dtype=np.uint8).repeat(8, axis=0).repeat(8, axis=1)
     mask = np.zeros(image.shape[:2], bool)

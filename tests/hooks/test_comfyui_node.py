@@ -1,4 +1,4 @@
-"""The ComfyUI node, loaded and called as ComfyUI loads and calls nodes."""
+"""The ComfyUI node, loaded and called in the same way as by ComfyUI."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KINDS = {"IMAGE": torch.Tensor, "MASK": torch.Tensor, "INT": int}
 
 
 class ComfyUi:
-    """The part of ComfyUI that a node meets: its loader, and the executor that calls what the node declares."""
+    """The parts of ComfyUI that use a node: its loader, and the executor that calls the node as the node declares."""
 
     def __init__(self, folder: Path) -> None:
         self.nodes: dict[str, type[Any]] = {}
@@ -34,7 +34,7 @@ class ComfyUi:
             self.titles |= module.NODE_DISPLAY_NAME_MAPPINGS
 
     def run(self, name: str, **given: Any) -> tuple[Any, ...]:
-        """Validate inputs against the node's declaration, fill in defaults, call it."""
+        """Validate the inputs against the node's declaration, add defaults, and call the node."""
         node = self.nodes[name]
         inputs = {}
         for key, (kind, *rest) in node.INPUT_TYPES()["required"].items():
@@ -51,7 +51,7 @@ class ComfyUi:
 
 @pytest.fixture(scope="module")
 def comfyui(tmp_path_factory: pytest.TempPathFactory) -> ComfyUi:
-    """ComfyUI with the file that the install line of the documentation writes."""
+    """ComfyUI with the file that the install command of docs/comfyui.md writes."""
     text = (ROOT / "docs" / "comfyui.md").read_text(encoding="utf-8")
     (line,) = re.findall(r'^echo "(.*)" > ComfyUI/custom_nodes/\w+\.py$', text, re.MULTILINE)
     folder = tmp_path_factory.mktemp("custom_nodes")
@@ -71,14 +71,14 @@ def _fill(comfyui: ComfyUi, image: torch.Tensor, mask: torch.Tensor, **given: An
     return filled
 
 
-def test_the_install_line_makes_the_node_known(comfyui: ComfyUi) -> None:
-    """One node with a title and a place in the menu."""
+def test_the_install_command_adds_the_node(comfyui: ComfyUi) -> None:
+    """ComfyUI finds one node, with a title and a place in the menu."""
     assert list(comfyui.nodes) == list(comfyui.titles) == ["ContextualAttentionInpaint"]
     assert comfyui.nodes["ContextualAttentionInpaint"].CATEGORY
 
 
 def test_each_image_of_a_batch_is_filled_by_its_own_mask(comfyui: ComfyUi) -> None:
-    """The result is that of `gi_plugin.inpaint`, image by image, and the inputs stay as they were."""
+    """Each result equals that of `gi_plugin.inpaint`, and the inputs stay unchanged."""
     images, masks = _batch(3)
     before = images.clone()
     filled = _fill(comfyui, images, masks)
@@ -110,7 +110,7 @@ def test_the_result_has_the_images_dtype(comfyui: ComfyUi, dtype: torch.dtype) -
 
 
 def test_growing_the_mask_is_dilation(comfyui: ComfyUi) -> None:
-    """The number in the node is the option `dilate`."""
+    """The input `grow_mask` is the option `dilate`."""
     images, masks = _batch(1)
     grown = _fill(comfyui, images, masks, grow_mask=3)
     np.testing.assert_array_equal(grown[0].numpy(), gi_plugin.inpaint(images[0].numpy(), masks[0].numpy(), dilate=3))
@@ -118,7 +118,7 @@ def test_growing_the_mask_is_dilation(comfyui: ComfyUi) -> None:
 
 
 def test_an_empty_mask_of_the_loaders_size_changes_nothing(comfyui: ComfyUi) -> None:
-    """ComfyUI's loader gives a picture without alpha an empty mask of 64 x 64; in a batch the others are filled all the same."""
+    """An image with an empty mask, such as the 64 x 64 one of *Load Image*, stays unchanged; other images of the batch are filled."""
     images, masks = _batch(2)
     assert torch.equal(_fill(comfyui, images, torch.zeros(1, 64, 64)), images)
     masks[0] = 0
@@ -131,7 +131,7 @@ def test_an_empty_mask_of_the_loaders_size_changes_nothing(comfyui: ComfyUi) -> 
     ("mask", "text"),
     [(torch.ones(3, 64, 80), "2 images and 3 masks"), (torch.ones(1, 32, 40), r"mask has shape \(32, 40\)")],
 )
-def test_a_mask_that_does_not_belong_is_an_error(comfyui: ComfyUi, mask: torch.Tensor, text: str) -> None:
-    """The message names the numbers or sizes."""
+def test_a_mask_that_does_not_match_the_images_is_an_error(comfyui: ComfyUi, mask: torch.Tensor, text: str) -> None:
+    """The message states the numbers or sizes."""
     with pytest.raises(gi_plugin.ImageError, match=text):
         _fill(comfyui, _batch(2)[0], mask)

@@ -1,4 +1,4 @@
-"""The smallest host: it runs its steps, and no plugin that fails to load ends it."""
+"""The small host: it runs its steps, and a plugin that fails to load does not stop it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.hooks.pictures import picture
 
 Install = Callable[[str, str], None]
 
-FAILURES = {  # name of a plugin: its module, what is said of it
+FAILURES = {  # by name of a plugin: its module, and the start of the message
     "needs_a_library": ("import a_library_nobody_has", "ModuleNotFoundError: No module named 'a_library_nobody_has'"),
     "not_python": ("def inpaint(:", "SyntaxError"),
     "gives_up": ("raise SystemExit('no GPU')", "SystemExit: no GPU"),
@@ -47,7 +47,7 @@ FAILURES = {  # name of a plugin: its module, what is said of it
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Put a plugin of a name and a module's text beside the installed ones, as pip would."""
+    """A function that installs a plugin from its name and the text of its module, like pip."""
 
     def install(name: str, text: str) -> None:
         metadata = tmp_path / f"{name}-1.2.dist-info"
@@ -61,7 +61,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 
 
 def _answering(value: int) -> pluggy.PluginManager:
-    """A manager with one plugin, which fills a picture with a value, or declines if the value is negative."""
+    """Create a manager with one plugin. It sets every pixel to `value`, or declines if `value` is negative."""
 
     class Other:
         @hookimpl
@@ -74,7 +74,7 @@ def _answering(value: int) -> pluggy.PluginManager:
 
 
 def test_runs_the_installed_plugin() -> None:
-    """Without further ado a host finds our plugin, fills the hole and reports the time."""
+    """A host without any setup finds our plugin, fills the hole and reports the time."""
     image, mask = picture()
     report = Host().run(image, mask)
     np.testing.assert_array_equal(report.image, gi_plugin.inpaint(image, mask))
@@ -83,7 +83,7 @@ def test_runs_the_installed_plugin() -> None:
 
 
 def test_runs_steps_in_order() -> None:
-    """Each step gets the picture of the step before and the same mask; the report names every step."""
+    """Each step gets the image of the step before and the same mask; the report has the time of every step."""
     image, mask = picture()
     pipeline = Host(_answering(7))
     pipeline.steps["double"] = lambda image, _: image * 2
@@ -94,14 +94,14 @@ def test_runs_steps_in_order() -> None:
     assert (report.image[~mask] == 14).all()
 
 
-def test_an_unknown_step_is_named() -> None:
-    """A KeyError with the step's name."""
+def test_an_unknown_step_is_an_error() -> None:
+    """It is a KeyError with the name of the step."""
     with pytest.raises(KeyError, match="sharpen"):
         Host(_answering(7)).run(*picture(), steps=("sharpen",))
 
 
-def test_hands_its_options_to_the_plugins() -> None:
-    """The host's options are those of every call, as a copy."""
+def test_passes_its_options_to_the_plugins() -> None:
+    """Every call gets the host's options; a later change of the caller's mapping has no effect."""
     seen: list[Any] = []
 
     class Recorder:
@@ -119,8 +119,8 @@ def test_hands_its_options_to_the_plugins() -> None:
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_a_plugin_that_fails_to_load_is_named_and_left_out(install: Install, name: str) -> None:
-    """One warning says which and why; the others are there, and nothing of it is."""
+def test_a_plugin_that_fails_to_load_is_skipped(install: Install, name: str) -> None:
+    """One warning states the plugin and the reason; other plugins are loaded, and no hook of the failed one remains."""
     text, reason = FAILURES[name]
     install(name, text)
     manager = plugin_manager()
@@ -132,8 +132,8 @@ def test_a_plugin_that_fails_to_load_is_named_and_left_out(install: Install, nam
     assert [impl.plugin_name for impl in manager.hook.inpaint.get_hookimpls()] == [plugin.NAME]
 
 
-def test_the_host_goes_on_without_a_broken_plugin(install: Install) -> None:
-    """A picture is filled although a plugin could not be loaded."""
+def test_the_host_works_without_a_broken_plugin(install: Install) -> None:
+    """The host fills an image although one plugin failed to load."""
     install("broken", "raise OSError('no driver')")
     image, mask = picture()
     with pytest.warns(RuntimeWarning, match=r"broken.*no driver"):
@@ -141,15 +141,15 @@ def test_the_host_goes_on_without_a_broken_plugin(install: Install) -> None:
     np.testing.assert_array_equal(report.image, gi_plugin.inpaint(image, mask))
 
 
-def test_a_hook_that_nobody_specified_is_refused(install: Install) -> None:
-    """A host of its own making checks for misspelt hooks."""
+def test_a_misspelt_hook_is_refused(install: Install) -> None:
+    """A host that creates its own manager raises an error if a plugin has a hook that the specification lacks."""
     install("misspelt", "from gi_plugin.hooks.spec import hookimpl\n@hookimpl\ndef inpiant(image): ...")
     with pytest.raises(pluggy.PluginValidationError, match="inpiant"):
         Host()
 
 
 def test_a_blocked_plugin_is_not_loaded(install: Install) -> None:
-    """What a host has blocked is not even imported."""
+    """A blocked plugin is not imported."""
     install("broken", "raise OSError('no driver')")
     manager = plugin_manager()
     manager.set_blocked("broken")
@@ -159,8 +159,8 @@ def test_a_blocked_plugin_is_not_loaded(install: Install) -> None:
         Host(manager).run(*picture())
 
 
-def test_what_the_host_registered_stays() -> None:
-    """A plugin that the host registered under an installed plugin's name takes its place."""
+def test_a_registered_plugin_replaces_an_installed_one() -> None:
+    """A plugin that the host registered under the name of an installed plugin is kept."""
     manager, replacement = plugin_manager(), object()
     manager.register(replacement, name=plugin.NAME)
     assert load_plugins(manager) == []
@@ -170,16 +170,16 @@ def test_what_the_host_registered_stays() -> None:
 @pytest.mark.parametrize(
     "pipeline",
     [lambda: Host(plugin_manager()), lambda: Host(_answering(-1)), lambda: Host(options={"plugin": "nobody"})],
-    ids=["no plugin", "one that declines", "another one wanted"],
+    ids=["no plugin", "a plugin that declines", "another plugin requested"],
 )
 def test_no_answer_is_an_error(pipeline: Callable[[], Host]) -> None:
-    """If all plugins decline, or there is none, the host says so and where to look."""
+    """If there is no plugin, or all decline, the error names the command that lists plugins."""
     with pytest.raises(LookupError, match=r"no plugin answered: .*gi-plugin plugins"):
         pipeline().run(*picture())
 
 
 def test_fills_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Three file names in, a filled picture out, and the time of each step printed."""
+    """The command line takes three file names, writes the filled picture and prints the time of each step."""
     image, mask = picture()
     files = [str(tmp_path / name) for name in ("image.png", "mask.png", "out.png")]
     Image.fromarray(image).save(files[0])
@@ -189,8 +189,8 @@ def test_fills_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "inpaint" in capsys.readouterr().out
 
 
-def test_lists_what_is_installed(install: Install) -> None:
-    """Every plugin with its package, version and hooks; backends of all; those that failed: as data that JSON takes."""
+def test_lists_installed_plugins(install: Install) -> None:
+    """The list has every plugin with package, version and hooks, all backends, and failed plugins; it can be written as JSON."""
     install("broken", "raise OSError('no driver')")
     install("another", "from gi_plugin.hooks.spec import hookimpl\n@hookimpl\ndef inpaint_backends(): return [{'plugin': 'another'}]")
     listing = json.loads(json.dumps(list_plugins()))

@@ -1,4 +1,4 @@
-"""The napari widget: its manifest, and the function on layers; on napari's own layers where napari is installed."""
+"""The napari widget: its manifest, and its function on stand-ins for layers and on real layers if napari is installed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ manager = PluginManager()
 manager.discover()
 manager.activate("gi-plugin")
 viewer = ViewerModel()
-napari.current_viewer = lambda: viewer  # a viewer with a window would need OpenGL
+napari.current_viewer = lambda: viewer  # a viewer window would need OpenGL
 photo = viewer.add_image(np.full((40, 50, 3), 90, np.uint8), rgb=True, name="photo")
 widget = manager.commands.get("gi-plugin.fill_holes")()
 print([field.name for field in widget], widget.holes.choices)
@@ -40,8 +40,8 @@ viewer.add_shapes(name="boxes")
 holes.data[10:20, 10:20] = 1
 widget.reset_choices()
 print([layer.name for layer in widget.holes.choices], widget.holes.value.name)
-(filled, look, kind) = widget(photo)
-print(filled.shape, look["name"], kind)
+(filled, attributes, layer_type) = widget(photo)
+print(filled.shape, attributes["name"], layer_type)
 """
 
 
@@ -57,11 +57,11 @@ class StandIn:
 
     @property
     def ndim(self) -> int:
-        """How many dimensions the layer has beside its colours."""
+        """Number of dimensions without the colour axis."""
         return int(self.data.ndim) - self.rgb
 
     def as_layer_data_tuple(self) -> tuple[Any, dict[str, Any], str]:
-        """The data, how they are shown, and the kind of layer."""
+        """Return data, attributes and type of the layer."""
         return self.data, {"name": self.name, "multiscale": self.multiscale, "scale": self.scale}, "image"
 
 
@@ -80,7 +80,7 @@ class StandInShapes:
     name: str = "layer"
 
     def to_labels(self, shape: tuple[int, int]) -> Array:
-        """The rectangle as napari draws it: its border counts."""
+        """Draw the rectangle as napari does, including its border."""
         labels = np.zeros(shape, int)
         (top, left), (bottom, right) = self.data[0].min(0), self.data[0].max(0)
         labels[top : bottom + 1, left : right + 1] = 1
@@ -89,19 +89,19 @@ class StandInShapes:
 
 @pytest.fixture(params=["stand-in", "napari"])
 def layers(request: pytest.FixtureRequest) -> Any:
-    """Makers of layers: ours, and napari's own."""
+    """Layer classes: the stand-ins, or napari's own."""
     if request.param == "stand-in":
         return SimpleNamespace(
             Image=StandIn,
             Labels=StandInLabels,
             Shapes=lambda data: StandInShapes(data, data[0].shape[1]),
         )
-    with warnings.catch_warnings(action="ignore"):  # of what napari imports
+    with warnings.catch_warnings(action="ignore"):  # warnings of packages that napari imports
         return pytest.importorskip("napari.layers", reason="napari is not installed: pip install 'gi-plugin[napari]'", exc_type=ImportError)
 
 
 def test_npe2_finds_the_manifest_valid() -> None:
-    """The installed package's manifest passes napari's own validation, imports included."""
+    """The manifest of the installed package passes npe2's validation, including the import of its commands."""
     command = [sys.executable, "-m", "npe2", "validate", "--imports", "gi-plugin"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -109,7 +109,7 @@ def test_npe2_finds_the_manifest_valid() -> None:
 
 
 def test_the_manifest_offers_one_widget() -> None:
-    """What napari discovers is the command behind the widget, and it is our function that makes it."""
+    """npe2 discovers one widget, and its command is our function `make_widget`."""
     code = """
 from npe2 import PluginManager
 manager = PluginManager()
@@ -124,7 +124,7 @@ print(widget.command, manager.commands.get(widget.command).__qualname__)
 
 @pytest.mark.skipif(not (find_spec("napari") and find_spec("PySide6")), reason="napari and PySide6 are not installed")
 def test_the_widget_offers_labels_and_shapes_as_holes() -> None:
-    """Never the photo; the first of them is chosen. Run without a screen."""
+    """Image layers are not offered, and the first offered layer is selected. Runs without a screen."""
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
     done = subprocess.run([sys.executable, "-c", WIDGET], capture_output=True, text=True, check=False, timeout=120, env=environment)
     fields = "['image', 'holes', 'grow', 'call_button'] ()"
@@ -134,20 +134,20 @@ def test_the_widget_offers_labels_and_shapes_as_holes() -> None:
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("kind", ["grey", "RGB", "RGBA"])
 def test_every_label_is_filled(layers: Any, kind: str, dtype: type) -> None:
-    """The result is that of `gi_plugin.inpaint` with a mask of all labels, whatever their numbers; the new layer looks like the old."""
+    """The result equals that of `gi_plugin.inpaint` with a mask of all labels; the new layer keeps the attributes of the image layer."""
     image = IMAGE.astype(dtype) / dtype(255 if dtype is np.float32 else 1)
     image = {"grey": image[..., 0], "RGB": image, "RGBA": np.dstack((image, image[..., :1]))}[kind].astype(dtype)
     labels = MASK.astype(np.uint8) * 3
     labels[2, 2] = 7
     layer = layers.Image(image, name="photo", rgb=kind != "grey", scale=(2.0, 2.0))
-    filled, look, what = fill_holes(layer, layers.Labels(labels))
+    filled, attributes, layer_type = fill_holes(layer, layers.Labels(labels))
     np.testing.assert_array_equal(filled, gi_plugin.inpaint(image, labels > 0))
-    assert (filled.dtype, what) == (image.dtype, "image")
-    assert (look["name"], tuple(look["scale"])) == ("photo filled", (2.0, 2.0))
+    assert (filled.dtype, layer_type) == (image.dtype, "image")
+    assert (attributes["name"], tuple(attributes["scale"])) == ("photo filled", (2.0, 2.0))
 
 
 def test_shapes_are_filled(layers: Any) -> None:
-    """What a rectangle covers is the hole."""
+    """The area that a rectangle covers is the hole."""
     filled, _, _ = fill_holes(layers.Image(IMAGE, rgb=True), layers.Shapes([BOX]))
     changed = (filled != IMAGE).any(axis=2)
     rows, columns = np.nonzero(changed)
@@ -155,24 +155,26 @@ def test_shapes_are_filled(layers: Any) -> None:
 
 
 def test_growing_is_dilation(layers: Any) -> None:
-    """The number in the widget is the option `dilate`."""
+    """The widget's field `grow` is the option `dilate`."""
     filled, _, _ = fill_holes(layers.Image(IMAGE, rgb=True), layers.Labels(MASK.astype(np.uint8)), 3)
     np.testing.assert_array_equal(filled, gi_plugin.inpaint(IMAGE, MASK, dilate=3))
 
 
 def test_pictures_of_any_float_range_are_taken(layers: Any) -> None:
-    """A microscope's counts: the range is that of the known pixels, and known pixels stay."""
+    """The range of float data such as microscope counts is taken from the known pixels, which stay unchanged."""
     image = IMAGE[..., 0] * np.float32(37) - 500
     filled, _, _ = fill_holes(layers.Image(image), layers.Labels(MASK.astype(np.uint8)))
     np.testing.assert_array_equal(filled[~MASK], image[~MASK])
     assert image[~MASK].min() <= filled[MASK].min() <= filled[MASK].max() <= image[~MASK].max()
 
 
-def test_a_pyramid_is_filled_at_full_size(layers: Any) -> None:
-    """Of a multiscale image the first level is the picture, and the result is a plain layer."""
-    filled, look, _ = fill_holes(layers.Image([IMAGE, IMAGE[::2, ::2]], rgb=True, multiscale=True), layers.Labels(MASK.astype(np.uint8)))
+def test_a_multiscale_image_is_filled_at_full_size(layers: Any) -> None:
+    """The first level of a multiscale image is filled, and the result is a layer with one scale."""
+    filled, attributes, _ = fill_holes(
+        layers.Image([IMAGE, IMAGE[::2, ::2]], rgb=True, multiscale=True), layers.Labels(MASK.astype(np.uint8))
+    )
     np.testing.assert_array_equal(filled, gi_plugin.inpaint(IMAGE, MASK))
-    assert look["multiscale"] is False
+    assert attributes["multiscale"] is False
 
 
 @pytest.mark.parametrize(
@@ -186,7 +188,7 @@ def test_a_pyramid_is_filled_at_full_size(layers: Any) -> None:
     ],
     ids=["a stack", "labels of a stack", "no labels", "shapes of a stack", "everything"],
 )
-def test_layers_that_cannot_be_used_are_named(layers: Any, image: Any, holes: Any, text: str) -> None:
-    """The message, which napari shows, tells what was given and what is expected."""
+def test_unusable_layers_are_errors(layers: Any, image: Any, holes: Any, text: str) -> None:
+    """The message, which napari shows, states what was given and what was expected."""
     with pytest.raises(gi_plugin.ImageError, match=text):
         fill_holes(image(layers), holes(layers))

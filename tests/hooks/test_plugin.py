@@ -1,4 +1,4 @@
-"""Our plugin in real plugin managers: ours, and those of other projects."""
+"""Our plugin in real plugin managers: our own, and those of other projects."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests import product
 from tests.hooks.pictures import picture
 
 IMAGE, MASK = picture()
-OTHER = 7  # what the other plugin fills a picture with
+OTHER = 7  # pixel value that the other plugin writes
 PROJECT = "someone_elses_project"
 
 
@@ -44,7 +44,7 @@ def _other(*, tryfirst: bool = False, trylast: bool = False) -> object:
 
 
 def _foreign_manager(*, with_backends: bool) -> pluggy.PluginManager:
-    """The manager of a host that never heard of gi_plugin, with hooks of its own."""
+    """Create the manager of a host that does not know gi_plugin and has its own specification."""
     hookspec = pluggy.HookspecMarker(PROJECT)
 
     class Hooks:
@@ -63,14 +63,14 @@ def _foreign_manager(*, with_backends: bool) -> pluggy.PluginManager:
 
 
 def test_every_hook_of_ours_is_in_the_specification(manager: pluggy.PluginManager) -> None:
-    """A manager finds two hooks in the plugin and knows both."""
+    """The manager finds two hooks in the plugin, and both are specified."""
     manager.check_pending()
     assert {caller.name for caller in manager.get_hookcallers(plugin) or []} == {"inpaint", "inpaint_backends"}
     assert plugin.spec_version == spec.SPEC_VERSION
 
 
-def test_manifest_and_entry_point_name_what_the_code_names() -> None:
-    """plugin.toml and pyproject.toml agree with the constants that hosts meet."""
+def test_manifest_and_entry_point_agree_with_the_code() -> None:
+    """plugin.toml and pyproject.toml have the names of the constants that hosts use."""
     manifest = tomllib.loads((product.ROOT / "plugin.toml").read_text(encoding="utf-8"))
     assert manifest["plugin"]["name"] == plugin.NAME
     assert (manifest["plugin"]["project"], manifest["plugin"]["group"]) == (spec.PROJECT, spec.GROUP)
@@ -78,8 +78,8 @@ def test_manifest_and_entry_point_name_what_the_code_names() -> None:
     assert project["entry-points"][spec.GROUP] == {plugin.NAME: plugin.__name__}
 
 
-def test_the_hook_fills_the_hole_and_nothing_else(manager: pluggy.PluginManager) -> None:
-    """A new array, known pixels as they were, and the white of the hole gone."""
+def test_the_hook_fills_only_the_hole(manager: pluggy.PluginManager) -> None:
+    """The result is a new array with equal known pixels and other pixels in the hole."""
     image, mask = picture()
     before = image.copy()
     result = manager.hook.inpaint(image=image, mask=mask, options={})
@@ -90,7 +90,7 @@ def test_the_hook_fills_the_hole_and_nothing_else(manager: pluggy.PluginManager)
 
 
 def test_options_reach_the_network(manager: pluggy.PluginManager) -> None:
-    """The hook does what `gi_plugin.inpaint` does with the same options, and leaves the caller's mapping as it was."""
+    """The hook returns the result of `gi_plugin.inpaint` with the same options, and does not change the caller's mapping."""
     image, mask = picture()
     options = MappingProxyType({"plugin": plugin.NAME, "channel_axis": 0, "dilate": 2})
     result = manager.hook.inpaint(image=np.moveaxis(image, -1, 0), mask=mask, options=options)
@@ -98,21 +98,21 @@ def test_options_reach_the_network(manager: pluggy.PluginManager) -> None:
     np.testing.assert_array_equal(result, np.moveaxis(expected, -1, 0))
 
 
-def test_no_options_are_empty_options(manager: pluggy.PluginManager) -> None:
-    """A host that passes None gets the defaults."""
+def test_options_may_be_none(manager: pluggy.PluginManager) -> None:
+    """`options=None` means the defaults."""
     image, mask = picture()
     results = [manager.hook.inpaint(image=image, mask=mask, options=None), manager.hook.inpaint(image=image, mask=mask, options={})]
     np.testing.assert_array_equal(*results)
 
 
-def test_a_call_without_the_argument_names_it(manager: pluggy.PluginManager) -> None:
-    """An implementation gets what the host passes, so a host that forgets `options` is told so."""
+def test_a_call_without_options_is_an_error(manager: pluggy.PluginManager) -> None:
+    """A host that forgets the argument `options` gets an error that names it."""
     with pytest.warns(UserWarning, match="'options'"), pytest.raises(pluggy.HookCallError, match="'options'"):
         manager.hook.inpaint(image=IMAGE, mask=MASK)
 
 
 def test_declines_a_call_for_another_plugin(manager: pluggy.PluginManager) -> None:
-    """None if no one else is there, and the next plugin's answer if there is one."""
+    """The result is None if there is no other plugin, and otherwise that of the next plugin."""
     call = {"image": IMAGE, "mask": MASK, "options": {"plugin": "another"}}
     assert manager.hook.inpaint(**call) is None
     manager.register(_other(trylast=True))
@@ -129,36 +129,36 @@ def test_declines_a_call_for_another_plugin(manager: pluggy.PluginManager) -> No
     ],
 )
 def test_the_first_plugin_asked_answers(marks: dict[str, bool], ours_first: bool, ours_answers: bool) -> None:  # a table
-    """Registration order and the other plugin's wish decide, as between any two plugins."""
+    """The order of registration and the marks `tryfirst` and `trylast` decide which plugin answers."""
     manager = plugin_manager()
-    for each in (plugin, _other(**marks)) if ours_first else (_other(**marks), plugin):
-        manager.register(each)
+    for registered in (plugin, _other(**marks)) if ours_first else (_other(**marks), plugin):
+        manager.register(registered)
     result = manager.hook.inpaint(image=IMAGE, mask=MASK, options={})
     assert bool((result == OTHER).all()) != ours_answers
 
 
-def test_a_wrapper_stands_around_ours(manager: pluggy.PluginManager) -> None:
-    """A host's wrapper, naming only the argument it needs, sees the call before and the result after."""
-    story = []
+def test_a_hook_wrapper_runs_around_ours(manager: pluggy.PluginManager) -> None:
+    """A hook wrapper that names only the argument it needs sees the call and can change the result."""
+    events = []
 
     class Wrapper:
         @hookimpl(wrapper=True)
         def inpaint(self, mask: Array) -> Generator[None, Array, Array]:
-            story.append(f"{mask.sum()} missing")
+            events.append(f"{mask.sum()} missing")
             result = yield
-            story.append(f"filled {result.shape}")
+            events.append(f"filled {result.shape}")
             return result[::-1]
 
     image, mask = picture()
     plain = manager.hook.inpaint(image=image, mask=mask, options={})
     manager.register(Wrapper())
     wrapped = manager.hook.inpaint(image=image, mask=mask, options={})
-    assert story == ["192 missing", "filled (64, 80, 3)"]
+    assert events == ["192 missing", "filled (64, 80, 3)"]
     np.testing.assert_array_equal(wrapped, plain[::-1])
 
 
 def test_a_wrapper_can_answer_in_place_of_our_error(manager: pluggy.PluginManager) -> None:
-    """An error passes through the wrappers, which may turn it into a result."""
+    """An error passes through hook wrappers, and a wrapper can return a result in its place."""
 
     class Fallback:
         @hookimpl(wrapper=True)
@@ -172,7 +172,7 @@ def test_a_wrapper_can_answer_in_place_of_our_error(manager: pluggy.PluginManage
     assert manager.hook.inpaint(image=IMAGE, mask=np.ones_like(MASK), options={}) is IMAGE
 
 
-ERRORS = [  # what the host passes, class of the error, a word of its text
+ERRORS = [  # changed arguments, class of the error, part of its message
     ({"image": IMAGE.tolist()}, gi_plugin.ImageError, "list"),
     ({"image": IMAGE[:0]}, gi_plugin.ImageError, "no pixel"),
     ({"image": IMAGE.astype(np.int64)}, gi_plugin.ImageError, "int64"),
@@ -186,7 +186,7 @@ ERRORS = [  # what the host passes, class of the error, a word of its text
 
 @pytest.mark.parametrize(("change", "kind", "text"), ERRORS)
 def test_errors_reach_the_host(manager: pluggy.PluginManager, change: dict[str, Any], kind: type[Exception], text: str) -> None:
-    """The host gets our error itself, not one of pluggy; what is wrong with a picture is a ValueError too."""
+    """The host gets our own error, not one of pluggy; errors about images are also ValueErrors."""
     with pytest.raises(kind, match=text) as caught:
         manager.hook.inpaint(**{"image": IMAGE, "mask": MASK, "options": {}, **change})
     assert isinstance(caught.value, gi_plugin.GiError)
@@ -194,7 +194,7 @@ def test_errors_reach_the_host(manager: pluggy.PluginManager, change: dict[str, 
 
 
 def test_backends_of_every_plugin_are_listed(manager: pluggy.PluginManager) -> None:
-    """One list per plugin; ours has a record per backend in order of preference, and OpenVINO runs here."""
+    """The hook returns one list per plugin; ours has one record per backend in order of preference, with OpenVINO available."""
 
     class Other:
         @hookimpl
@@ -211,7 +211,7 @@ def test_backends_of_every_plugin_are_listed(manager: pluggy.PluginManager) -> N
 
 @pytest.mark.parametrize("with_backends", [True, False])
 def test_serves_another_project(with_backends: bool) -> None:  # a table
-    """In a host's own project the plugin answers like ours, by its name, with the hooks that the host has."""
+    """In a host's own project the plugin has the same name and results, and only the hooks of the host's specification."""
     manager, (image, mask) = _foreign_manager(with_backends=with_backends), picture()
     assert manager.register(plugin.plugin_for(PROJECT)) == plugin.NAME
     manager.check_pending()
@@ -223,7 +223,7 @@ def test_serves_another_project(with_backends: bool) -> None:  # a table
 
 
 def test_another_project_can_leave_ours_out_of_a_call() -> None:
-    """The object that `plugin_for` made stands in sets of plugins, as the one that a call leaves out."""
+    """The object of `plugin_for` is hashable, so that a host can exclude it from a call."""
     manager, ours = _foreign_manager(with_backends=True), plugin.plugin_for(PROJECT)
     manager.register(ours)
     assert manager.get_plugins() == {ours}
@@ -233,7 +233,7 @@ def test_another_project_can_leave_ours_out_of_a_call() -> None:
 
 
 def test_threads_get_their_own_results(manager: pluggy.PluginManager) -> None:
-    """Eight calls at once, of which the first opens the engine, give what each gives alone."""
+    """Eight simultaneous calls, the first of which opens the engine, return the same results as single calls."""
     close_default_inpainter()
     barrier = Barrier(8)
 

@@ -1,4 +1,4 @@
-"""Pictures to train and to score on: smooth, random, and the same in every run."""
+"""Make smooth random pictures for training and evaluation, the same in every run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image
 
 
 def smooth_pictures(folder: Path, count: int, size: tuple[int, int]) -> Path:
-    """Make a folder of `count` pictures of `size` (width, height), named by number."""
+    """Make a folder of `count` pictures of `size` (width, height), named 0.png, 1.png and so on."""
     folder.mkdir()
     random = np.random.default_rng(0)
     for index in range(count):

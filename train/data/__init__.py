@@ -1,3 +1,3 @@
-"""Training samples: pictures and masks."""
+"""Samples for training: pictures and masks."""
 
 from __future__ import annotations

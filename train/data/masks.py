@@ -1,4 +1,4 @@
-"""Random holes: the paper's rectangles, free-form strokes, and fixed ones for evaluation; all seeded, all per sample."""
+"""Draw hole masks: the random rectangles of the paper, random free-form strokes, and a fixed square in the middle."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from scipy import ndimage
 
 from gi_plugin.arrays import Bools, Floats
 
-STROKES, JOINTS = (1, 5), (2, 8)  # how many, both ends included
-LARGEST_SHARE = 0.5  # of the picture that free-form strokes may cover
+STROKES, JOINTS = (1, 5), (2, 8)  # smallest and largest number: strokes per mask, line segments per stroke
+LARGEST_SHARE = 0.5  # largest share of the picture that free-form strokes cover
 
 
 def center(size: int, side: int) -> Bools:
-    """A square hole of `side` in the middle of `size` x `size`."""
+    """Return a mask [size, size] with a square hole of `side` pixels in the middle."""
     mask = np.zeros((size, size), np.bool_)
     start = (size - side) // 2
     mask[start : start + side, start : start + side] = True
@@ -23,7 +23,10 @@ def center(size: int, side: int) -> Bools:
 
 
 def rectangle(random: np.random.Generator, size: int, smallest: int, largest: int) -> Bools:
-    """One rectangle with sides of `smallest` to `largest` pixels at any place (paper, section 4.1: up to 128 in 256)."""
+    """Draw a mask [size, size] with one rectangle at a random place.
+
+    Its sides have `smallest` to `largest` pixels, both included (paper, section 4.1: up to 128 in a picture of 256).
+    """
     mask = np.zeros((size, size), np.bool_)
     height, width = random.integers(smallest, largest + 1, 2)
     top, left = random.integers(0, size - height + 1), random.integers(0, size - width + 1)
@@ -32,7 +35,10 @@ def rectangle(random: np.random.Generator, size: int, smallest: int, largest: in
 
 
 def free_form(random: np.random.Generator, size: int, thinnest: int, thickest: int) -> Bools:
-    """Brush strokes that turn at joints, each of its own thickness, covering at most half of the picture."""
+    """Draw a mask [size, size] of random brush strokes that cover at most half of the picture.
+
+    Each stroke is a chain of line segments. Its thickness is drawn from `thinnest` to `thickest` pixels, both included.
+    """
     while True:
         canvas = Image.new("1", (size, size))
         pen = ImageDraw.Draw(canvas)
@@ -44,7 +50,7 @@ def free_form(random: np.random.Generator, size: int, thinnest: int, thickest: i
 
 
 def distance_to_known(mask: Bools) -> Floats:
-    """Distance of every missing pixel to the nearest known one, in pixels; 0 where known."""
+    """Compute the distance of each missing pixel to the nearest known pixel, in pixels; known pixels get 0."""
     return np.asarray(ndimage.distance_transform_edt(mask), dtype=np.float32)
 
 

@@ -1,7 +1,7 @@
-"""Pictures for training: a folder tree, a list file or .tar shards, decoded in worker processes.
+"""Load pictures for training from a folder tree, a list file or .tar shards, decoded in worker processes.
 
-Sample number i of a run is a pure function of the seed and i: which picture, which crop, which hole. So the same seed gives the same
-batches whatever the number of workers, and a resumed run goes on exactly where it stopped.
+The seed and the sample number alone determine the picture, the crop and the hole of a sample. Therefore the same seed gives the same
+batches with any number of workers, and a resumed run continues exactly where it stopped.
 """
 
 from __future__ import annotations
@@ -26,59 +26,63 @@ from gi_plugin.errors import ConfigError
 from . import masks
 
 SUFFIXES = frozenset(Image.registered_extensions()) - {".pdf", ".ps", ".eps"}
-ATTEMPTS = 20  # broken pictures in a row after which a data set is given up
-SMALLEST_SCALE = 0.5  # crops are taken at this to full scale
+ATTEMPTS = 20  # unusable pictures in a row that end a run
+SMALLEST_SCALE = 0.5  # with scale jitter, crops are scaled by a factor from this to 1
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where one picture is: a file, or a member of a tar shard."""
+    """Location of one picture: a file, or a member of a tar shard."""
 
     path: Path
     offset: int = 0
-    size: int = 0  # 0: the whole file
+    size: int = 0  # in bytes; 0: the whole file
 
     def read(self) -> bytes:
-        """The bytes of the picture file."""
+        """Read the bytes of the picture file."""
         with self.path.open("rb") as file:
             file.seek(self.offset)
             return file.read(self.size or -1)
 
 
 class Batch(NamedTuple):
-    """What a training step takes."""
+    """Input of one training step."""
 
     image: Tensor  # [N, 3, S, S] in [-1, 1]
     mask: Tensor  # [N, 1, S, S], 1 = hole
-    distance: Tensor  # [N, 1, S, S], to the nearest known pixel
-    skipped: Tensor  # [N] int64, broken or small pictures met on the way to each sample
+    distance: Tensor  # [N, 1, S, S], pixels to the nearest known pixel
+    skipped: Tensor  # [N] int64, number of broken or too small pictures that were drawn before each sample
 
 
 def find_pictures(data: Path) -> list[Source]:
-    """All pictures of a folder tree (with the .tar shards in it), of one .tar shard, or of a list file with one path per line.
+    """Find all pictures of a folder tree (including its .tar shards), of one .tar shard, or of a list file with one path per line.
 
-    Paths in a list file are relative to its folder. The order is that of the names, so it is the same on every machine.
+    Paths in a list file are relative to the folder of the list file. Pictures of a folder tree are sorted by path, so their order is
+    the same on every machine.
 
-    :raises ConfigError: if there is none, or a listed file is missing.
+    :raises ConfigError: if there is no picture, or a listed file is missing.
     """
     if data.is_dir():
-        sources = [source for path in sorted(data.rglob("*")) for source in _of_file(path)]
+        sources = [source for path in sorted(data.rglob("*")) for source in _file_sources(path)]
     elif data.suffix == ".tar":
-        sources = _of_shard(data)
+        sources = _shard_sources(data)
     elif data.is_file():
         sources = [Source(data.parent / line) for line in _lines(data)]
         missing = [source.path for source in sources if not source.path.is_file()]
         if missing:
-            raise ConfigError(f"{data}: lists {missing[0]}, which does not exist ({len(missing)} such lines)")
+            raise ConfigError(f"{data}: {missing[0]} does not exist (missing: {len(missing)} of {len(sources)} listed pictures)")
     else:
-        raise ConfigError(f"{data}: expected a folder of pictures, a .tar shard or a list file")
+        raise ConfigError(f"{data}: not found; expected a folder of pictures, a .tar shard or a list file")
     if not sources:
-        raise ConfigError(f"{data}: holds no picture")
+        raise ConfigError(f"{data}: contains no picture; expected files such as .jpg or .png")
     return sources
 
 
 class Samples(Dataset[Batch]):
-    """Sample i of a run: a random crop with a random hole."""
+    """Samples of a run, each a random crop with a random hole.
+
+    Item i is sample number `first` + i of the run.
+    """
 
     def __init__(self, sources: list[Source], settings: TrainSettings, first: int, count: int) -> None:
         self.sources, self.settings, self.first, self.count = sources, settings, first, count
@@ -99,12 +103,13 @@ class Samples(Dataset[Batch]):
             source = self.sources[random.integers(len(self.sources))]
             try:
                 picture = decode(source.read(), self.settings.crop)
-            except Exception:  # noqa: BLE001  # decoders raise many kinds
+            except Exception:  # noqa: BLE001  # decoders raise many types of errors
                 picture = None
             if picture is not None:
                 return _random_crop(random, picture, self.settings), skipped
         raise ConfigError(
-            f"{ATTEMPTS} pictures in a row are broken or smaller than {self.settings.crop} px; the last one was {source.path}"
+            f"{ATTEMPTS} pictures in a row are broken or smaller than {self.settings.crop} px, the last one is {source.path}: "
+            "expected mostly pictures of at least that size; lower [train] crop or replace the pictures"
         )
 
 
@@ -117,23 +122,26 @@ def decode(content: bytes, smallest: int) -> Image.Image | None:
 
 
 def draw_mask(random: np.random.Generator, settings: TrainSettings) -> Bools:
-    """A hole of the training mix: rectangles, or free-form strokes for the share [train] free_form of the samples."""
+    """Draw a mask [crop, crop] for training: free-form strokes for the share `free_form` of the samples, else a rectangle."""
     if random.random() < settings.free_form:
         return masks.free_form(random, settings.crop, max(2, settings.crop // 40), settings.crop // 9)
     return masks.rectangle(random, settings.crop, settings.hole_smallest, settings.hole_largest)
 
 
 def batches(sources: list[Source], settings: TrainSettings, first: int, rank: int = 0, ranks: int = 1) -> Iterator[Batch]:
-    """Endless batches for one of `ranks` processes, from sample number `first` of the run on."""
+    """Yield batches without end, starting with sample number `first` of the run.
+
+    In a distributed run, process `rank` of `ranks` gets its part of each batch.
+    """
     per_process = settings.batch // ranks
     samples = Samples(sources, settings, first, 2**40)
     order = (range(start + rank * per_process, start + (rank + 1) * per_process) for start in range(0, 2**40, settings.batch))
-    loader = DataLoader(samples, batch_sampler=_Batches(order), num_workers=settings.workers)
+    loader = DataLoader(samples, batch_sampler=_BatchNumbers(order), num_workers=settings.workers)
     return (Batch(*parts) for parts in loader)
 
 
-class _Batches:
-    """A batch sampler made of an iterator; its length is never asked for."""
+class _BatchNumbers:
+    """A batch sampler over an iterator. It has no length; the loader does not need one."""
 
     def __init__(self, order: Iterator[range]) -> None:
         self.order = order
@@ -164,19 +172,19 @@ def _lines(path: Path) -> list[str]:
     try:
         return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: expected a folder of pictures, a .tar shard or a list file (text), got a binary file") from error
+        raise ConfigError(f"{path}: this is a binary file; expected a folder of pictures, a .tar shard or a list file (text)") from error
 
 
-def _of_file(path: Path) -> list[Source]:
+def _file_sources(path: Path) -> list[Source]:
     if path.suffix == ".tar":
-        return _of_shard(path)
+        return _shard_sources(path)
     return [Source(path)] if path.suffix.lower() in SUFFIXES and path.is_file() else []
 
 
-def _of_shard(path: Path) -> list[Source]:
+def _shard_sources(path: Path) -> list[Source]:
     try:
         with tarfile.open(path, "r:") as shard:
             members = [member for member in shard if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES]
     except (OSError, tarfile.TarError) as error:
-        raise ConfigError(f"{path}: cannot be read as an uncompressed tar shard: {error}") from error
+        raise ConfigError(f"{path}: not a readable tar shard ({error}); expected an uncompressed .tar file") from error
     return [Source(path, member.offset_data, member.size) for member in members]

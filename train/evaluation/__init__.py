@@ -1,3 +1,3 @@
-"""Quality and speed of trained networks."""
+"""Measure the quality of trained networks and the speed of training."""
 
 from __future__ import annotations

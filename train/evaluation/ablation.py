@@ -1,8 +1,9 @@
-"""Two settings under the same budget, seed and data, to see what a switch gives."""
+"""Ablation: train several settings with the same budget, seed and data, and compare their scores."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,23 +27,28 @@ def ablate(
     budget: Budget,
     report: Callable[[str, Progress], None],
 ) -> list[ScoreRow]:
-    """Train every setting in turn and score the averaged networks on the same pictures and holes.
+    """Train each setting in turn and score the averaged networks on the same pictures and holes.
 
-    :param data: pictures to train on; `scored` pictures to score on.
-    :param folder: gets one run per setting; finished runs are not repeated.
-    :param settings: by name.
-    :raises GiError: as `train` and `evaluate`.
+    :param data: pictures to train on.
+    :param scored: pictures to score on.
+    :param folder: receives one run per setting; existing runs are continued, finished ones are not repeated.
+    :param settings: the settings by name.
+    :param report: called with the name of the setting and its progress.
+    :raises GiError: as `train` and `evaluate` do.
     """
     steps = {}
     for name, setting in settings.items():
-        position = train(data, folder / name, setting, budget, lambda told, name=name: report(name, told))  # type: ignore[misc]
+        position = train(data, folder / name, setting, budget, partial(report, name))
         steps[name] = position.step
-    methods = {f"{name} ({steps[name]} steps)": fill_with(read_network(folder / name / LAST)[0]) for name in settings}
+    methods = {f"{name} ({steps[name]} steps)": network_method(read_network(folder / name / LAST)[0]) for name in settings}
     return evaluate(scored, MASK_SETS, methods, folder, lambda _text, _number, _total: None)
 
 
-def fill_with(network: InpaintingNetwork) -> FillMethod:
-    """A network as a method of `evaluate`, run in PyTorch on whole pictures whose sides are multiples of 8."""
+def network_method(network: InpaintingNetwork) -> FillMethod:
+    """Return a fill method for `evaluate` that runs a network in PyTorch on whole pictures.
+
+    The sides of the pictures are multiples of 8, at least 72.
+    """
     network.eval()
 
     def fill(image: Bytes, hole: Bools) -> Bytes:

@@ -1,4 +1,4 @@
-"""What else fills holes: the methods that `evaluate` runs on the same inputs."""
+"""Other inpainting methods, for comparison: OpenCV's Telea and Navier-Stokes, scikit-image's biharmonic."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 from gi_plugin.arrays import Bools, Bytes
 from gi_plugin.errors import ConfigError, require
 
-FillMethod = Callable[[Bytes, Bools], Bytes]  # [H, W, 3] and its hole [H, W] to [H, W, 3]
+FillMethod = Callable[[Bytes, Bools], Bytes]  # (picture [H, W, 3], hole [H, W]) -> filled picture [H, W, 3]
 
 RADIUS = 3  # neighbourhood of OpenCV's methods, in pixels: the value of OpenCV's own examples
 
 
 def baseline(name: str) -> FillMethod:
-    """The method called `name`: "telea", "ns" (OpenCV's Navier-Stokes), "biharmonic" (scikit-image).
+    """Return the method with this name: "telea", "ns" (OpenCV's Navier-Stokes) or "biharmonic" (scikit-image).
 
-    :raises ConfigError: if there is none of this name.
+    :raises ConfigError: if the name is unknown.
     :raises MissingDependency: if its package is not installed.
     """
     if name == "biharmonic":

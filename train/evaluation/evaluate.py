@@ -1,4 +1,4 @@
-"""Evaluation: the same pictures and seeded holes for every method; scores, a table, a contact sheet; resumable."""
+"""Score inpainting methods on the same pictures and seeded holes, and draw contact sheets. Interrupted runs can be continued."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from ..data.pictures import Source, decode, find_pictures
 from . import metrics
 from .baselines import FillMethod
 
-SIZE = 256  # of the crops, as in the paper
+SIZE = 256  # side of the crops, as in the paper
 MASK_SETS = ("center", "random", "freeform")
-AREA_BINS = ((0.01, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4))  # shares of the crop that free-form holes cover, in turn
+AREA_BINS = ((0.01, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4))  # share of the crop that a free-form hole covers
 RESULTS = "scores.jsonl"
-SHEET_ROWS = 20
+SHEET_ROWS = 20  # at most
 
 
 @dataclass(frozen=True)
 class EvaluationCase:
-    """One picture with one hole."""
+    """One crop of a picture with one hole."""
 
     picture: str
     mask_set: str
     image: Bytes  # [SIZE, SIZE, 3]
-    hole: Bools
+    hole: Bools  # [SIZE, SIZE], True = missing
 
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """The mean scores of a method on a mask set."""
+    """Mean scores of one method on one mask set."""
 
     method: str
     mask_set: str
-    pictures: int
+    pictures: int  # number of pictures
     scores: metrics.Scores
 
 
@@ -55,11 +55,12 @@ def evaluate(
     progress: Callable[[str, int, int], None],
     limit: int = 0,
 ) -> list[ScoreRow]:
-    """Score methods on the centre crops of all pictures; what `folder` already holds is not computed again.
+    """Score methods on the centre crops of all pictures; results that `folder` already contains are not computed again.
 
-    :param methods: by name; the original is never shown to them, only the picture with its hole blanked.
-    :param folder: gets one line per result (scores.jsonl).
-    :param limit: take only the first pictures, 0 for all.
+    :param methods: fill methods by name; they receive the picture with a blanked hole, never the original.
+    :param folder: receives one line per result, in scores.jsonl.
+    :param progress: called with a text, the number of the case and the number of cases, before each fill.
+    :param limit: number of pictures to use, 0 for all.
     :raises ConfigError: if a mask set is unknown or no picture is large enough.
     """
     unknown = [name for name in mask_sets if name not in MASK_SETS]
@@ -81,12 +82,15 @@ def evaluate(
                     results.write(json.dumps([*key, asdict(done[key])]) + "\n")
                     results.flush()
     if not wanted:
-        raise ConfigError(f"no picture of at least {SIZE} x {SIZE} px in {', '.join(map(str, data))}")
+        raise ConfigError(f"no readable picture of at least {SIZE} x {SIZE} px in {', '.join(map(str, data))}")
     return _rows({key: done[key] for key in done if key in wanted}, mask_sets, list(methods))
 
 
 def draw_sheet(data: Sequence[Path], mask_set: str, methods: Mapping[str, FillMethod], path: Path) -> None:
-    """Draw up to twenty pictures as rows: input, every method's result, original; spread evenly over the data."""
+    """Draw a contact sheet of up to 20 pictures, chosen evenly from the data.
+
+    Each row shows the input, the result of every method, and the original.
+    """
     sources = [source for folder in data for source in find_pictures(folder)]
     chosen = [sources[index] for index in np.unique(np.linspace(0, len(sources) - 1, SHEET_ROWS).astype(int))]
     rows = []
@@ -97,7 +101,7 @@ def draw_sheet(data: Sequence[Path], mask_set: str, methods: Mapping[str, FillMe
 
 
 def hole_of(mask_set: str, number: int) -> Bools:
-    """The hole number `number` of a mask set: the same in every run."""
+    """Return hole number `number` of a mask set, [SIZE, SIZE] bool; it is the same in every run."""
     random = np.random.default_rng((MASK_SETS.index(mask_set), number))
     if mask_set == "center":
         return masks.center(SIZE, SIZE // 2)
@@ -116,16 +120,16 @@ def _cases(sources: Sequence[Source], mask_sets: Sequence[str]) -> Iterator[Eval
     for source in sources:
         image = _crop(source)
         if image is not None:
-            number = zlib.crc32(f"{source.path.name}:{source.offset}".encode())  # a picture keeps its holes whatever stands beside it
+            number = zlib.crc32(f"{source.path.name}:{source.offset}".encode())  # independent of the other pictures
             for mask_set in mask_sets:
                 yield EvaluationCase(f"{source.path}:{source.offset}", mask_set, image, hole_of(mask_set, number))
 
 
 def _crop(source: Source) -> Bytes | None:
-    """The middle of a picture, or None if it is too small or broken."""
+    """Return the centre crop of a picture, or None if the picture is too small or broken."""
     try:
         picture = decode(source.read(), SIZE)
-    except Exception:  # noqa: BLE001  # decoders raise many kinds
+    except Exception:  # noqa: BLE001  # decoders raise many types of errors
         return None
     if picture is None:
         return None
@@ -139,7 +143,7 @@ def _blanked(case: EvaluationCase, value: int) -> Bytes:
 
 def _filled(case: EvaluationCase, fill: FillMethod) -> Bytes:
     filled = fill(_blanked(case, 0), case.hole)
-    return np.where(case.hole[..., None], filled, case.image)  # methods that touch known pixels are not punished for it
+    return np.where(case.hole[..., None], filled, case.image)  # changes of known pixels do not count
 
 
 def _score(case: EvaluationCase, fill: FillMethod) -> metrics.Scores:
@@ -148,7 +152,7 @@ def _score(case: EvaluationCase, fill: FillMethod) -> metrics.Scores:
 
 
 def _read_results(path: Path) -> dict[tuple[str, str, str], metrics.Scores]:
-    """What earlier runs wrote; a last line cut short by an interruption is computed again."""
+    """Read the results of earlier runs. A last line that an interruption cut short is ignored, so it is computed again."""
     done = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
         try:
@@ -163,6 +167,6 @@ def _rows(done: Mapping[tuple[str, str, str], metrics.Scores], mask_sets: Sequen
     rows = []
     for mask_set in mask_sets:
         for method in methods:
-            scores = [score for (_, of_set, by), score in done.items() if (of_set, by) == (mask_set, method)]
+            scores = [score for key, score in done.items() if key[1:] == (mask_set, method)]
             rows.append(ScoreRow(method, mask_set, len(scores), metrics.mean_scores(scores)))
     return rows

@@ -1,8 +1,9 @@
-"""How near a filled picture is to the original: the columns of the paper's Table 1, and two of later work.
+"""Scores that compare a filled picture with its original: the metrics of the paper's Table 1 and newer ones.
 
-With x the original and y the completed picture on [0, 1], over all pixels and channels (as in the paper, known pixels included):
-mean l1 = mean |x - y|; mean l2 = mean (x - y)^2; PSNR = -10 log10(mean l2); TV = mean |differences of neighbours of y|. The paper's l1 and
-l2 percentages are relative, by a formula that it does not state; these are absolute, on a scale from black to white, in percent.
+x is the original and y the completed picture, both in [0, 1]. As in the paper, means are taken over all pixels and channels, including
+the known pixels: l1 = mean |x - y|, l2 = mean (x - y)^2, PSNR = -10 log10(l2), TV = mean |difference of neighbouring pixels of y|. The
+paper gives relative l1 and l2 percentages but no formula for them. The percentages here are absolute: 100 % is the difference between
+black and white.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from skimage.metrics import structural_similarity
 
 from gi_plugin.arrays import Bools, Indices, Reals
 
-PATCH, DIRECTIONS, PATCHES = 7, 64, 4096  # of the sliced Wasserstein distance
+PATCH, DIRECTIONS, PATCHES = 7, 64, 4096  # of the texture distance: side of a patch in pixels, projections, most patches per picture
 
 
 @dataclass(frozen=True)
 class Scores:
-    """One picture's, or the mean over pictures'; l1, l2 and tv in percent, psnr in dB."""
+    """Scores of one picture, or means over pictures; l1, l2 and tv in percent, psnr and hole_psnr in dB."""
 
     l1: float
     l2: float
@@ -28,13 +29,15 @@ class Scores:
     tv: float
     ssim: float
     hole_psnr: float
-    texture: float  # sliced Wasserstein distance of patches in the hole, in percent; lower is nearer
+    texture: float  # sliced Wasserstein distance of patches in the hole, in percent; lower is better
 
 
 def score(completed: Reals, original: Reals, hole: Bools) -> Scores:
-    """Compare one picture with its original.
+    """Compute the scores of one completed picture.
 
-    :param completed: [H, W, 3] in [0, 1]; `original` likewise; `hole` [H, W].
+    :param completed: [H, W, 3] in [0, 1].
+    :param original: [H, W, 3] in [0, 1].
+    :param hole: [H, W] bool.
     """
     difference = completed.astype(np.float64) - original
     l2 = float(np.square(difference).mean())
@@ -50,15 +53,16 @@ def score(completed: Reals, original: Reals, hole: Bools) -> Scores:
 
 
 def mean_scores(scores: list[Scores]) -> Scores:
-    """The mean of every column."""
+    """Average each score over pictures."""
     return Scores(**{entry.name: float(np.mean([getattr(row, entry.name) for row in scores])) for entry in fields(Scores)})
 
 
 def texture_distance(completed: Reals, original: Reals, hole: Bools, seed: int = 0) -> float:
-    """Sliced Wasserstein distance between the 7x7 patches of both pictures whose centre is missing.
+    """Compute the sliced Wasserstein distance between the 7x7 patches of two pictures, for patches with their centre in the hole.
 
-    Patches less their own mean colour are projected onto random unit directions; in each, the sorted projections are compared (mean
-    absolute difference), and the mean over directions is taken. Blur, which PSNR rewards, loses the spread of the projections.
+    Each patch minus its mean colour is projected onto random unit directions. For each direction, the projections of both pictures are
+    sorted and compared by their mean absolute difference; the result is the mean over directions. A blurred picture has a small spread
+    of projections and gets a large distance, although its PSNR may be high.
     """
     random = np.random.default_rng(seed)
     rows, columns = np.nonzero(hole)
@@ -70,16 +74,18 @@ def texture_distance(completed: Reals, original: Reals, hole: Bools, seed: int =
 
 
 def hole_psnr(completed: Reals, original: Reals, mask: Reals) -> float:
-    """Mean over a batch of the PSNR in the hole, in dB.
+    """Compute the PSNR in the hole in dB, averaged over a batch.
 
-    :param completed: [N, 3, H, W] in [-1, 1]; `original` likewise; `mask` [N, 1, H, W], 1 = hole.
+    :param completed: [N, 3, H, W] in [-1, 1].
+    :param original: [N, 3, H, W] in [-1, 1].
+    :param mask: [N, 1, H, W], 1 = hole.
     """
     squares = (np.square((completed - original) / 2, dtype=np.float64) * mask).sum(axis=(1, 2, 3)) / (3 * mask.sum(axis=(1, 2, 3)))
     return float(np.mean([_decibel(square) for square in squares]))
 
 
 def _patches(picture: Reals, rows: Indices, columns: Indices) -> Reals:
-    """[K, PATCH * PATCH * 3] patches around the given pixels, each less its mean colour."""
+    """Return the patches around K pixels, each minus its mean colour, as [K, PATCH * PATCH * 3]."""
     padded = np.pad(picture, ((PATCH // 2,) * 2, (PATCH // 2,) * 2, (0, 0)), mode="reflect")
     offsets = np.arange(PATCH)
     patches = padded[rows[:, None, None] + offsets[:, None], columns[:, None, None] + offsets]  # [K, 7, 7, 3]

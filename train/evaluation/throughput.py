@@ -1,4 +1,4 @@
-"""Pictures per second of a full training step, critics included, for several settings that take turns in one run."""
+"""Measure the training speed of several settings, in pictures per second of a full step including the critic updates."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from ..data.pictures import Batch
 from ..model.network import InpaintingNetwork, NetworkSettings
 from ..step import Trainer
 
-STEPS = 3  # timed per setting; the first call of each is not counted
+STEPS = 3  # timed steps per setting, after one step that is not timed
 
 
 @dataclass(frozen=True)
 class Throughput:
-    """Pictures per second, and how many times as many as with the first setting."""
+    """Training speed with one setting."""
 
     name: str
     pictures_per_second: float
-    ratio: float
+    ratio: float  # speed / speed with the first setting
 
 
 def variants(settings: TrainSettings) -> dict[str, TrainSettings]:
-    """What the defaults are compared with: plain fp32, and bf16 with the channels last."""
+    """Return the two settings to compare, by name: fp32, and bf16 with the channels-last layout."""
     plain = replace(settings, precision="fp32", channels_last=False)
     return {"fp32": plain, "bf16, channels last": replace(settings, precision="bf16", channels_last=True)}
 
@@ -38,7 +38,10 @@ def variants(settings: TrainSettings) -> dict[str, TrainSettings]:
 def measure(settings: Mapping[str, TrainSettings], progress: Callable[[str], None]) -> list[Throughput]:
     """Time one generator update with its critic updates, on random pictures with a hole in the middle.
 
-    :param settings: by name; the first one is what the others are compared with.
+    The settings take turns, so that a slow phase of the machine affects all of them.
+
+    :param settings: the settings by name; ratios are relative to the first one.
+    :param progress: called with the name of the setting before each step.
     """
     steps = {name: _step(setting, partial(progress, name)) for name, setting in settings.items()}
     seconds = in_turns(steps, STEPS, warm=1)
@@ -48,7 +51,7 @@ def measure(settings: Mapping[str, TrainSettings], progress: Callable[[str], Non
 
 
 def _step(settings: TrainSettings, progress: Callable[[], None]) -> Callable[[], None]:
-    """A call that makes one step of a training run on one random batch."""
+    """Return a function that runs one training step on one random batch."""
     network = InpaintingNetwork(NetworkSettings.of(settings))
     trainer = Trainer(network, settings, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     batch = _batch(settings)
@@ -57,7 +60,7 @@ def _step(settings: TrainSettings, progress: Callable[[], None]) -> Callable[[],
         progress()
         for _ in range(settings.critic_steps):
             trainer.critic_step(batch)
-        float(trainer.generator_step(batch)["loss"])  # waits for the device
+        float(trainer.generator_step(batch)["loss"])  # float() waits for the device
 
     return step
 

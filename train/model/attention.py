@@ -1,8 +1,8 @@
-"""Contextual attention (paper, section 3.2) in its exact matrix form: the hole borrows features from the known region.
+"""Contextual attention (paper, section 3.2) in exact matrix form: fill the hole with features from the known region.
 
-Notation: F [N, C, Hf, Wf] are features at a quarter of the picture's size, the *grid* is h x w = Hf/2 x Wf/2 cells of
-8 picture pixels, L = h*w; p is a query cell, q a key cell. The match of the paper's 3x3 patches is a sum of cell products
-along joint diagonals, and so is its propagation: both are `diagonal_box_sum`, without a patch ever being cut out.
+Notation: F [N, C, Hf, Wf] are features at a quarter of the picture's size. The *grid* has h x w = Hf/2 x Wf/2 cells of 8 x 8 picture
+pixels; L = h*w. p is a query cell, q a key cell. The similarity of the paper's 3x3 patches is a sum of cell products along joint
+diagonals, and so is the propagation of the scores. `diagonal_box_sum` computes both, without cutting out patches.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from .precision import at_least_float32, full_precision
 
 Step = Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor]]
 SOFTMAX_SCALE = 10.0  # lambda of the paper
-NORM_FLOOR = 1e-4  # smallest patch norm that divides
-INVALID_LOGIT = -1e4  # underflows to exactly 0 in the softmax, and is finite in fp16
+NORM_FLOOR = 1e-4  # smallest patch norm used as a divisor
+INVALID_LOGIT = -1e4  # becomes exactly 0 in the softmax, and is finite in fp16
 
 
 class _DiagonalBoxSum(torch.autograd.Function):
-    """`diagonal_box_sum` with its own derivative: the operator is self-adjoint, so nothing needs saving."""
+    """`diagonal_box_sum` with a hand-written derivative. The operator is self-adjoint, so no tensor is saved for it."""
 
     @staticmethod
     def forward(_ctx: Any, grid: Tensor) -> Tensor:
@@ -48,17 +48,17 @@ def _joint(grid: Tensor, row: int, column: int, start: int, length: int) -> Tens
 
 
 def diagonal_box_sum(grid: Tensor) -> Tensor:
-    """Sum over the 3x3 offsets e of grid[p + e, q + e], terms outside the grid dropped (no wrap-around).
+    """Compute the sum of grid[p + e, q + e] over the 3x3 offsets e; terms outside the grid count as 0.
 
     :param grid: [N, h, w, h, w], query cell first, key cell second.
-    :return: the same shape.
+    :return: [N, h, w, h, w].
     """
     total: Tensor = _DiagonalBoxSum.apply(grid)  # type: ignore[no-untyped-call]
     return total
 
 
 def valid_keys(mask: Tensor) -> Tensor:
-    """Keys that may be pasted: cells whose 3x3 patch lies inside the grid and is wholly known.
+    """Find the keys that may be pasted: cells whose 3x3 patch lies inside the grid and touches no hole.
 
     :param mask: [N, 1, h, w] float, 1 = cell touches the hole.
     :return: [N, 1, h, w] float, 1 = valid.
@@ -68,13 +68,13 @@ def valid_keys(mask: Tensor) -> Tensor:
 
 
 def attention_weights(gram: Tensor, mask: Tensor, scale: float = SOFTMAX_SCALE) -> tuple[Tensor, Tensor]:
-    """Turn cell products into attention weights: cosine of patches, propagation, softmax over the valid keys.
+    """Compute attention weights from cell products: cosine similarity of patches, propagation, softmax over the valid keys.
 
-    :param gram: [N, L, L], products <d_p, d_q> of the cells' features.
+    :param gram: [N, L, L], scalar products of the features of cells p and q.
     :param mask: [N, 1, h, w] float, 1 = cell touches the hole; h * w = L.
     :param scale: lambda of the softmax.
-    :return: weights [N, L, L] float32 (float64 if `gram` is), rows sum to 1 (to 0 where no key is valid); matches [N, L] int64, the
-        best key of each query (0 where no key is valid).
+    :return: weights [N, L, L] float32 (float64 if `gram` is), whose rows sum to 1, or to 0 if no key is valid; and matches [N, L] int64,
+        the best key of each query, or 0 if no key is valid.
     """
     count, _, height, width = mask.shape
     cells = height * width
@@ -89,10 +89,10 @@ def attention_weights(gram: Tensor, mask: Tensor, scale: float = SOFTMAX_SCALE) 
 
 
 def paste(features: Tensor, weights: Tensor) -> Tensor:
-    """Rebuild the features from weighted 4x4 stride-2 patches, overlaps averaged by their true count.
+    """Rebuild the features from weighted 4x4 patches with stride 2; overlapping patches are averaged.
 
-    A pixel of the result is covered by up to four query cells; for each of its two parities per axis, the four weight matrices are
-    summed along joint diagonals first and multiplied with the features of that parity once. Border keys are never valid
+    A pixel of the result is covered by up to four query cells. For each parity of its row and column, the weight matrices of these cells
+    are summed along joint diagonals first, and then multiplied once with the features of that parity. Border keys are never valid
     (`valid_keys`), so no pasted patch leaves the picture.
 
     :param features: [N, C, 2h, 2w].
@@ -116,28 +116,28 @@ def paste(features: Tensor, weights: Tensor) -> Tensor:
 
 
 def _shift(grid: Tensor, axis: int, parity: int) -> Tensor:
-    """The neighbour's weights along one axis: grid[p - 1, q - 1] for even pixels, grid[p + 1, q + 1] for odd ones."""
+    """Return the weights of the neighbour along one axis: grid[p - 1, q - 1] for even pixels, grid[p + 1, q + 1] for odd ones."""
     size = grid.shape[axis]
     kept = _joint(grid, axis, axis + 2, parity, size - 1)
-    pads = [0] * 8  # last four axes, from the last one on: (before, after)
+    pads = [0] * 8  # (before, after) for the last four axes, last axis first
     for shifted in (axis, axis + 2):
         pads[2 * (4 - shifted) + parity] = 1
     return functional.pad(kept, pads)
 
 
 def _cover(size: int, like: Tensor) -> Tensor:
-    """How many patches cover each pixel along one axis: 2, and 1 at both ends."""
+    """Return the number of patches that cover each pixel along one axis: 2, but 1 at both ends."""
     pixel = torch.arange(size, device=like.device)
     return 1 + ((pixel > 0) & (pixel < size - 1)).to(like.dtype)
 
 
 class ContextualAttention(nn.Module):
-    """Replace the features of the hole by a weighted paste of known patches. No learnable parameters."""
+    """Replace the features in the hole by weighted sums of known patches. The module has no learnable parameters."""
 
     def __init__(self, scale: float = SOFTMAX_SCALE) -> None:
         super().__init__()
         self.scale = scale
-        self.step: Step = attention_weights  # the exporter puts a graph node here, a GPU engine its kernel
+        self.step: Step = attention_weights  # the export replaces it by a graph node, a GPU engine by its kernel
 
     def forward(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Attend from the hole to the known region.
@@ -146,7 +146,7 @@ class ContextualAttention(nn.Module):
         :param mask: [N, 1, 4*Hf, 4*Wf] float, 1 = hole.
         :return: features [N, C, Hf, Wf] (known pixels unchanged) and matches [N, L] int64.
         """
-        cell_mask = functional.max_pool2d(mask, 8)  # thin strokes must not vanish
+        cell_mask = functional.max_pool2d(mask, 8)  # maximum: thin strokes must not vanish
         feature_mask = functional.max_pool2d(mask, 4).to(features.dtype)
         cells = functional.avg_pool2d(at_least_float32(features), 2)  # [N, C, h, w]
         cells = cells * cells.square().mean((1, 2, 3), keepdim=True).add(1e-8).rsqrt()  # fp16 products must not overflow

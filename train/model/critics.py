@@ -1,4 +1,4 @@
-"""The two critics of the paper (section 3.1): one looks at the whole picture, one at the neighbourhood of the hole."""
+"""The two critics of the paper (section 3.1): the global one sees the whole picture, the local one a crop around the hole."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ SLOPE = 0.2  # of the leaky ReLU
 
 
 class Critic(nn.Module):
-    """Four 5x5 convolutions of stride 2 and a linear head: one unbounded score per picture."""
+    """A critic with four 5x5 convolutions of stride 2 and a linear head; it gives one unbounded score per picture."""
 
     def __init__(self, size: int, widths: tuple[int, ...], *, spectral: bool) -> None:
         """Build a critic for pictures of `size` x `size`, a multiple of 16.
 
-        :param spectral: constrain every layer by its spectral norm (used with the hinge loss).
+        :param spectral: apply spectral normalisation to every layer (used with the hinge loss).
         """
         super().__init__()
         layers: list[nn.Module] = []
@@ -27,13 +27,13 @@ class Critic(nn.Module):
         self.head = _constrained(nn.Linear(widths[-1] * (size // 16) ** 2, 1), spectral)
 
     def forward(self, picture: Tensor) -> Tensor:
-        """[N, 3, size, size] -> [N]."""
+        """Score pictures: [N, 3, size, size] -> [N]."""
         score: Tensor = self.head(self.features(picture).flatten(1))
         return score[:, 0]
 
 
 class Critics(nn.Module):
-    """The global and the local critic; the local one sees a crop of half the size around each sample's own hole."""
+    """The global and the local critic. The local one sees a crop of half the side around the hole of each sample."""
 
     def __init__(self, size: int, *, spectral: bool = False) -> None:
         super().__init__()
@@ -42,14 +42,22 @@ class Critics(nn.Module):
         self.size = size
 
     def forward(self, picture: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores [N] of whole pictures [N, 3, S, S] and of their crops around the holes [N, 1, S, S]."""
+        """Score whole pictures, and their crops around the holes.
+
+        :param picture: [N, 3, S, S].
+        :param mask: [N, 1, S, S], 1 = hole.
+        :return: scores [N] of the global critic and [N] of the local critic.
+        """
         return self.whole(picture), self.local(local_crop(picture, mask, self.size // 2))
 
 
 def local_crop(picture: Tensor, mask: Tensor, side: int) -> Tensor:
-    """Crop `side` x `side` around the middle of each sample's hole, shifted into the picture.
+    """Crop `side` x `side` pixels around the middle of each sample's hole.
 
-    :param picture: [N, C, H, W]; `mask` [N, 1, H, W].
+    A crop that would leave the picture is shifted inside. A sample without a hole is cropped in the middle.
+
+    :param picture: [N, C, H, W].
+    :param mask: [N, 1, H, W], > 0 = hole.
     :return: [N, C, side, side].
     """
     crops = []
@@ -60,7 +68,7 @@ def local_crop(picture: Tensor, mask: Tensor, side: int) -> Tensor:
 
 
 def _start(line: Tensor, side: int) -> int:
-    """Where a crop along one axis starts; `line` [S] says which rows (columns) the hole touches."""
+    """Compute the start of a crop along one axis; `line` [S] bool marks the rows (columns) that the hole touches."""
     touched = line.nonzero()[:, 0]
     middle = (int(touched[0]) + int(touched[-1]) + 1) // 2 if len(touched) else line.shape[0] // 2
     return max(0, min(middle - side // 2, line.shape[0] - side))

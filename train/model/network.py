@@ -1,4 +1,4 @@
-"""The coarse-to-fine generator of the paper (section 3.1 and its supplementary table): two stages, mirror padding, ELU."""
+"""The coarse-to-fine generator of the paper (section 3.1 and supplementary table): two stages, mirror padding, ELU."""
 
 from __future__ import annotations
 
@@ -20,32 +20,33 @@ DILATIONS = (2, 4, 8, 16)
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """What distinguishes one network from another before training; stored in the network file."""
+    """Settings that determine the structure of a network; they are stored in the network file."""
 
-    width: int = 32  # channels of the first layer; every other width is a multiple of it
+    width: int = 32  # channels of the first layer; the channels of all other layers are proportional to it
     attention: bool = True  # False: the paper's baseline without contextual attention
-    fill: BaseFill = "smooth"  # "grey" is the paper's empty hole; "smooth" adds detail to `smooth_base`
+    fill: BaseFill = "smooth"  # "grey": the hole starts empty, as in the paper; "smooth": it starts as `smooth_base`
 
     @classmethod
     def of(cls, settings: TrainSettings) -> NetworkSettings:
-        """The network that a training run with `settings` trains."""
+        """Return the settings of the network that a training run with `settings` trains."""
         return cls(settings.width, settings.attention, settings.fill)  # type: ignore[arg-type]  # checked by the configuration
 
 
 class Completion(NamedTuple):
-    """What the network returns; every picture is [N, 3, H, W] in [-1, 1]."""
+    """Outputs of the network; every picture is [N, 3, H, W] in [-1, 1]."""
 
-    coarse: Tensor  # first stage, whole picture
-    refined: Tensor  # second stage, whole picture
-    completed: Tensor  # second stage in the hole, input elsewhere
+    coarse: Tensor  # output of the first stage, whole picture
+    refined: Tensor  # output of the second stage, whole picture
+    completed: Tensor  # `refined` in the hole, the input elsewhere
     matches: Tensor  # [N, H/8 * W/8] int64, best-matching background cell of every cell
 
 
 def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
-    """A mirror-padded convolution that keeps the size (divides it by the stride), with zero bias.
+    """Build a mirror-padded convolution with zero bias; it divides height and width by the stride.
 
-    Glorot-uniform like the published code; where shape and width stay, the identity plus a quarter of that, as for the context module
-    of Yu and Koltun (ICLR 2016, section 3): the long dilated stacks then pass pictures on from the first step.
+    Weights are Glorot-uniform as in the published code. If size and number of channels stay the same, they are the identity plus a
+    quarter of that, as in the context module of Yu and Koltun (ICLR 2016, section 3). The long dilated stacks then pass pictures on from
+    the first training step.
     """
     padding = dilation * (kernel // 2)
     layer = nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, padding_mode="reflect")
@@ -59,7 +60,7 @@ def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, dil
 
 
 class Convolutions(nn.Sequential):
-    """Convolutions, each followed by an ELU; the last activation can be a ReLU."""
+    """Convolutions, each followed by an ELU; `last` replaces the activation of the last one."""
 
     def __init__(self, *layers: nn.Conv2d, last: nn.Module | None = None) -> None:
         activations = [*(nn.ELU() for _ in layers[:-1]), last or nn.ELU()]
@@ -67,20 +68,20 @@ class Convolutions(nn.Sequential):
 
 
 class Upsampled(nn.Module):
-    """Double the size by repeating pixels, then convolve."""
+    """Double height and width by repeating pixels, then convolve."""
 
     def __init__(self, *layers: nn.Conv2d) -> None:
         super().__init__()
         self.convolutions = Convolutions(*layers)
 
     def forward(self, features: Tensor) -> Tensor:
-        """[N, C, H, W] -> [N, C', 2H, 2W]."""
+        """Map features [N, C, H, W] to [N, C', 2H, 2W]."""
         result: Tensor = self.convolutions(functional.interpolate(features, scale_factor=2.0, mode="nearest"))
         return result
 
 
 class Decoder(nn.Sequential):
-    """From features at a quarter of the size to a picture: two doublings, unbounded output."""
+    """Decode features at a quarter of the size into a picture with unbounded values, by two doublings."""
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__(
@@ -92,7 +93,7 @@ class Decoder(nn.Sequential):
 
 
 class CoarseNetwork(nn.Module):
-    """First stage: 17 convolutions, four of them dilated, receptive field 301 px."""
+    """First stage: 17 convolutions, four of them dilated, with a receptive field of 301 px."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -108,7 +109,7 @@ class CoarseNetwork(nn.Module):
         self.decoder = Decoder(4 * width, width)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """[N, 3, H, W] and [N, 1, H, W] -> [N, 3, H, W], unbounded."""
+        """Map image [N, 3, H, W] and mask [N, 1, H, W] to a picture [N, 3, H, W] with unbounded values."""
         result: Tensor = self.decoder(self.encoder(torch.cat((image, mask), dim=1)))
         return result
 
@@ -129,7 +130,10 @@ class RefinementNetwork(nn.Module):
         self.decoder = Decoder(8 * width, width)
 
     def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """[N, 3, H, W] and [N, 1, H, W] -> [N, 3, H, W], unbounded, and matches [N, H/8 * W/8] (own cells without attention)."""
+        """Map image [N, 3, H, W] and mask [N, 1, H, W] to a picture [N, 3, H, W] with unbounded values, and matches [N, H/8 * W/8].
+
+        Without attention, the match of each cell is the cell itself.
+        """
         inputs = torch.cat((image, mask), dim=1)
         features = self.before(inputs)
         if self.attention is None:
@@ -142,7 +146,7 @@ class RefinementNetwork(nn.Module):
 
 
 def _branch(width: int, narrow: int) -> list[nn.Conv2d]:
-    """The first five layers of both branches; `narrow` is the width behind the second stride."""
+    """Return the first five layers of a branch; `narrow` is the number of channels after the second stride."""
     return [
         convolution(4, width, kernel=5),
         convolution(width, width, stride=2),
@@ -153,19 +157,19 @@ def _branch(width: int, narrow: int) -> list[nn.Conv2d]:
 
 
 class InpaintingNetwork(nn.Module):
-    """Both stages: complete a picture coarsely, then refine it with contextual attention."""
+    """The whole generator: the first stage completes a picture coarsely, the second refines it with contextual attention."""
 
     def __init__(self, settings: NetworkSettings | None = None) -> None:
         super().__init__()
         self.settings = settings or NetworkSettings()
         self.coarse = CoarseNetwork(self.settings.width)
         self.refinement = RefinementNetwork(self.settings.width, self.settings.attention)
-        if self.settings.fill == "smooth":  # detail starts at zero: an untrained network returns the smooth base
+        if self.settings.fill == "smooth":  # zero weights: an untrained network adds nothing to the smooth base
             for decoder in (self.coarse.decoder, self.refinement.decoder):
                 nn.init.zeros_(decoder[-1].weight)  # type: ignore[arg-type]  # a convolution
 
     def forward(self, image: Tensor, mask: Tensor) -> Completion:
-        """BaseFill the hole.
+        """Fill the hole.
 
         :param image: [N, 3, H, W] in [-1, 1]; values inside the hole are ignored. H and W are multiples of 8, at least 72.
         :param mask: [N, 1, H, W] float, 1 = hole.

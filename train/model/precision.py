@@ -1,4 +1,4 @@
-"""Where half precision may not reach (scores and fills are computed in at least float32), and where modules live."""
+"""Control the precision, device and memory layout of tensors and modules."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
-    """The tensor in float32, or as it is in float64."""
+    """Convert a tensor to float32; a float64 tensor stays as it is."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def full_precision(like: Tensor) -> AbstractContextManager[object]:
-    """A region that an enclosing autocast does not touch (nothing at all where none is active, so exports see none)."""
+    """Return a context in which autocast is off.
+
+    If autocast is not active, the context does nothing, so that an export does not record it.
+    """
     if torch.is_autocast_enabled(like.device.type):
         return torch.autocast(like.device.type, enabled=False)
     return nullcontext()
 
 
 def placed(module: Module, device: torch.device, layout: torch.memory_format = torch.channels_last) -> Module:
-    """The module, moved to a device and into a memory layout."""
+    """Move a module to a device and into a memory layout, and return it."""
     placed_module: Module = module.to(device, memory_format=layout)  # type: ignore[call-overload]  # torch's overloads lack it
     return placed_module

@@ -1,4 +1,4 @@
-"""Smooth base of a picture with a hole: what the network starts from and adds detail to."""
+"""Smooth base: a low-pass version of the picture, continued into the hole. The network adds detail to it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from gi_plugin.arrays import CELL
 
 from .precision import full_precision
 
-DILATIONS = (8, 4, 2, 1)  # neighbour distances in cells: far ones carry colour across a hole in few steps
+DILATIONS = (8, 4, 2, 1)  # neighbour distances in cells; large ones first, because they carry colour across a hole in few steps
 STEPS = 6  # per distance
 
 
 def smooth_base(image: Tensor, mask: Tensor) -> Tensor:
-    """Low-pass a picture at cells of 8 px and continue it into the hole by diffusion from the border.
+    """Reduce a picture to cells of 8 px, fill the hole by diffusion from its border, and scale the result up.
 
-    Known cells hold the mean of their known pixels; in the hole, Jacobi steps of the heat equation run with neighbours 8, 4, 2, then 1
-    cells away. Only shape-preserving standard operations: the base exports.
+    Cells with known pixels get the mean of these pixels. Cells in the hole get Jacobi steps of the heat equation, with neighbours 8, 4,
+    2, then 1 cells away. All operations have ONNX equivalents, so that the base can be exported.
 
     :param image: [N, 3, H, W] float; the values inside the hole are ignored.
     :param mask: [N, 1, H, W] float, 1 = hole. H and W are multiples of 8.

@@ -1,3 +1,3 @@
-"""The trained network as an ONNX file."""
+"""Export the trained network as an ONNX file."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The attention step as ONNX functions of standard operators: `train.attention.attention_weights`, written for the network file."""
+"""ONNX functions for the network file: `train.model.attention.attention_weights` in standard operators."""
 
 # ruff: noqa: N802  # ONNX functions are named like operators
 from __future__ import annotations
@@ -13,7 +13,7 @@ gi = onnxscript.values.Opset(network_file.DOMAIN, 1)
 
 @onnxscript.script(gi, default_opset=op)
 def DiagonalBoxSum(grid: FLOAT) -> FLOAT:
-    """[N, R, K, h, w]: sum over the joint 3x3 neighbours of query and key cell, rows first, then columns."""
+    """Sum a grid [N, R, K, h, w] over the joint 3x3 neighbours of query and key cell, first over rows, then over columns."""
     start = op.Constant(value_ints=[0, 0])
     before_last = op.Constant(value_ints=[-2, -2])
     second = op.Constant(value_ints=[2, 2])
@@ -28,7 +28,7 @@ def DiagonalBoxSum(grid: FLOAT) -> FLOAT:
 
 @onnxscript.script(gi, default_opset=op)
 def WeightsOfScores(score: FLOAT, mask: FLOAT, scale: float = 10.0) -> tuple[FLOAT, INT64]:
-    """Scores [N, Q, L] of queries and keys, and cell mask [N, 1, h, w], to weights [N, Q, L] and matches [N, Q]."""
+    """Compute weights [N, Q, L] and matches [N, Q] from scores [N, Q, L] of queries and keys, and cell mask [N, 1, h, w]."""
     outside = op.Pad(op.Cast(mask, to=1), op.Constant(value_ints=[0, 0, 1, 1, 0, 0, 1, 1]), op.Constant(value_float=1.0))
     touched = op.MaxPool(outside, kernel_shape=[3, 3])
     valid = op.Constant(value_float=1.0) - op.Unsqueeze(op.Flatten(touched), op.Constant(value_ints=[1]))  # [N, 1, L]
@@ -36,7 +36,7 @@ def WeightsOfScores(score: FLOAT, mask: FLOAT, scale: float = 10.0) -> tuple[FLO
         op.Greater(valid, op.Constant(value_float=0.0)), op.Constant(value_float=scale) * score, op.Constant(value_float=-1e4)
     )
     weights = op.Softmax(logits, axis=-1) * valid
-    # the first key of the highest logit: two reductions are several times faster than the backends' ArgMax, a partial sort
+    # the first key with the highest logit; these two reductions are several times faster than the backends' ArgMax (a partial sort)
     last = op.Constant(value_ints=[-1])
     count = op.Squeeze(op.Shape(score, start=2, end=3), op.Constant(value_ints=[0]))
     keys = op.Range(op.Constant(value_float=0.0), op.Cast(count, to=1), op.Constant(value_float=1.0))
@@ -47,7 +47,7 @@ def WeightsOfScores(score: FLOAT, mask: FLOAT, scale: float = 10.0) -> tuple[FLO
 
 @onnxscript.script(gi, default_opset=op)
 def ContextualAttentionWeights(gram: FLOAT, mask: FLOAT, scale: float = 10.0) -> tuple[FLOAT, INT64]:
-    """Gram [N, L, L] and cell mask [N, 1, h, w] to weights [N, L, L] and matches [N, L]."""
+    """Compute weights [N, L, L] and matches [N, L] from cell products [N, L, L] and cell mask [N, 1, h, w]."""
     one = op.Constant(value_ints=[1])
     count = op.Shape(mask, start=0, end=1)
     size = op.Shape(mask, start=2, end=4)

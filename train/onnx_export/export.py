@@ -1,4 +1,4 @@
-"""From the trained PyTorch network to the network file that every engine reads."""
+"""Export a trained PyTorch network to the network file (.onnx) that all engines read."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from ..model.network import InpaintingNetwork, NetworkSettings
 from . import attention_function, region_functions
 
 OPSET = 18
-TOLERANCE = 1e-3  # largest difference of an exported picture from PyTorch's, on a scale of -1 to 1
+TOLERANCE = 1e-3  # largest allowed difference between the outputs of the file and of PyTorch, on a scale of -1 to 1
 
 
 class _Exported(nn.Module):
-    """The network as the file offers it: two outputs, and the attention step as one opaque node."""
+    """The network as it is exported, with only the two outputs of the network file."""
 
     def __init__(self, network: InpaintingNetwork) -> None:
         super().__init__()
@@ -43,26 +43,28 @@ class _Exported(nn.Module):
 
 
 def export_network(network: InpaintingNetwork, path: Path, notes: Mapping[str, str]) -> float:
-    """Write the network file, run it, and compare it with PyTorch.
+    """Export a network, compare its output with PyTorch's, and write the network file.
 
-    :param notes: metadata of the file: licence, training data, date, figures.
-    :return: the largest difference from PyTorch, on pictures in [-1, 1].
-    :raises ModelError: if the difference exceeds 1e-3; nothing is written then.
+    :param notes: metadata for the file, for example licence, training data, date.
+    :return: the largest difference from PyTorch's output, on pictures in [-1, 1].
+    :raises ModelError: if the difference exceeds 1e-3, or the network has no attention; no file is written then.
     """
     rounded = _rounded(network)
     model = _with_functions(_half_parameters(deepcopy(_graph(network.settings)), rounded.state_dict()))
     helper.set_model_props(model, {**notes, network_file.SETTINGS_KEY: json.dumps(asdict(network.settings))})
     onnx.checker.check_model(model)
     difference = _difference(rounded, model)
-    if not difference <= TOLERANCE:  # NaN fails too
-        raise ModelError(f"the exported network differs from PyTorch by {difference:.2e}, allowed is {TOLERANCE:g}; nothing was written")
+    if not difference <= TOLERANCE:  # true for NaN, too
+        raise ModelError(
+            f"the exported network differs from PyTorch by {difference:.2e}, expected at most {TOLERANCE:g}; no file was written"
+        )
     with replacing(path) as partial:
         partial.write_bytes(model.SerializeToString())
     return difference
 
 
 def _rounded(network: InpaintingNetwork) -> InpaintingNetwork:
-    """A copy in evaluation mode on the CPU, with the parameter values that the file will hold."""
+    """Copy a network to the CPU, in evaluation mode, with the fp16-rounded parameters that the file will contain."""
     copy = InpaintingNetwork(network.settings)
     copy.load_state_dict({name: value.detach().cpu().half().float() for name, value in network.state_dict().items()})
     return copy.eval()
@@ -80,9 +82,9 @@ def _attention_node(gram: Tensor, mask: Tensor, scale: float) -> tuple[Tensor, T
     return cast("tuple[Tensor, Tensor]", tuple(outputs))
 
 
-@cache  # tracing takes a quarter of a minute
+@cache  # the export takes about 15 seconds
 def _graph(settings: NetworkSettings) -> onnx.ModelProto:
-    """Export the structure; its parameters are random, since the exporter would merge those of equal value."""
+    """Export the structure with random parameters, because the exporter would merge parameters of equal value."""
     batch, rows, columns = (
         torch.export.Dim(name, min=least, max=most) for name, least, most in (("n", 1, 64), ("h", 9, 512), ("w", 9, 512))
     )
@@ -93,11 +95,13 @@ def _graph(settings: NetworkSettings) -> onnx.ModelProto:
         nn.init.normal_(parameter)
     attention = exported.refinement.attention
     if attention is None:
-        raise ModelError("a network without attention has no attention node to export: it is a baseline for comparison in training only")
+        raise ModelError(
+            "cannot export a network without attention: expected attention = true; such networks are only for comparison in training"
+        )
     attention.step = _attention_node
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter warns of its own deprecations and of dimension names
+        warnings.simplefilter("ignore")  # the exporter warns about its own deprecations and about dimension names
         program = torch.onnx.export(
             _Exported(exported).eval(),
             example,
@@ -109,13 +113,13 @@ def _graph(settings: NetworkSettings) -> onnx.ModelProto:
             opset_version=OPSET,
         )
     if program is None:
-        raise ModelError("torch.onnx.export returned no program")
+        raise ModelError("torch.onnx.export returned no program: use the tested version of torch (constraints.txt)")
     model: onnx.ModelProto = program.model_proto
     return model
 
 
 def _half_parameters(model: onnx.ModelProto, state: Mapping[str, Tensor]) -> onnx.ModelProto:
-    """Put the trained parameters in, as fp16 and under their training names, each followed by a cast to fp32."""
+    """Insert the trained parameters as fp16, under their training names, each followed by a cast to fp32."""
     casts = []
     for stored in list(model.graph.initializer):
         name = stored.name.removeprefix("network.")
@@ -126,7 +130,9 @@ def _half_parameters(model: onnx.ModelProto, state: Mapping[str, Tensor]) -> onn
         model.graph.initializer.remove(stored)
         model.graph.initializer.append(half)
     if len(casts) != len(state):
-        raise ModelError(f"the exporter kept {len(casts)} of {len(state)} parameters by name")
+        raise ModelError(
+            f"the exporter kept {len(casts)} of {len(state)} parameters by name: use the tested version of torch (constraints.txt)"
+        )
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
@@ -140,12 +146,12 @@ def _with_functions(model: onnx.ModelProto) -> onnx.ModelProto:
         dynamic = [dimension for dimension in value.type.tensor_type.shape.dim if not dimension.dim_value]
         for dimension, name in zip(dynamic, names, strict=True):
             dimension.dim_param = name
-    del model.graph.value_info[:]  # intermediate shapes: every reader infers them for its own window
+    del model.graph.value_info[:]  # intermediate shapes; each reader infers them for its own window size
     return model
 
 
 def _difference(network: InpaintingNetwork, model: onnx.ModelProto) -> float:
-    """Largest difference between PyTorch and the file run in fp32, at two sizes, none of them the exporter's example."""
+    """Compute the largest difference between PyTorch and the file run in fp32, at two sizes that differ from the export's example."""
     compiled = CORE.compile_model(
         CORE.read_model(network_file.expanded(model).SerializeToString()), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
     )

@@ -1,6 +1,6 @@
-"""ONNX functions with which an engine can compute, behind the encoders, what lies around the hole and nothing else.
+"""ONNX functions that compute only the region around the hole, instead of the whole picture, after the encoders.
 
-A region is the cells of `rows` [R] and `columns` [K], each a range of neighbouring indices into the grid of h x w cells.
+A region is a rectangle of the grid of h x w cells. `rows` [R] and `columns` [K] list its consecutive row and column indices.
 """
 
 # ruff: noqa: N802  # ONNX functions are named like operators
@@ -16,7 +16,7 @@ from .attention_function import DiagonalBoxSum, WeightsOfScores, gi
 
 @onnxscript.script(gi, default_opset=op)
 def Region(features: FLOAT, rows: INT64, columns: INT64) -> FLOAT:
-    """Features [N, C, 2h, 2w] of the region: [N, C, 2R, 2K]."""
+    """Cut the features of the region: [N, C, 2h, 2w] -> [N, C, 2R, 2K]."""
     pair = op.Constant(value_ints=[0, 1])
     line = op.Constant(value_ints=[-1])
     feature_rows = op.Reshape(op.Constant(value_int=2) * op.Unsqueeze(rows, op.Constant(value_ints=[1])) + pair, line)
@@ -26,7 +26,10 @@ def Region(features: FLOAT, rows: INT64, columns: INT64) -> FLOAT:
 
 @onnxscript.script(gi, default_opset=op)
 def Placed(part: FLOAT, image: FLOAT, rows: INT64, columns: INT64) -> FLOAT:
-    """A picture [N, C, 8R, 8K] of the region, in its place in one as large as `image` [N, C, H, W]; its border repeats outside of it."""
+    """Place a picture `part` [N, C, 8R, 8K] of the region in a picture of the size of `image` [N, C, H, W].
+
+    Pixels outside the region repeat the border of `part`.
+    """
     first = op.Constant(value_ints=[0])
     zero, one, cell = op.Constant(value_int=0), op.Constant(value_int=1), op.Constant(value_int=8)
     top = cell * op.Gather(rows, zero, axis=0)
@@ -42,31 +45,32 @@ def Placed(part: FLOAT, image: FLOAT, rows: INT64, columns: INT64) -> FLOAT:
 
 @onnxscript.script(gi, default_opset=op)
 def PlusNeighbour(grid: FLOAT, start: Sequence[int], end: Sequence[int], axes: Sequence[int], pads: Sequence[int]) -> FLOAT:
-    """[N, R, K, h, w] plus the grid shifted by one along a query and a key axis, zeros from outside."""
+    """Add to a grid [N, R, K, h, w] the same grid shifted by one along a query axis and a key axis, with zeros from outside."""
     kept = op.Slice(grid, op.Constant(value_ints=start), op.Constant(value_ints=end), op.Constant(value_ints=axes))
     return grid + op.Pad(kept, op.Constant(value_ints=pads))
 
 
 @onnxscript.script(gi, default_opset=op)
 def PastedParity(features: FLOAT, grid: FLOAT, start: Sequence[int]) -> FLOAT:
-    """The pixels of one parity per axis, weighted: features [N, C, 2h, 2w] and summed weights [N, R, K, h, w] to [N, C, R, K]."""
+    """Compute the pixels with one parity of row and column: features [N, C, 2h, 2w], summed weights [N, R, K, h, w] -> [N, C, R, K]."""
     line = op.Constant(value_ints=[-1])
     end = op.Constant(value_ints=[2147483647, 2147483647])
-    every = op.Slice(features, op.Constant(value_ints=start), end, op.Constant(value_ints=[2, 3]), op.Constant(value_ints=[2, 2]))
+    chosen = op.Slice(features, op.Constant(value_ints=start), end, op.Constant(value_ints=[2, 3]), op.Constant(value_ints=[2, 2]))
     channels = op.Shape(features, start=0, end=2)
     count = op.Shape(grid, start=0, end=1)
     region = op.Shape(grid, start=1, end=3)
     cells = op.ReduceProd(op.Shape(grid, start=3, end=5))
     weights = op.Reshape(grid, op.Concat(count, line, cells, axis=0))  # [N, Q, L]
-    values = op.Reshape(every, op.Concat(channels, line, axis=0))  # [N, C, L]
+    values = op.Reshape(chosen, op.Concat(channels, line, axis=0))  # [N, C, L]
     return op.Reshape(op.MatMul(values, op.Transpose(weights, perm=[0, 2, 1])), op.Concat(channels, region, axis=0))
 
 
 @onnxscript.script(gi, default_opset=op)
 def ShareOfOne(cells: INT64) -> FLOAT:
-    """One through the number of patches that cover each of 2 * `cells` pixels in a line: two, and one at the ends of the picture.
+    """Compute 1 / the number of patches that cover a pixel, for 2 * `cells` pixels in a line: 1/2, but 1 at both ends.
 
-    Ends of a region that are none of the picture get the same: the hole is never that near.
+    Both ends of a region get 1, too, even if they are not at the border of the picture. This is safe, because the hole is never so near
+    to the end of a region.
     """
     inside = op.Constant(value_ints=[2]) * cells - op.Constant(value_ints=[2])
     end = op.Constant(value_floats=[1.0])
@@ -75,7 +79,7 @@ def ShareOfOne(cells: INT64) -> FLOAT:
 
 @onnxscript.script(gi, default_opset=op)
 def Paste(features: FLOAT, grid: FLOAT) -> FLOAT:
-    """`train.attention.paste` for queries inside the region: features [N, C, 2h, 2w] and weights [N, R, K, h, w] to [N, C, 2R, 2K]."""
+    """`train.model.attention.paste` for queries in the region: features [N, C, 2h, 2w], weights [N, R, K, h, w] -> [N, C, 2R, 2K]."""
     upper = PlusNeighbour(grid, start=[0, 0], end=[-1, -1], axes=[1, 3], pads=[0, 1, 0, 1, 0, 0, 0, 0, 0, 0])
     lower = PlusNeighbour(grid, start=[1, 1], end=[2147483647, 2147483647], axes=[1, 3], pads=[0, 0, 0, 0, 0, 0, 1, 0, 1, 0])
     upper_left = PlusNeighbour(upper, start=[0, 0], end=[-1, -1], axes=[2, 4], pads=[0, 0, 1, 0, 1, 0, 0, 0, 0, 0])
@@ -102,7 +106,10 @@ def Paste(features: FLOAT, grid: FLOAT) -> FLOAT:
 
 @onnxscript.script(gi, default_opset=op)
 def ContextualAttentionAround(features: FLOAT, mask: FLOAT, rows: INT64, columns: INT64, scale: float = 10.0) -> tuple[FLOAT, INT64]:
-    """`train.attention.ContextualAttention` for the queries of a region: attended features [N, C, 2R, 2K] and matches [N, R * K]."""
+    """`train.model.attention.ContextualAttention` for the queries of a region.
+
+    The results are the attended features [N, C, 2R, 2K] and the matches [N, R * K].
+    """
     one = op.Constant(value_ints=[1])
     line = op.Constant(value_ints=[-1])
     cell_mask = op.MaxPool(mask, kernel_shape=[8, 8], strides=[8, 8])
@@ -110,9 +117,9 @@ def ContextualAttentionAround(features: FLOAT, mask: FLOAT, rows: INT64, columns
     cells = cells / op.Sqrt(op.ReduceMean(cells * cells, op.Constant(value_ints=[1, 2, 3])) + op.Constant(value_float=1e-8))
     squares = op.AveragePool(op.ReduceSum(cells * cells, one), kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1)
     inverse = op.Constant(value_float=1.0) / op.Sqrt(op.Max(op.Constant(value_float=9.0) * squares, op.Constant(value_float=1e-8)))
-    some = op.Concat(op.Shape(features, start=0, end=2), line, axis=0)
-    queries = op.Reshape(op.Gather(op.Gather(cells, rows, axis=2), columns, axis=3), some)  # [N, C, Q]
-    gram = op.MatMul(op.Transpose(queries, perm=[0, 2, 1]), op.Reshape(cells, some))  # [N, Q, L]
+    flattened = op.Concat(op.Shape(features, start=0, end=2), line, axis=0)
+    queries = op.Reshape(op.Gather(op.Gather(cells, rows, axis=2), columns, axis=3), flattened)  # [N, C, Q]
+    gram = op.MatMul(op.Transpose(queries, perm=[0, 2, 1]), op.Reshape(cells, flattened))  # [N, Q, L]
     flat = op.Shape(gram)
     grid = op.Concat(op.Shape(features, start=0, end=1), op.Shape(rows), op.Shape(columns), op.Shape(cells, start=2, end=4), axis=0)
     of_queries = op.Unsqueeze(op.Flatten(op.Gather(op.Gather(inverse, rows, axis=2), columns, axis=3)), op.Constant(value_ints=[2]))

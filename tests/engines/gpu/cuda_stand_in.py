@@ -1,6 +1,6 @@
-"""A GPU made of numpy: what `TensorRtEngine` asks of PyCUDA, the driver and TensorRT, with work that is queued and run later, as on a GPU.
+"""A GPU simulated in numpy: the parts of PyCUDA, the driver and TensorRT that `TensorRtEngine` uses.
 
-Only the ends are replaced; `Device`, `Buffers`, `Graph` and the engine are the real ones.
+As on a real GPU, work is queued and runs later. `Device`, `Buffers`, `Graph` and the engine are not replaced.
 """
 
 from __future__ import annotations
@@ -20,45 +20,45 @@ Work = Callable[[], None]
 
 
 class CudaError(Exception):
-    """What PyCUDA raises."""
+    """PyCUDA's error."""
 
 
 class Gpu:
-    """State of the GPU, and knobs that make it fail."""
+    """State of the simulated GPU, and settings that make it fail."""
 
     def __init__(self) -> None:
         self.memory: dict[int, npt.NDArray[Any]] = {}  # by address
         self.streams: dict[int, Stream] = {}
         self.graphs: dict[int, list[Work]] = {}
         self.contexts = self.allocations = self.running = self.most_running = 0
-        self.alive: Counter[str] = Counter()  # objects of TensorRT that nobody has let go
-        self.deserialized: list[bytes] = []  # compiled kernels that were read back
+        self.alive: Counter[str] = Counter()  # TensorRT objects that still exist
+        self.deserialized: list[bytes] = []  # compiled kernels that were loaded
         self.pushed = threading.local()
-        self.fails = ""  # what fails: "capture", "instantiate", "context", "execute", "copy", "plan"
+        self.fails = ""  # the operation that fails: "capture", "instantiate", "context", "execute", "copy", "plan"
         self.gate = threading.Event()  # a running engine waits for it
         self.gate.set()
         self._lock, self._next = threading.Lock(), 1 << 30
 
     def new(self) -> int:
-        """A handle or an address."""
+        """Make a new handle or address."""
         with self._lock:
             self._next += 256
             return self._next
 
     def count(self, change: int) -> None:
-        """Note that an engine starts or ends running."""
+        """Record that an engine starts (1) or ends (-1) a run."""
         with self._lock:
             self.running += change
             self.most_running = max(self.most_running, self.running)
 
     def need_context(self) -> None:
-        """Every call of CUDA needs a current context in its thread."""
+        """Fail unless this thread has a current context, as every CUDA call does."""
         if getattr(self.pushed, "depth", 0) < 1:
             raise CudaError("invalid device context")
 
 
 class Stream:
-    """Work that runs when someone waits for it; while it is recorded, it only goes into the graph."""
+    """A stream, whose work runs when it is synchronised. While a graph is recorded, work only goes into the graph."""
 
     def __init__(self, gpu: Gpu) -> None:
         gpu.need_context()
@@ -67,18 +67,18 @@ class Stream:
         gpu.streams[self.handle] = self
 
     def add(self, work: Work) -> None:
-        """Queue or record."""
+        """Queue or record work."""
         (self.queued if self.recorded is None else self.recorded).append(work)
 
     def synchronize(self) -> None:
-        """Do what was queued."""
+        """Run the queued work."""
         queued, self.queued = self.queued, []
         for work in queued:
             work()
 
 
 def pycuda(gpu: Gpu) -> SimpleNamespace:
-    """The part of `pycuda.driver` that we use."""
+    """Make the part of `pycuda.driver` that we use."""
 
     class Memory:
         def __init__(self, size: int) -> None:
@@ -127,7 +127,7 @@ def pycuda(gpu: Gpu) -> SimpleNamespace:
 
 
 def driver(gpu: Gpu) -> SimpleNamespace:
-    """The part of `cuda.bindings.driver` that graphs use: every answer is (status, value...)."""
+    """Make the part of `cuda.bindings.driver` that graphs use. Every call returns (status, value...)."""
 
     def answer(fault: str, *values: object) -> tuple[object, ...]:
         failed = gpu.fails == fault
@@ -163,7 +163,7 @@ def driver(gpu: Gpu) -> SimpleNamespace:
 
 
 class Counted:
-    """An object of TensorRT, which is destroyed when the last reference goes."""
+    """A TensorRT object, which is destroyed with its last reference."""
 
     def __init__(self, gpu: Gpu) -> None:
         gpu.need_context()
@@ -175,7 +175,7 @@ class Counted:
 
 
 class Context(Counted):
-    """Completes a picture by turning its signs, and NaN by NaN; the matches are the size of the hole."""
+    """An execution context. The completed picture is the negated image, and every match is the size of the hole."""
 
     def __init__(self, gpu: Gpu) -> None:
         super().__init__(gpu)
@@ -183,7 +183,7 @@ class Context(Counted):
         self._addresses: dict[str, int] = {}
 
     def set_tensor_address(self, name: str, address: int) -> None:
-        """Where a tensor lies."""
+        """Set the address of a tensor."""
         self._addresses[name] = address
 
     def execute_async_v3(self, stream: int) -> bool:
@@ -203,22 +203,22 @@ def _run(gpu: Gpu, addresses: dict[str, int]) -> None:
 
 
 class Engine(Counted):
-    """An engine of fixed shapes."""
+    """An engine with fixed shapes."""
 
     def __init__(self, gpu: Gpu, shapes: dict[str, tuple[int, ...]]) -> None:
         super().__init__(gpu)
         self._shapes = shapes
 
     def get_tensor_shape(self, name: str) -> tuple[int, ...]:
-        """Of an input or output."""
+        """Return the shape of an input or output."""
         return self._shapes[name]
 
     def create_execution_context(self, _config: object = None) -> Context | None:
-        """None: no memory."""
+        """Create a context; None simulates a lack of memory."""
         return None if self.gpu.fails == "context" else Context(self.gpu)
 
     def create_runtime_config(self) -> SimpleNamespace:
-        """TensorRT-RTX's, with the cache of kernels that were compiled on the device."""
+        """Create TensorRT-RTX's runtime configuration, with its cache of compiled kernels."""
 
         def deserialize(blob: bytes) -> bool:
             self.gpu.deserialized.append(blob)
@@ -229,7 +229,7 @@ class Engine(Counted):
 
 
 def tensorrt(gpu: Gpu, window: int, batch: int) -> SimpleNamespace:
-    """The part of `tensorrt` that runs engines."""
+    """Make the part of `tensorrt` that runs engines."""
     picture, cells = (batch, 3, window, window), (window // 8) ** 2
     shapes = {"image": picture, "mask": (batch, 1, window, window), "completed": picture, "matches": (batch, cells)}
 

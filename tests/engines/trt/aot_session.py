@@ -1,7 +1,7 @@
-"""Runs in a process of its own, with `tensorrt`'s real Python and TensorRT-RTX's library below it; prints what it saw as JSON.
+"""Test the ahead-of-time layer in a separate process, with `tensorrt`'s real Python on TensorRT-RTX's library; print results as JSON.
 
-The ahead-of-time layer cannot be put into a network there. Our other form can, and while TensorRT asks that one for its shapes,
-the ahead-of-time layer is taken through the same steps as in a build, with the symbolic sizes of that network.
+There the ahead-of-time layer cannot be part of a network, but the plugin form of the layer can. While TensorRT asks the plugin for its
+shapes, this program takes the ahead-of-time layer through all steps of a build, with the symbolic sizes of that network.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ TYPES = (trt.float32, trt.float32, trt.float32, trt.int64)
 
 
 class Numbers(dict[int, Any]):
-    """Where a layer puts the numbers that its kernel gets; what they are can only be written, so it is read from `extra` below."""
+    """Receives the numbers that a layer passes to its kernel. They cannot be read back, so `walk` reads them from `extra`."""
 
     nbSymExprs = 0  # noqa: N815  # TensorRT's name
 
 
 def described(shape: tuple[int, ...], kind: Any) -> Any:
-    """A tensor as the builder describes it."""
+    """Make the builder's description of a tensor."""
     tensor = trt.DynamicPluginTensorDesc()
     inner = tensor.desc
     inner.dims, inner.type, inner.format = trt.Dims(shape), kind, trt.TensorFormat.LINEAR
@@ -39,12 +39,12 @@ def described(shape: tuple[int, ...], kind: Any) -> Any:
 
 
 def value(symbol: Any) -> int:
-    """A symbolic number of a network with fixed shapes."""
+    """Return the value of a symbolic number in a network with fixed shapes."""
     return int(symbol._expr.get_constant_value())  # noqa: SLF001  # the public way fails on a SymInt32
 
 
 def walk(fields: Any, shapes: list[tuple[int, ...]], inputs: Any, builder: Any) -> dict[str, Any]:
-    """What a builder does with an ahead-of-time layer: types, shapes, combinations, launch, kernel."""
+    """Call an ahead-of-time layer as a builder does: types, shapes, combinations, launch, kernel."""
     creator = trt.get_plugin_registry().get_creator(NAME, "1", NAMESPACE)
     layer = creator.create_plugin(NAME, NAMESPACE, fields, trt.TensorRTPhase.BUILD, trt.QuickPluginCreationRequest.STRICT_AOT)
     types = layer.get_output_data_types([trt.float32, trt.float32], [3, 4])
@@ -54,15 +54,15 @@ def walk(fields: Any, shapes: list[tuple[int, ...]], inputs: Any, builder: Any) 
     layer.configure_plugin(tensors[:2], tensors[2:])
     tactics = layer.get_valid_tactics()
     layer.set_tactic(0)
-    function, answers, numbers = layer.aot_impl_function, list[Any](), Numbers()
+    function, results, numbers = layer.aot_impl_function, list[Any](), Numbers()
 
-    def listened(*arguments: Any) -> Any:
-        answers.append(function(*arguments))
-        return answers[-1]
+    def recorded(*arguments: Any) -> Any:
+        results.append(function(*arguments))
+        return results[-1]
 
-    layer.aot_impl_function = listened
+    layer.aot_impl_function = recorded
     layer.get_launch_params(inputs, tensors, 2, SimpleNamespace(), numbers, builder)
-    ((_, _, launch, extra),) = answers
+    ((_, _, launch, extra),) = results
     inner = [tensor.desc for tensor in tensors]
     name, code = layer.clone().get_kernel(inner[:2], inner[2:])
     return {
@@ -78,7 +78,7 @@ def walk(fields: Any, shapes: list[tuple[int, ...]], inputs: Any, builder: Any) 
 
 
 def main() -> None:
-    """Register both forms, read the network, and take the ahead-of-time one through a build."""
+    """Register both forms of the layer, read the network, and take the ahead-of-time form through a build."""
     for _ in range(2):  # the second time does nothing
         attention_layer_aot.register("sm_89")
     creators = [creator for creator in trt.get_plugin_registry().all_creators if creator.plugin_namespace == NAMESPACE]

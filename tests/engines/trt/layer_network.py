@@ -1,4 +1,4 @@
-"""A network of our layer alone: two samples of 3 x 5 cells."""
+"""A network that consists only of our layer, for two samples of 3 x 5 cells."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ SHAPES = {  # inputs and outputs in the layer's order
 
 
 def network(scale: float, namespace: str = network_file.DOMAIN, gram: int = onnx.TensorProto.FLOAT) -> bytes:
-    """An ONNX file whose one node, "here", asks for the layer of a namespace.
+    """Make an ONNX file with one node, named "here", that refers to our layer.
 
-    :param gram: type of the products of cells.
+    :param namespace: namespace of the layer.
+    :param gram: ONNX type of the products of cells.
     """
     helper, kinds = onnx.helper, {"gram": gram, "matches": onnx.TensorProto.INT64}
     values = [helper.make_tensor_value_info(name, kinds.get(name, onnx.TensorProto.FLOAT), shape) for name, shape in SHAPES.items()]

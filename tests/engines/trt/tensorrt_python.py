@@ -1,7 +1,7 @@
-"""An environment in which `import tensorrt` gives the real Python of TensorRT, on top of TensorRT-RTX's library.
+"""An environment in which `import tensorrt` gives TensorRT's real Python package, on top of TensorRT-RTX's library.
 
-TensorRT's own library is gigabytes; its Python, `tensorrt_bindings`, is a small wheel that asks for three libraries by name. TensorRT-RTX's
-have the same classes.
+TensorRT's own library is several gigabytes. Its Python package, `tensorrt_bindings`, is a small wheel that opens three libraries by name;
+TensorRT-RTX's libraries have the same classes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STUB = "int initLibNvInferPlugins(void *logger, const char *space) { return 1; }
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Make the environment in a folder; a test that asks for it is skipped where there is no C compiler."""
+    """Make the environment in a folder. Without a C compiler the test that needs it is skipped."""
     if COMPILER is None:
         pytest.skip("there is no C compiler (gcc or cc) for the one-function library that TensorRT's Python asks for")
     libraries, major = Path(tensorrt_rtx_libs.__path__[0]), version("tensorrt-cu13-bindings").split(".")[0]

@@ -1,7 +1,7 @@
-"""Our layer with the real `tensorrt_rtx` classes: creator, attribute, shapes, types, what it would launch, and small engines with it.
+"""Our layer with the real `tensorrt_rtx` classes: creator, attribute, shapes, types, kernel launch, and small engines with the layer.
 
-`enqueue` cannot run without a GPU: what it hands to the driver is compared with the parameters of the kernel as compiled instead.
-TensorRT makes the objects for symbolic sizes only while it reads a network, so the shapes are read back from networks that it has read.
+Without a GPU `enqueue` cannot launch the kernel. Instead, the arguments of the launch are compared with the parameters of the compiled
+kernel. TensorRT creates symbolic sizes only while it reads a network, so the shapes are read back from networks that it has read.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import re
 import struct
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,12 @@ import pytest
 import tensorrt_rtx as trt
 
 from gi_plugin import network_file
-from gi_plugin.engines.attention.compile import compiled, launch_grid
+from gi_plugin.engines.attention.compile import CompiledKernel, launch_grid
 from gi_plugin.engines.gpu.driver import Gpu
 from gi_plugin.engines.trt import layer as attention_layer
 from gi_plugin.engines.trt.package import TENSORRT_RTX
 from tests import product
+from tests.engines.kernels import Kernels
 from tests.engines.trt.layer_network import HEIGHT, SAMPLES, SHAPES, WIDTH, network
 
 GRAM, MASK, WEIGHTS, MATCHES = "gram", "mask", "weights", "matches"
@@ -62,7 +62,7 @@ def _layer(scale: float = 7.5) -> Any:
 
 
 def _described(**kinds: Any) -> Any:
-    """A real description of a tensor."""
+    """Make TensorRT's description of a tensor."""
     tensor = trt.DynamicPluginTensorDesc()
     inner = tensor.desc
     for name, value in kinds.items():
@@ -72,7 +72,7 @@ def _described(**kinds: Any) -> Any:
 
 
 def _build(folder: Path, model: bytes) -> tuple[dict[str, Any], bytes]:
-    """What a process of its own finds in the network, and the plan that it builds, empty if TensorRT refuses."""
+    """Build a network in a separate process; return a description of it and the plan, which is empty if TensorRT rejects it."""
     library = TENSORRT_RTX.shared_library()
     assert library is not None
     (folder / TENSORRT_RTX.library).symlink_to(library)
@@ -84,7 +84,7 @@ def _build(folder: Path, model: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def test_the_creator_is_registered_once() -> None:
-    """TensorRT finds it by name, version and namespace; registering again changes nothing."""
+    """TensorRT finds the creator by name, version and namespace, and registering it again changes nothing."""
     attention_layer.register(trt)
     attention_layer.register(trt)
     registry = trt.get_plugin_registry()
@@ -96,7 +96,7 @@ def test_the_creator_is_registered_once() -> None:
 
 
 def test_the_attribute_survives() -> None:
-    """The layer is made from a field, and its clones and what it stores in an engine give the same scale again."""
+    """Clones of the layer, and the fields it stores in an engine, have the same scale as the field it was created from."""
     layer = _layer(7.5)
     for copy in (layer.clone(), layer.attach_to_context(None)):
         assert copy is not layer
@@ -111,10 +111,10 @@ def test_the_attribute_survives() -> None:
 
 
 def test_the_layer_is_known_by_its_name_and_has_every_capability() -> None:
-    """Engines look the layer up by these; clones have them as well."""
+    """The layer and its clones have the name, namespace and version by which engines find it, and every capability."""
     layer = _layer()
-    for each in (layer, layer.clone()):
-        names = (each.plugin_name, each.plugin_namespace, each.plugin_version, each.num_outputs)
+    for copy in (layer, layer.clone()):
+        names = (copy.plugin_name, copy.plugin_namespace, copy.plugin_version, copy.num_outputs)
         assert names == (network_file.ATTENTION, network_file.DOMAIN, "1", 2)
     for kind in ("CORE", "BUILD", "RUNTIME"):
         assert layer.get_capability_interface(getattr(trt.PluginCapabilityType, kind)) is layer
@@ -123,7 +123,7 @@ def test_the_layer_is_known_by_its_name_and_has_every_capability() -> None:
 
 @pytest.mark.parametrize("position", range(4), ids=TYPES)
 def test_one_combination_of_types_and_formats_is_supported(position: int) -> None:
-    """Of every type and memory layout that TensorRT has each tensor takes one: fp32 (matches: int64), row by row."""
+    """Of all types and layouts of TensorRT, each tensor accepts only linear fp32, or linear int64 for the matches."""
     layer, wanted = _layer(), [_described(type=kind, format=trt.TensorFormat.LINEAR) for kind in TYPES.values()]
     taken = []
     for kind in trt.DataType.__members__.values():
@@ -135,22 +135,21 @@ def test_one_combination_of_types_and_formats_is_supported(position: int) -> Non
     assert taken == [(list(TYPES.values())[position], trt.TensorFormat.LINEAR)]
 
 
-@cache
-def _parameters() -> list[str]:
-    """Types of the kernel's parameters, from its PTX."""
-    entry = re.search(r"\.entry [^(]*\((.*?)\)", compiled(89, "fp32", 7.5).ptx, re.DOTALL)
+def _parameters(kernel: CompiledKernel) -> list[str]:
+    """Read the types of a kernel's parameters from its PTX."""
+    entry = re.search(r"\.entry [^(]*\((.*?)\)", kernel.ptx, re.DOTALL)
     assert entry is not None
     return re.findall(r"\.param (\.\w+)", entry[1])
 
 
-def test_what_enqueue_launches_fits_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One launch on TensorRT's stream; number, order and types of the arguments are those of the compiled kernel; it is loaded once."""
+def test_the_launch_matches_the_kernel(monkeypatch: pytest.MonkeyPatch, kernels: Kernels) -> None:
+    """`enqueue` launches once on TensorRT's stream, with the compiled kernel's parameters; the kernel is loaded once."""
     launched: list[tuple[Any, ...]] = []
     loaded: list[float] = []
 
     class Recorder:
-        def launch(self, *what: Any) -> None:
-            launched.append(what)
+        def launch(self, *arguments: Any) -> None:
+            launched.append(arguments)
 
     def load(scale: float) -> Recorder:
         loaded.append(scale)
@@ -165,15 +164,16 @@ def test_what_enqueue_launches_fits_the_kernel(monkeypatch: pytest.MonkeyPatch) 
     assert (grid, stream) == (launch_grid(SAMPLES, HEIGHT, WIDTH), 0x99)
     values = {GRAM: 0x10, MASK: 0x20, "height": HEIGHT, "width": WIDTH, WEIGHTS: 0x30, MATCHES: 0x40}
     assert arguments == [(values[name], PARAMETERS[name][1]) for name in PARAMETERS]
-    assert _parameters() == [ptx for ptx, _ in PARAMETERS.values()]
+    assert _parameters(kernels(89, "fp32", 7.5)) == [ptx for ptx, _ in PARAMETERS.values()]
     assert (again, loaded) == ((grid, stream, arguments), [7.5])
 
 
-def test_the_kernel_is_loaded_for_the_gpu_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Name, threads and memory of the launch are those of the code compiled for that architecture and scale."""
+def test_the_kernel_is_compiled_for_the_gpu(monkeypatch: pytest.MonkeyPatch, kernels: Kernels) -> None:
+    """Code, name, threads and memory of the launch are those of the kernel compiled for this GPU and scale."""
     monkeypatch.setattr(attention_layer, "find_gpu", lambda: Gpu("Stand-in", "sm_89", "13.0"))
-    monkeypatch.setattr(attention_layer, "Kernel", lambda *what: what)
-    code = compiled(89, "fp32", 7.5)
+    monkeypatch.setattr(attention_layer, "Kernel", lambda *arguments: arguments)
+    monkeypatch.setattr(attention_layer, "compiled", kernels)
+    code = kernels(89, "fp32", 7.5)
     assert attention_layer._loaded(7.5) == (code.cubin, code.name, code.threads, code.shared_bytes)  # type: ignore[comparison-overlap]  # noqa: SLF001
     assert f".entry {code.name}(" in code.ptx
     assert f".reqntid {code.threads}" in code.ptx
@@ -181,7 +181,7 @@ def test_the_kernel_is_loaded_for_the_gpu_that_is_there(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("scale", [10.0, 7.5])
 def test_tensorrt_reads_shapes_types_and_attribute(tmp_path: Path, scale: float) -> None:
-    """In a network that TensorRT has read, and in the plan that it builds, the layer is there with what the ONNX node says."""
+    """The network that TensorRT reads, and the plan that it builds, have the layer with the ONNX node's shapes, types and scale."""
     report, plan = _build(tmp_path, network(scale))
     assert report["attention"] == [{"name": "here", "scale": scale}]
     assert report["outputs"] == {WEIGHTS: [list(SHAPES[WEIGHTS]), "FLOAT"], MATCHES: [list(SHAPES[MATCHES]), "INT64"]}
@@ -190,7 +190,7 @@ def test_tensorrt_reads_shapes_types_and_attribute(tmp_path: Path, scale: float)
     assert struct.pack("<f", scale) in stored
 
 
-def test_tensorrt_does_not_give_it_other_types(tmp_path: Path) -> None:
-    """Products in fp16 would cost matches: such a network is refused, not converted in silence."""
+def test_tensorrt_rejects_other_types(tmp_path: Path) -> None:
+    """A network with products in fp16, which would give wrong matches, is rejected instead of converted."""
     _, plan = _build(tmp_path, network(10.0, gram=onnx.TensorProto.FLOAT16))
     assert plan == b""

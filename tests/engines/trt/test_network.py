@@ -1,4 +1,4 @@
-"""What TensorRT's parser is given: fixed shapes, and the attention step in the wanted form."""
+"""The network for TensorRT's parser has fixed shapes and the chosen form of the attention step."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _attributes(node: onnx.NodeProto) -> dict[str, object]:
 @pytest.mark.parametrize("layer", LAYERS)
 @pytest.mark.parametrize(("window", "batch"), [(256, 1), (512, 3)])
 def test_every_shape_is_fixed(network: onnx.ModelProto, layer: Layer, window: int, batch: int) -> None:
-    """Inputs and outputs have the sizes of the batch of windows, no name of a size is left, and what follows from them is right."""
+    """Inputs and outputs have the sizes of the batch of windows, no symbolic size is left, and shape inference finds no contradiction."""
     model = for_parser(network, window, batch, "fp16", layer)
     picture, cells = [batch, 3, window, window], (window // 8) ** 2
     assert _shapes(model.graph.input) == {"image": picture, "mask": [batch, 1, window, window]}
@@ -46,8 +46,8 @@ def test_every_shape_is_fixed(network: onnx.ModelProto, layer: Layer, window: in
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize(("layer", "extra"), [("plugin", {}), ("aot", {"aot": 1})])
-def test_our_layer_takes_the_place_of_the_body(network: onnx.ModelProto, layer: Layer, extra: dict[str, int], precision: str) -> None:
-    """The body, which the parser would prefer, is gone; the node names our layer and keeps its scale and its name."""
+def test_our_layer_replaces_the_function(network: onnx.ModelProto, layer: Layer, extra: dict[str, int], precision: str) -> None:
+    """The function, which the parser would prefer, is removed; the node refers to our layer and keeps its name and scale."""
     model = for_parser(network, 256, 1, precision, layer)
     ((before,), (node,)) = _attention(network), _attention(model)
     assert len(model.functions) == 0
@@ -57,7 +57,7 @@ def test_our_layer_takes_the_place_of_the_body(network: onnx.ModelProto, layer: 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_native_form_consists_of_standard_operators(network: onnx.ModelProto, precision: str) -> None:
-    """Nothing of ours is left for TensorRT to look up."""
+    """The native form contains no operator or function of ours."""
     model = for_parser(network, 256, 1, precision, "native")
     assert len(model.functions) == 0
     assert {node.domain for node in model.graph.node} == {""}
@@ -65,7 +65,7 @@ def test_the_native_form_consists_of_standard_operators(network: onnx.ModelProto
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_the_network_given_is_not_changed(network: onnx.ModelProto, layer: Layer) -> None:
-    """One loaded network serves every window and form."""
+    """`for_parser` leaves its input unchanged, so that one loaded network can be used for every window and form."""
     before = network.SerializeToString(deterministic=True)
     for_parser(network, 512, 2, "fp16", layer)
     assert network.SerializeToString(deterministic=True) == before

@@ -1,6 +1,6 @@
-"""The builder's code for `tensorrt`, run with that package's real Python on top of TensorRT-RTX's library (`tensorrt_python`).
+"""The builder with the package `tensorrt`: its real Python on top of TensorRT-RTX's library (see `tensorrt_python`).
 
-What its own library does on a GPU (timing, the engine) is not shown.
+The behaviour of TensorRT's own library on a GPU (timing, running engines) is not tested.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ WINDOW = 72
 
 
 def _work(environment: dict[str, str], folder: Path, layer: str) -> tuple[int, list[dict[str, Any]]]:
-    """Run the builder's process as a caller does; its exit code and what it told."""
+    """Run the builder's process; return its exit code and its messages."""
     folder.mkdir()
     request = request_of(network_file.network_path(""), WINDOW, EngineSettings(precision="fp16", layer=layer), TENSORRT)
     (folder / REQUEST).write_text(json.dumps(asdict(request)), encoding="utf-8")
@@ -37,13 +37,13 @@ def _work(environment: dict[str, str], folder: Path, layer: str) -> tuple[int, l
 
 @pytest.mark.slow
 def test_one_source_builds_with_both_packages(tmp_path: Path) -> None:
-    """With TensorRT's own Python the network gets our layer and the precisions, too; timings are kept for the next build."""
+    """With TensorRT's Python, too, the network has our layer and the right precisions, and timings are stored for the next build."""
     library = tmp_path / "tensorrt-python"
     library.mkdir()
     environment = tensorrt_python.environment(library)
     for turn, (layer, scales) in enumerate([("plugin", [10.0]), ("native", [])]):
-        code, told = _work(environment, tmp_path / f"build-{turn}", layer)
-        report = told[-1]["report"]
+        code, messages = _work(environment, tmp_path / f"build-{turn}", layer)
+        report = messages[-1]["report"]
         assert code == 0
         assert [entry["scale"] for entry in report["attention"]] == scales
         assert {"CONVOLUTION HALF", "CONVOLUTION FLOAT"} <= report["precisions"].keys()
@@ -53,17 +53,17 @@ def test_one_source_builds_with_both_packages(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_ahead_of_time_form_needs_the_gpu_at_build_time(tmp_path: Path) -> None:
-    """Its code is compiled for the GPU that is there: without one the builder says so, in one message."""
+    """The ahead-of-time form is compiled for this machine's GPU, so without a GPU the builder reports an error."""
     library = tmp_path / "tensorrt-python"
     library.mkdir()
     environment = {**tensorrt_python.environment(library), "CUDA_VISIBLE_DEVICES": ""}
-    code, told = _work(environment, tmp_path / "build", "aot")
+    code, messages = _work(environment, tmp_path / "build", "aot")
     assert code == 1
-    assert told[-1]["error"].startswith("no CUDA GPU can be used")
+    assert messages[-1]["error"].startswith("no CUDA GPU can be used")
 
 
-def test_the_library_that_the_wheel_names_otherwise_is_found() -> None:
-    """TensorRT-RTX's parser opens its library by a name without version; the other package needs no such help."""
+def test_the_shared_library_is_found() -> None:
+    """TensorRT-RTX's library, which the wheel has under a name with a version, is found; `tensorrt` does not need this."""
     found = TENSORRT_RTX.shared_library()
     assert found is not None
     assert found.name.startswith("libtensorrt_rtx.so.")

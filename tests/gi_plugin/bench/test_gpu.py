@@ -1,61 +1,139 @@
-"""The GPU check, exercised on the CPU: its figures mean nothing there, its structure does. The CUDA rows have not been run on a GPU."""
+"""The GPU check, run on the CPU: its rows, its formulas and its report. The CUDA rows have not been tested on a GPU."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from gi_plugin.bench import gpu as gpu_check
 from gi_plugin.bench.gpu import GpuRow
-from gi_plugin.config import Config
+from gi_plugin.config import Config, EngineSettings
+from gi_plugin.engines.gpu import driver
+from gi_plugin.engines.gpu.driver import Gpu
+from gi_plugin.errors import EngineMissing
+from tests.gi_plugin.command import Cli
+
+SECONDS = 0.25
+
+
+def _not_built(*_: object) -> Any:
+    raise EngineMissing("engines are not built in this test")
+
+
+class Clock:
+    """A clock by which every timed call takes SECONDS. It counts the floating-point operations of the calls."""
+
+    def __init__(self) -> None:
+        self.operations: list[int] = []
+
+    def in_turns(self, calls: Mapping[str, Callable[[], object]], turns: int, _warm: int) -> dict[str, list[float]]:
+        """Run every call once, instead of timing it."""
+        for call in calls.values():
+            with FlopCounterMode(display=False) as counter:
+                call()
+            self.operations.append(counter.get_total_flops())
+        return {name: [SECONDS] * turns for name in calls}
+
+
+class Checked(NamedTuple):
+    """The rows of one check, and the operations of all timed calls."""
+
+    rows: list[GpuRow]
+    operations: list[int]
 
 
 @pytest.fixture(scope="module")
-def rows() -> list[GpuRow]:
-    """All rows of the smallest window; fp16 is slow on a CPU, so two calls each."""
+def checked(tmp_path_factory: pytest.TempPathFactory) -> Checked:
+    """Check the smallest window. Because fp16 is slow on a CPU, this is done once, with one call per form."""
+    clock = Clock()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gpu_check, "RUNS", 1)
-        patch.setattr(gpu_check, "WARM", 1)
-        return list(gpu_check.check(Config(), [72], "cpu", lambda _: None))
+        patch.setattr(gpu_check, "in_turns", clock.in_turns)
+        patch.setattr(gpu_check, "build_engine", _not_built)
+        config = Config(engine=EngineSettings(cache=str(tmp_path_factory.mktemp("cache"))))
+        rows = list(gpu_check.check(config, [72], "cpu", lambda _: None))
+    return Checked(rows, clock.operations)
 
 
-def test_every_form_has_a_row(rows: list[GpuRow]) -> None:
-    """Attention step, PyTorch in both precisions, and both kinds of TensorRT."""
-    assert [(row.what, row.precision) for row in rows] == [
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Replace the clock of the check."""
+    clock = Clock()
+    monkeypatch.setattr(gpu_check, "in_turns", clock.in_turns)
+    return clock
+
+
+def test_every_form_has_a_row(checked: Checked) -> None:
+    """There are rows for the attention step, PyTorch in both precisions, and both TensorRT packages."""
+    assert [(row.form, row.precision) for row in checked.rows] == [
         ("attention: PyTorch", "fp32"),
         ("PyTorch eager", "fp32"),
         ("PyTorch eager", "fp16"),
         ("tensorrt", "fp16"),
         ("tensorrt-rtx", "fp16"),
     ]
-    assert {row.window for row in rows} == {72}
+    assert {row.window for row in checked.rows} == {72}
 
 
-def test_rows_have_figures_or_say_why_not(rows: list[GpuRow]) -> None:
-    """What ran has a time and a difference from fp32 that fits its precision; what could not run has a reason."""
-    measured = {row.precision: row for row in rows if row.what == "PyTorch eager"}
+def test_rows_have_figures_or_a_reason(checked: Checked) -> None:
+    """A form that ran has a time and a difference from fp32 that fits its precision; one that could not run has a reason."""
+    measured = {row.precision: row for row in checked.rows if row.form == "PyTorch eager"}
     assert all(row.milliseconds and row.times_floor for row in measured.values())
     assert measured["fp32"].difference == pytest.approx(0, abs=1e-3)
     assert 0 < (measured["fp16"].difference or 0) < 0.5
-    for row in rows[-2:]:
-        assert (row.milliseconds is None) == bool(row.note)
+    for row in checked.rows[-2:]:
+        assert (row.milliseconds, row.note) == (None, "engines are not built in this test")
 
 
-def test_rates_are_of_the_right_order() -> None:
-    """A matrix product runs at more than 0.1 and less than 1e6 GFLOP/s, a copy at more than 0.01 and less than 1e5 GB/s."""
-    assert 1e8 < gpu_check._matrix_rate("cpu", torch.float32) < 1e15  # noqa: SLF001  # the floor rests on it
-    assert 1e7 < gpu_check._copy_rate("cpu") < 1e14  # noqa: SLF001
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16])
+def test_the_matrix_rate_is_operations_per_second(clock: Clock, kind: torch.dtype) -> None:
+    """The rate is the number of operations that PyTorch counts in the timed product, divided by its time."""
+    rate = gpu_check.matrix_rate("cpu", kind)
+    assert clock.operations == [2 * 256**3]
+    assert rate == pytest.approx(clock.operations[0] / SECONDS)
 
 
-def test_the_result_file_is_named_for_the_gpu() -> None:
-    """Words joined by dashes, in small letters."""
+@pytest.mark.usefixtures("clock")
+def test_the_copy_rate_counts_reading_and_writing() -> None:
+    """A copy of 4 MiB reads and writes 4 MiB each."""
+    assert gpu_check.copy_rate("cpu") == pytest.approx(2 * 4 * 2**20 / SECONDS)
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_row_has_the_median_and_its_ratio_to_the_floor() -> None:
+    """The time is in milliseconds; without a floor there is no ratio, and on a CPU no GPU memory."""
+    row = gpu_check.timed_row(GpuRow("form", 72, "fp32"), lambda: None, "cpu", SECONDS / 5)
+    assert row == GpuRow("form", 72, "fp32", milliseconds=1e3 * SECONDS, times_floor=pytest.approx(5))
+    assert gpu_check.timed_row(GpuRow("form", 72, "fp32"), lambda: None, "cpu", None).times_floor is None
+
+
+def test_the_floor_of_the_network_is_its_operations_at_the_measured_rate(checked: Checked) -> None:
+    """As all calls take the same time, a row's ratio to the floor is the operations of the matrix product / those of the network."""
+    product, product_fp16, copy, _, network, network_fp16 = checked.operations
+    assert (product_fp16, copy, network_fp16) == (product, 0, network)
+    ratios = [row.times_floor for row in checked.rows if row.form == "PyTorch eager"]
+    assert ratios == pytest.approx([product / network] * 2)
+
+
+def test_the_result_file_is_named_after_the_gpu() -> None:
+    """The words of the name are in lower case and joined by dashes."""
     assert gpu_check.result_file(Path("docs"), "NVIDIA H200 NVL").as_posix() == "docs/gpu-nvidia-h200-nvl.json"
 
 
-@pytest.mark.parametrize("row", [GpuRow("a", 256, "fp32"), GpuRow("b", 512, "fp16", 1.5, 2.0, 3.0, 0.1, "note")])
-def test_rows_are_json(row: GpuRow) -> None:
-    """Figures that are missing are null."""
-    assert GpuRow(**json.loads(json.dumps(vars(row)))) == row
+def test_the_command_writes_the_report(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`gi-plugin gpu` writes GPU and rows as JSON, with null for missing figures, and prints a table."""
+    measured = [GpuRow("first form", 256, "fp32", note="no engine"), GpuRow("second form", 512, "fp16", 1.5, 2.0, 3.0, 0.125)]
+    monkeypatch.setattr(driver, "find_gpu", lambda: Gpu("Stand-in 1", "sm_89", "13.0"))
+    monkeypatch.setattr(gpu_check, "check", lambda *_: iter(measured))
+    result = cli("gpu", "--output", "results")
+    assert (result.code, result.lines) == (0, ["wrote results/gpu-stand-in-1.json"])
+    report = json.loads(Path("results/gpu-stand-in-1.json").read_text(encoding="utf-8"))
+    assert report["gpu"] == {"name": "Stand-in 1", "capability": "sm_89", "driver": "13.0"}
+    assert [GpuRow(**row) for row in report["rows"]] == measured
+    assert report["rows"][0]["milliseconds"] is None
+    assert all(text in result.out for text in ("first form", "no engine", "second form", "0.125"))

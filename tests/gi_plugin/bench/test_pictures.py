@@ -1,4 +1,4 @@
-"""The bench of whole pictures: what they are, what fills them, and the whole command."""
+"""The benchmark of whole pictures: the pictures, the methods that fill them, and the command."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gi_plugin import planning
 from gi_plugin.bench import command, pictures
 from gi_plugin.bench.pictures import BASE, CASES, GROWTH, PHOTOS, Case
 from gi_plugin.config import Config, EngineSettings
@@ -19,14 +20,16 @@ OTHERS = {"OpenCV Telea", "OpenCV Navier-Stokes", "scikit-image biharmonic, wind
 
 
 @pytest.fixture
-def config(engine_cache: Path) -> Config:
-    """Settings with the cache that the tests of the command share."""
+def config(engine_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    """Settings with the engine cache that all tests share. Large windows, which are slow, are replaced by small ones."""
+    monkeypatch.setattr(pictures, "LARGE", planning.SMALL)
+    monkeypatch.setattr(command, "LARGE", planning.SMALL)
     return Config(engine=EngineSettings(backend="openvino", cache=str(engine_cache)))
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.megapixels <= 12], ids=str)
-def test_a_case_is_what_it_says(case: Case) -> None:
-    """The picture has 4:3 and its size, every hole is whole, and each gets one window, also where their number grows."""
+def test_picture_and_holes_of_a_case(case: Case) -> None:
+    """The picture has 4:3 and the given size, the holes do not overlap the border or each other, and each gets one window."""
     picture = pictures.photo(case.megapixels)
     height, width, channels = picture.shape
     assert (picture.dtype, channels) == (np.uint8, 3)
@@ -38,7 +41,7 @@ def test_a_case_is_what_it_says(case: Case) -> None:
 
 
 def test_the_grain_hides_the_tiles() -> None:
-    """The same tile comes again and again, and never bit for bit; the seed makes it the same picture each time."""
+    """Repeated tiles differ by noise, and the seed gives the same picture every time."""
     picture = pictures.photo(0.5).astype(int)
     difference = np.abs(picture[300:600] - picture[:300])
     assert 0 < difference.mean() < difference.max() < pictures.NOISE
@@ -47,7 +50,7 @@ def test_the_grain_hides_the_tiles() -> None:
 
 
 def test_the_cases_are_photos_and_three_axes() -> None:
-    """1, 12 and 100 megapixels with 1 and 10 holes; the picture, the hole and the number of holes grow one at a time."""
+    """The cases are 1, 12 and 100 megapixels with 1 and 10 holes, and three axes along which one property grows."""
     assert {(case.megapixels, case.holes) for case in PHOTOS} == {(size, holes) for size in (1, 12, 100) for holes in (1, 10)}
     assert set(CASES) == {*PHOTOS, *(replace(BASE, **{axis: value}) for axis, values in GROWTH.items() for value in values)}
     assert len(set(CASES)) == len(CASES)
@@ -56,11 +59,11 @@ def test_the_cases_are_photos_and_three_axes() -> None:
 
 @pytest.mark.slow
 def test_every_method_has_a_row(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One hole: our engines and the others; several: OpenCV and the engine of the settings; not of PHOTOS: that engine alone."""
+    """One hole is filled by every method, several by OpenCV and our engine, and a case outside PHOTOS by our engine only."""
     monkeypatch.setattr(pictures, "PHOTOS", (SMALL, TWO))
-    told: list[str] = []
+    progress: list[str] = []
     alone = replace(SMALL, side=48)
-    rows = pictures.measure(config, [SMALL, TWO, alone], 1, told.append)
+    rows = pictures.measure(config, [SMALL, TWO, alone], 1, progress.append)
     ours = rows[0].method
     methods = {case: [row.method for row in rows if (row.megapixels, row.holes, row.side) == case] for case in _keys(SMALL, TWO, alone)}
     one, several, growing = methods.values()
@@ -68,7 +71,7 @@ def test_every_method_has_a_row(config: Config, monkeypatch: pytest.MonkeyPatch)
     assert {ours, "torch cpu fp32", "openvino fp32", "openvino int8", *OTHERS} == set(one)
     assert several == [ours, "OpenCV Telea", "OpenCV Navier-Stokes"]
     assert growing == [ours]
-    assert told == ["0.2 megapixels, 1 holes of 40 px", "0.5 megapixels, 2 holes of 40 px", "0.2 megapixels, 1 holes of 48 px"]
+    assert progress == ["0.2 megapixels, 1 holes of 40 px", "0.5 megapixels, 2 holes of 40 px", "0.2 megapixels, 1 holes of 48 px"]
     for row in rows:
         assert row.runs == 1
         assert row.windows == row.holes
@@ -83,7 +86,7 @@ def _keys(*cases: Case) -> list[tuple[float, int, int]]:
 
 
 def test_every_other_method_fills_the_hole_and_nothing_else(config: Config) -> None:
-    """What is compared does the same work: known pixels stay, missing ones become something else than the blank."""
+    """Every other method leaves known pixels unchanged and replaces the missing ones."""
     picture = pictures.photo(SMALL.megapixels).copy()
     hole = pictures.hole_of(SMALL, picture.shape)
     picture[hole] = 0
@@ -96,9 +99,8 @@ def test_every_other_method_fills_the_hole_and_nothing_else(config: Config) -> N
 
 
 @pytest.mark.slow
-def test_the_command_is_timed_beside_the_engine(config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One row per format of the result: the whole command, and its ratio to the engine with one window, and to their process."""
-    monkeypatch.setattr(command, "LARGE", 256)
+def test_the_command_is_compared_with_the_engine(config: Config, tmp_path: Path) -> None:
+    """Each format of the result has a row with the command's time and its ratios to the engine and to the engine's process."""
     settings = tmp_path / "plugin.toml"
     settings.write_text(f"[engine]\ncache = '{config.engine.cache}'\n", encoding="utf-8")
     rows = command.measure(SMALL, config, settings, 1, lambda _: None)
@@ -111,9 +113,9 @@ def test_the_command_is_timed_beside_the_engine(config: Config, tmp_path: Path, 
         assert 0 < row.engine < row.process
 
 
-def test_a_failing_command_is_told(config: Config, tmp_path: Path) -> None:
-    """What the command said is in the error."""
+def test_a_failing_command_is_an_error(config: Config, tmp_path: Path) -> None:
+    """The error contains the message of the command."""
     settings = tmp_path / "plugin.toml"
     settings.write_text("[engine]\ncolour = 'red'\n", encoding="utf-8")
-    with pytest.raises(EngineError, match=r"gi-plugin inpaint failed in the bench: error: .*colour"):
+    with pytest.raises(EngineError, match=r"gi-plugin inpaint failed in the benchmark: error: .*colour"):
         command.measure(SMALL, config, settings, 1, lambda _: None)

@@ -1,4 +1,4 @@
-"""From the figures of a bench to tables, documents and the plot; and the command that does it all."""
+"""Tables, documents and the plot made from benchmark results, and the command `gi-plugin bench`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gi_plugin.bench import pictures, plot, tables
+from gi_plugin import planning
+from gi_plugin.bench import command, pictures, plot, tables, windows
 from gi_plugin.bench.pictures import BASE, CASES, Case
 from gi_plugin.errors import ConfigError
 from tests.gi_plugin.command import Cli
@@ -32,7 +33,7 @@ def _picture(case: Case, method: str = "ours", memory: int | None = 600 * 10**6)
 
 @pytest.fixture
 def report() -> dict[str, Any]:
-    """Figures as a bench of pictures leaves them."""
+    """Results such as `gi-plugin bench --pictures` writes them."""
     pictures = [row for case in CASES for row in (_picture(case), _picture(case, "theirs", None))]
     times = {"median": 3.0, "least": 2.5, "engine": 2.0, "ratio": 1.5, "process": 2.5, "process_ratio": 1.2}
     command = {**vars(BASE), "result": "png", "runs": 3, **times}
@@ -41,7 +42,7 @@ def report() -> dict[str, Any]:
 
 
 def test_windows_as_markdown(report: dict[str, Any]) -> None:
-    """Times from a second on are told in seconds; what is not known is a dash."""
+    """Times of at least a second are in seconds, shorter ones in milliseconds; an unknown value is a dash."""
     faster = "times as fast as PyTorch fp32 | by the fastest calls"
     assert tables.grids(report)["windows"].markdown().splitlines() == [
         f"| window | engine | median | {faster} | windows/s | cold start | its first call | memory |",
@@ -60,15 +61,15 @@ def test_windows_as_markdown(report: dict[str, Any]) -> None:
     ],
 )
 def test_every_figure_has_its_table(report: dict[str, Any], name: str, row: tuple[str, ...], count: int) -> None:
-    """Whole pictures by every method, the command, and every value of the three axes by our engine alone."""
+    """There are tables for pictures by every method, for the command, and for every value of the three axes with our engine."""
     grid = tables.grids(report)[name]
     assert row in grid.rows
     assert len(grid.rows) == len(set(grid.rows)) == count
     assert {len(cells) for cells in grid.rows} == {len(grid.heading)}
 
 
-def test_growth_is_ordered_and_all_else_is_fixed(report: dict[str, Any]) -> None:
-    """An axis holds our engine's rows from least to most, in whatever order they were measured."""
+def test_rows_of_an_axis_are_sorted(report: dict[str, Any]) -> None:
+    """An axis has only our engine's rows, sorted by its value, with the other two properties fixed."""
     report["pictures"].reverse()
     for axis, values in pictures.GROWTH.items():
         rows = tables.growth(report, axis)
@@ -78,7 +79,7 @@ def test_growth_is_ordered_and_all_else_is_fixed(report: dict[str, Any]) -> None
 
 
 def test_a_document_gets_its_tables(report: dict[str, Any]) -> None:
-    """What is between marks is replaced, all else stays, and doing it twice changes nothing."""
+    """The text between marks is replaced, the rest is unchanged, and a second time changes nothing."""
     document = f"above\n{MARKS}between\n{MARKS.replace('windows', 'command')}below"
     once = tables.filled(document, report)
     grids = tables.grids(report)
@@ -90,18 +91,18 @@ def test_a_document_gets_its_tables(report: dict[str, Any]) -> None:
     ("document", "text"),
     [
         ("no marks", "no place for a table: expected <!-- bench:windows -->"),
-        (MARKS.replace("windows", "speed"), "bench:speed -->: the figures are for windows, pictures, command, growth"),
+        (MARKS.replace("windows", "speed"), "bench:speed -->: expected one of windows, pictures, command, growth"),
     ],
 )
-def test_a_document_without_a_place_is_told(report: dict[str, Any], document: str, text: str) -> None:
-    """Nothing is written to a document that asks for no table, or for one that is not known."""
+def test_a_document_without_a_known_mark_is_an_error(report: dict[str, Any], document: str, text: str) -> None:
+    """A document without a mark, or with an unknown one, is an error."""
     with pytest.raises(ConfigError, match=text):
         tables.filled(document, report)
 
 
 @pytest.mark.parametrize("memory", [True, False])
 def test_the_plot_is_drawn(report: dict[str, Any], tmp_path: Path, memory: bool) -> None:
-    """Growth becomes a picture with lines in it, also on a system that does not tell the memory."""
+    """The plot has lines for each axis, even on a system that does not report memory."""
     if not memory:
         report["pictures"] = [{**row, "memory": None} for row in report["pictures"]]
     plot.draw(report, tmp_path / "new" / "plot.png")
@@ -112,8 +113,8 @@ def test_the_plot_is_drawn(report: dict[str, Any], tmp_path: Path, memory: bool)
     assert (drawn == 255).mean() > 0.5
 
 
-def test_figures_become_documents_without_measuring(cli: Cli, report: dict[str, Any]) -> None:
-    """`--table` prints every table, and writes what else is asked for."""
+def test_tables_from_a_file_without_measuring(cli: Cli, report: dict[str, Any]) -> None:
+    """`--table` prints every table of a result file, fills documents and draws the plot."""
     Path("figures.json").write_text(json.dumps(report), encoding="utf-8")
     Path("page.md").write_text(MARKS, encoding="utf-8")
     result = cli("bench", "--table", "figures.json", "--into", "page.md", "--plot", "plot.png")
@@ -125,28 +126,38 @@ def test_figures_become_documents_without_measuring(cli: Cli, report: dict[str, 
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"rows": []}', '{"windows": []}', '{"windows": [{"window": 512}]}', "\udcff"])
-def test_what_is_no_bench_is_told(cli: Cli, text: str) -> None:
-    """A file that holds something else is a one-line error."""
+def test_a_file_without_results_is_an_error(cli: Cli, text: str) -> None:
+    """A file with other content gives a one-line error."""
     Path("figures.json").write_text(text, encoding="utf-8", errors="surrogateescape")
     result = cli("bench", "--table", "figures.json")
     assert (result.code, result.out) == (2, "")
     assert result.lines == ["error: figures.json: expected figures written by this version's `gi-plugin bench --output`; measure again"]
 
 
+@pytest.fixture
+def _few_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only two engines and small windows; `test_windows` and `test_pictures` measure every engine."""
+    monkeypatch.setattr(windows, "CANDIDATES", (("openvino", "fp32"), ("openvino", "int8")))
+    monkeypatch.setattr(pictures, "LARGE", planning.SMALL)
+    monkeypatch.setattr(command, "LARGE", planning.SMALL)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("_few_engines")
 def test_bench_measures_windows(cli: Cli) -> None:
-    """The JSON on stdout and in the file names the machine and holds a row per engine; without pictures there is nothing to plot."""
+    """The JSON on standard output and in the file describes the machine and has a row per engine, but no pictures."""
     report = json.loads(cli("bench", "--runs", "1", "--window", "72", "--json", "--output", "new/figures.json").out)
     assert report == json.loads(Path("new/figures.json").read_text(encoding="utf-8"))
     assert report.keys() == {"machine", "windows"}
     assert report["machine"].keys() == {"system", "processor", "cpus", "python"}
-    assert {row["backend"] for row in report["windows"]} >= {"torch cpu fp32", "openvino fp32"}
+    assert [row["backend"] for row in report["windows"]] == ["openvino fp32", "openvino int8"]
     assert all(row.keys() == _window("").keys() for row in report["windows"])
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("_few_engines")
 def test_bench_measures_pictures(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With `--pictures` the rows of pictures and of the command follow, and everything is printed as tables and drawn."""
+    """`--pictures` adds results of pictures and of the command; all results are printed as tables and drawn."""
     monkeypatch.setattr(pictures, "CASES", (Case(0.2, 1, 40),))
     monkeypatch.setattr(pictures, "BASE", Case(0.2, 1, 40))
     result = cli("bench", "--runs", "1", "--window", "72", "--pictures", "--output", "figures.json", "--plot", "plot.png")

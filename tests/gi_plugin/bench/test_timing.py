@@ -1,4 +1,4 @@
-"""What a bench measures with: turns, fresh processes, peak memory."""
+"""Timing of alternating calls, and time and peak memory of fresh processes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from gi_plugin.network_file import network_path
 BYTES = 200_000_000
 
 
-def test_calls_take_turns() -> None:
-    """A B, A B, …; warm turns come first and leave no time behind; a call that takes longer shows it."""
+def test_calls_alternate() -> None:
+    """Calls alternate (A B, A B, …), warm calls come first and are not timed, and a slower call has a longer time."""
     order: list[str] = []
 
     def slow() -> None:
@@ -33,15 +33,15 @@ def test_calls_take_turns() -> None:
     assert 0 <= min(seconds["quick"]) < min(seconds["slow"])
 
 
-def test_a_fresh_process_answers() -> None:
-    """The result comes back, and the time is that of the whole process."""
+def test_a_fresh_process_returns_result_and_time() -> None:
+    """A call in a fresh process returns its result and the time of the whole process."""
     fresh = in_fresh_process(math.gcd, 12, 18)
     assert fresh.result == 6
     assert fresh.seconds > 0
 
 
 def test_the_memory_is_that_of_the_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the fresh process held counts; what this one holds does not."""
+    """The memory is that of the fresh process, without the memory of this one."""
     (tmp_path / "holding.py").write_text("def hold(count):\n    return len(b'x' * count)\n", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
@@ -54,7 +54,7 @@ def test_the_memory_is_that_of_the_call(tmp_path: Path, monkeypatch: pytest.Monk
     assert large - small == pytest.approx(BYTES, rel=0.1)
 
 
-def test_a_failure_in_a_fresh_process_is_told() -> None:
-    """The last line of what the process said is in the message, and nothing of the rest."""
-    with pytest.raises(EngineError, match=r"^a process of the bench failed: .*ModelError: .*nowhere.onnx.*$"):
+def test_a_failure_in_a_fresh_process_is_an_error() -> None:
+    """The message has the last line of the process's standard error, and nothing else of it."""
+    with pytest.raises(EngineError, match=r"^a process of the benchmark failed: .*ModelError: .*nowhere.onnx.*$"):
         in_fresh_process(network_path, "nowhere.onnx")

@@ -1,4 +1,4 @@
-"""The bench of one window: every engine that runs here, in this process and in fresh ones."""
+"""The benchmark of one window, with every engine that runs here, in this process and in fresh ones."""
 
 from __future__ import annotations
 
@@ -16,19 +16,14 @@ Candidates = tuple[tuple[str, str], ...]
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    """Settings with a cache of their own."""
+    """Settings with an empty cache."""
     return Config(engine=EngineSettings(threads=1, cache=str(tmp_path / "cache")))
 
 
-@pytest.fixture
-def told() -> list[str]:
-    """What a bench said it is doing."""
-    return []
-
-
-def test_every_engine_has_a_row(config: Config, told: list[str]) -> None:
-    """Candidates that this CPU runs are there, with times that fit together, and PyTorch in fp32 is the unit of the ratios."""
-    rows = {row.backend: row for row in bench.measure(config, [WINDOW], 1, told.append)}
+def test_every_engine_has_a_row(config: Config) -> None:
+    """Every candidate that this CPU can run has a row with consistent times, and ratios are relative to PyTorch in fp32."""
+    progress: list[str] = []
+    rows = {row.backend: row for row in bench.measure(config, [WINDOW], 1, progress.append)}
     assert {"torch cpu fp32", "openvino fp32"} <= rows.keys()
     assert len(rows) <= len(bench.CANDIDATES)
     for row in rows.values():
@@ -41,12 +36,12 @@ def test_every_engine_has_a_row(config: Config, told: list[str]) -> None:
         assert row.least_speedup == rows["torch cpu fp32"].least / row.least
         assert row.memory is not None
         assert 20e6 < row.memory < 20e9
-    assert {text.split(",")[0] for text in told} == {f"{WINDOW} px"}
-    assert all(any(f"{name}, fresh process 1 of 1" in text for text in told) for name in rows)
+    assert {text.split(",")[0] for text in progress} == {f"{WINDOW} px"}
+    assert all(any(f"{name}, fresh process 1 of 1" in text for text in progress) for name in rows)
 
 
-def test_a_fresh_process_takes_the_engine_from_the_cache(config: Config) -> None:
-    """The first one builds, and the second one finds what was built."""
+def test_a_fresh_process_loads_the_engine_from_the_cache(config: Config) -> None:
+    """The first process compiles the engine, and the second one loads it from the cache."""
     cache = Path(config.engine.cache)
     for _ in range(2):
         fresh = bench.from_cold(config, WINDOW)
@@ -55,10 +50,10 @@ def test_a_fresh_process_takes_the_engine_from_the_cache(config: Config) -> None
         assert len(list(cache.rglob("*.json"))) == 1
 
 
-def test_without_torch_there_is_no_ratio(config: Config, monkeypatch: pytest.MonkeyPatch, told: list[str]) -> None:
-    """Where PyTorch is not installed the other engines are measured all the same."""
+def test_without_torch_there_is_no_ratio(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without PyTorch the other engines are measured, but have no ratio."""
     monkeypatch.setattr(bench, "CANDIDATES", (("openvino", "fp32"),))
-    (row,) = bench.measure(config, [WINDOW], 1, told.append)
+    (row,) = bench.measure(config, [WINDOW], 1, lambda _: None)
     assert (row.backend, row.speedup, row.least_speedup) == ("openvino fp32", None, None)
 
 
@@ -69,10 +64,10 @@ def test_without_torch_there_is_no_ratio(config: Config, monkeypatch: pytest.Mon
         ([WINDOW], (("openvino", "fp16"),), EngineMissing, "there is nothing to measure"),
     ],
 )
-def test_what_cannot_be_measured_is_told(
+def test_an_impossible_benchmark_is_an_error(
     config: Config, monkeypatch: pytest.MonkeyPatch, windows: list[int], candidates: Candidates, error: type[Exception], text: str
 ) -> None:
-    """A window that the network does not take, and a machine on which no candidate runs, are errors before anything is timed."""
+    """A wrong window size, or no candidate that runs here, is an error before anything is timed."""
     monkeypatch.setattr(bench, "CANDIDATES", candidates)
     with pytest.raises(error, match=text):
         bench.measure(config, windows, 1, pytest.fail)

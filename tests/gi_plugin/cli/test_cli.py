@@ -1,4 +1,4 @@
-"""The command line on good input: what it writes, prints and returns."""
+"""The command line on good input: files, output and exit codes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.gi_plugin.command import Cli
 
 
 def test_a_picture_is_filled(cli: Cli) -> None:
-    """The hole changes, the rest does not, and the attention map has the picture's size."""
+    """The hole changes, known pixels do not, and the attention map has the picture's size."""
     result = cli("inpaint", "picture.png", "mask.png", "-o", "new/out.png", "--attention-map", "new/map.png")
     assert result == (0, "", [])
     before, after, hole = (np.asarray(Image.open(name)) for name in ("picture.png", "new/out.png", "mask.png"))
@@ -29,15 +29,15 @@ def test_a_picture_is_filled(cli: Cli) -> None:
         assert drawn.size == (60, 40)
 
 
-def test_a_lossy_result_is_told(cli: Cli) -> None:
-    """Writing a JPEG is done as asked, with a note."""
+def test_a_lossy_result_prints_a_note(cli: Cli) -> None:
+    """Writing a JPEG succeeds and prints a note that known pixels change."""
     result = cli("inpaint", "picture.png", "mask.png", "-o", "out.jpg")
     assert (result.code, len(result.lines)) == (0, 1)
     assert "lossy" in result.lines[0]
 
 
 def test_a_folder_of_mixed_pictures(cli: Cli) -> None:
-    """Good pictures are filled, bad ones are named, and the exit code says that some failed."""
+    """Good pictures are filled, bad ones are named, and the exit code is 1."""
     Path("folder/b.jpg").write_bytes(_encoded("JPEG"))
     tifffile.imwrite("folder/c.tif", np.asarray(Image.open("picture.png")) * np.uint16(257), photometric="rgb")
     for name in ("corrupt.png", "text.png"):
@@ -53,14 +53,14 @@ def test_a_folder_of_mixed_pictures(cli: Cli) -> None:
 
 
 def test_results_of_one_stem_do_not_overwrite_each_other(cli: Cli) -> None:
-    """a.png and a.jpg, whose result would be a PNG too, give two results."""
+    """The pictures a.png and a.jpg, whose result is also a PNG, have two results."""
     Path("folder/a.jpg").write_bytes(_encoded("JPEG"))
     assert cli("inpaint", "folder", "mask.png", "-o", "out").code == 0
     assert sorted(path.name for path in Path("out").iterdir()) == ["a.jpg.png", "a.png"]
 
 
 def test_masks_are_matched_by_stem(cli: Cli) -> None:
-    """Every picture gets the mask of its name, whatever the suffix; one without a mask is a named failure."""
+    """Every picture uses the mask with its name and any suffix; a picture without a mask is named as failed."""
     for name in ("b", "c"):
         Image.open("picture.png").save(f"folder/{name}.png")
     Path("masks").mkdir()
@@ -78,7 +78,7 @@ def _encoded(kind: str) -> bytes:
 
 
 def test_the_demo_has_four_panels(cli: Cli) -> None:
-    """Input, mask, result and attention map stand side by side, and the result keeps the known pixels."""
+    """The demo picture shows input, mask, result and attention map, and the result keeps the known pixels."""
     assert cli("demo", "-o", "demo.png") == (0, "", ["wrote demo.png"])
     photo, hole = photo_and_hole()
     height, width = hole.shape
@@ -93,8 +93,8 @@ def test_the_demo_has_four_panels(cli: Cli) -> None:
     assert not np.ptp(drawn[~hole], axis=1).any()
 
 
-def test_doctor_tells_what_is_here(cli: Cli, engine_cache: Path) -> None:
-    """The JSON holds every finding; the table says the same in words, markup or not."""
+def test_doctor_reports_the_installation(cli: Cli, engine_cache: Path) -> None:
+    """The JSON holds every finding, and the table shows them without interpreting markup."""
     found: dict[str, Any] = json.loads(cli("doctor", "--json").out)
     assert [record["name"] for record in found["backends"]] == list(BACKENDS)
     assert found["backend chosen by 'auto'"] == "openvino"
@@ -110,7 +110,7 @@ def test_doctor_tells_what_is_here(cli: Cli, engine_cache: Path) -> None:
 
 
 def test_engines_are_listed_and_cleared(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was built is listed with what it was built for, and cleared."""
+    """Engines in the cache are listed with their properties, and can be cleared."""
     monkeypatch.setenv("GI_PLUGIN_CACHE", str(tmp_path / "own cache"))
     assert json.loads(cli("engines", "list", "--json").out) == []
     cli("inpaint", "picture.png", "mask.png", "-o", "out.png")
@@ -123,7 +123,7 @@ def test_engines_are_listed_and_cleared(cli: Cli, tmp_path: Path, monkeypatch: p
 
 
 def test_plugins_are_listed(cli: Cli) -> None:
-    """The answer is JSON and names our plugin with its hooks."""
+    """The output is JSON and names our plugin with its hooks."""
     found = json.loads(cli("plugins").out)
     assert found.keys() == {"spec_version", "plugins", "backends", "failed"}
     (ours,) = (plugin for plugin in found["plugins"] if plugin["package"] == "gi-plugin")
@@ -132,14 +132,14 @@ def test_plugins_are_listed(cli: Cli) -> None:
 
 @pytest.mark.parametrize("command", ["", "engines"])
 def test_no_command_prints_the_help(cli: Cli, command: str) -> None:
-    """Without a command the help stands on stdout, and the code says that nothing was done."""
+    """Without a command, the help is printed on stdout and the exit code is 2."""
     result = cli(*command.split())
     assert (result.code, result.lines) == (2, [])
     assert "Usage: " in result.out
 
 
 def test_a_mask_is_read_from_its_alpha_channel_when_asked(cli: Cli) -> None:
-    """The hole is where the mask is opaque, whatever its colours say."""
+    """With --mask-alpha, the hole is where the mask is opaque, and its colours are ignored."""
     hole = np.asarray(Image.open("mask.png")) > 0
     mask = np.full((*hole.shape, 4), 255, np.uint8)
     mask[..., 3] = 255 * hole

@@ -1,4 +1,4 @@
-"""What the command line makes of bad input: one clear line on stderr, exit code 2, nothing half-written."""
+"""The command line on bad input: one line on stderr, exit code 2, no partial file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from tests.gi_plugin.command import Cli, process
 
-ODD_NAME = f"[bold]:smile:{'long ' * 20}.png"  # markup to rich, and longer than a line of the terminal
+ODD_NAME = f"[bold]:smile:{'long ' * 20}.png"  # rich would read it as markup, and it is longer than a line of the terminal
 BAD = {
     "no such picture": ("inpaint missing.png mask.png -o out.png", "missing.png: there is no such file"),
     "no such mask": ("inpaint picture.png missing.png -o out.png", "missing.png: there is no such file"),
@@ -49,8 +49,8 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_is_wrong_is_one_line_and_code_2(cli: Cli, case: str) -> None:
-    """A user's mistake is told in one line on stderr; nothing is written, not even in part."""
+def test_a_mistake_is_one_line_and_code_2(cli: Cli, case: str) -> None:
+    """A user's mistake prints one line on stderr, and no file is written or changed."""
     command, text = BAD[case]
     before = {path: path.stat().st_mtime_ns for path in Path().rglob("*")}
     result = cli(*command.split())
@@ -61,13 +61,13 @@ def test_what_is_wrong_is_one_line_and_code_2(cli: Cli, case: str) -> None:
 
 
 def test_a_message_is_neither_wrapped_nor_interpreted(cli: Cli) -> None:
-    """A name that is long and looks like markup stands in the message as it is."""
+    """A long file name that looks like markup is printed unchanged."""
     assert cli("inpaint", ODD_NAME, "mask.png", "-o", "out.png").lines == [f"error: {ODD_NAME}: there is no such file"]
 
 
 @pytest.mark.usefixtures("cli")
 def test_a_process_ends_with_code_2_and_no_traceback() -> None:
-    """The same holds for a process of its own, as a script starts it."""
+    """A mistake also prints one line in a new process, without a traceback."""
     ended = process("inpaint", "corrupt.png", "mask.png", "-o", "out.png")
     assert (ended.returncode, ended.stdout, len(ended.stderr.splitlines())) == (2, "", 1)
     assert ended.stderr.startswith("error: corrupt.png: cannot be read as a picture")
@@ -75,13 +75,13 @@ def test_a_process_ends_with_code_2_and_no_traceback() -> None:
 
 @pytest.mark.usefixtures("cli")
 def test_a_corrupt_cache_entry_costs_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A damaged engine is told once, built again, and the picture is the same."""
+    """A damaged engine prints one warning and is compiled again, and the picture is the same."""
     monkeypatch.setenv("GI_PLUGIN_CACHE", str(tmp_path / "own cache"))
     outputs = []
     for attempt, lines in enumerate([0, 1, 0]):
         ended = process("inpaint", "picture.png", "mask.png", "-o", "out.png")
         assert (ended.returncode, len(ended.stderr.splitlines())) == (0, lines)
-        assert ended.stderr.startswith("WARNING: cached engine not used, it is built again: " if lines else "")
+        assert ended.stderr.startswith("WARNING: cached engine not used, it is compiled again: " if lines else "")
         outputs.append(Path("out.png").read_bytes())
         if attempt == 0:
             (engine,) = (tmp_path / "own cache").rglob("engine.bin")

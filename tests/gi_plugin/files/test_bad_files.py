@@ -1,7 +1,9 @@
-"""Picture files that cannot be read or written: one line that names the file, and nothing half-written."""
+"""Picture files that cannot be read or written: the error is one line that names the file, and no partial file is left."""
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda path: tifffile.imwrite(path, noise(np.uint16, 3)[None].repeat(2, axis=0), photometric="rgb"),
         "2 frames or pages",
     ),
-    "bomb.png": (lambda path: Image.new("1", (30_000, 30_000)).save(path), "30000 x 30000 pixels, the limit is 1000000"),
+    "bomb.png": (lambda path: _bomb(path, 30_000), "30000 x 30000 pixels, the limit is 1000000"),
     "deep bomb.tif": (lambda path: tifffile.imwrite(path, np.zeros((1100, 1000), np.uint16), compression="zlib"), "1000 x 1100 pixels"),
     "truncated.png": (lambda path: _cut(path, picture("RGB")), "truncated"),
     "truncated.jpg": (lambda path: _cut(path, picture("RGB")), "truncated"),
@@ -46,6 +48,14 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
 }
 
 
+def _bomb(path: Path, side: int) -> None:
+    """Write a small PNG whose header says that it is a square of `side` pixels."""
+    Image.new("1", (8, 8)).save(path)
+    data = path.read_bytes()
+    header = data[12:16] + struct.pack(">II", side, side) + data[24:29]
+    path.write_bytes(data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:])
+
+
 def _cut(path: Path, picture: Image.Image | Deep) -> None:
     picture.write(path) if isinstance(picture, Deep) else picture.save(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
@@ -53,7 +63,7 @@ def _cut(path: Path, picture: Image.Image | Deep) -> None:
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_what_cannot_be_read_is_one_line(tmp_path: Path, name: str) -> None:
-    """A file that is no single picture of a reasonable size is an error that names it and says why."""
+    """A file that is not one picture of an allowed size raises an error of one line, which names the file and the reason."""
     make, reason = BROKEN[name]
     make(tmp_path / name)
     with pytest.raises(ImageError, match=reason) as caught:
@@ -78,7 +88,7 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, name: str) -> None:
     ],
 )
 def test_a_failed_write_leaves_nothing(tmp_path: Path, mode: str, name: str, reason: str) -> None:
-    """What cannot be written is an error that names the target, and neither it nor a part of it appears."""
+    """A result that cannot be written raises an error that names the file, and no file is left, not even a partial one."""
     source = tmp_path / "source.tif"
     (tmp_path / "folder.png").mkdir()
     Deep(".tif", np.uint16, 3).write(source) if mode == "deep" else picture(mode).save(source)
@@ -90,7 +100,7 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, mode: str, name: str, rea
 
 
 def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
-    """A file that was there before is replaced by a whole picture or not at all."""
+    """A failed write keeps the previous file."""
     target = tmp_path / "target.webp"
     target.write_bytes(b"old")
     wide = Image.new("RGB", (20_000, 1))  # WebP ends at 16383 pixels

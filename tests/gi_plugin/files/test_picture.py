@@ -1,4 +1,4 @@
-"""Picture files: what goes in comes out in the same mode, with the same known pixels, profile and EXIF data."""
+"""Picture files: results keep the mode, known pixels, colour profile and EXIF data of their source."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DEEP = [
     *(Deep(".tif", dtype, channels) for dtype in (np.uint16, np.float16, np.float32, np.float64) for channels in (1, 3, 4)),
     *(Deep(".tif", np.uint16, channels, compression) for channels in (1, 3, 4) for compression in (None, "lzw")),
 ]
-UPRIGHT: dict[int, Callable[[Array], Array]] = {  # by the corner at which the standard says row 0 and column 0 stand
+UPRIGHT: dict[int, Callable[[Array], Array]] = {  # by EXIF orientation; the standard says where row 0 and column 0 are
     1: np.asarray,
     2: lambda pixels: pixels[:, ::-1],
     3: lambda pixels: np.rot90(pixels, 2),
@@ -46,7 +46,7 @@ UPRIGHT: dict[int, Callable[[Array], Array]] = {  # by the corner at which the s
 
 @pytest.mark.parametrize(("suffix", "mode"), SHALLOW)
 def test_a_picture_of_8_bits_comes_back(tmp_path: Path, suffix: str, mode: str) -> None:
-    """Mode, size, known pixels and every alpha are those of the source; the hole holds the fill."""
+    """Mode, size, known pixels and alpha equal those of the source; the hole holds the fill."""
     source, target = tmp_path / f"source.{suffix}", tmp_path / f"target.{suffix}"
     options: dict[str, Any] = {"lossless": True, "exact": True} if suffix == "webp" else {}
     picture(mode).save(source, **options)
@@ -61,7 +61,7 @@ def test_a_picture_of_8_bits_comes_back(tmp_path: Path, suffix: str, mode: str) 
 
 
 def test_black_may_be_the_transparent_colour(tmp_path: Path) -> None:
-    """A grey PNG whose value 0 is transparent is that afterwards, too."""
+    """A grey PNG whose transparent colour is 0 keeps it."""
     picture("L").save(tmp_path / "source.png", transparency=0)
     fill(tmp_path / "source.png", tmp_path / "target.png")
     with Image.open(tmp_path / "target.png") as after:
@@ -70,7 +70,7 @@ def test_black_may_be_the_transparent_colour(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("deep", DEEP, ids=lambda deep: f"{deep.suffix}-{deep.dtype.__name__}-{deep.channels}-{deep.compression}")
 def test_a_deep_picture_comes_back(tmp_path: Path, deep: Deep) -> None:
-    """16 bits stay 16 bits, floats stay floats: every value is that of the source or of the fill."""
+    """16-bit and float pictures keep their dtype, and every value equals that of the source or of the fill."""
     source, target = tmp_path / f"source{deep.suffix}", tmp_path / f"target{deep.suffix}"
     deep.write(source)
     filled = fill(source, target)
@@ -83,7 +83,7 @@ def test_a_deep_picture_comes_back(tmp_path: Path, deep: Deep) -> None:
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
 @pytest.mark.parametrize(("dpi", "expected"), [((300.0, 72.0), (300, 72)), ((math.nan, 72.0), None), ((1e12, 1e12), None), (None, None)])
 def test_the_resolution_of_a_png(tmp_path: Path, mode: str, dpi: tuple[float, float] | None, expected: tuple[int, int] | None) -> None:
-    """Pixels per inch come back; what is no resolution is left out and stops nothing."""
+    """The resolution is kept; a value that is no valid resolution is left out without an error."""
     source = picture(mode)
     source.info["dpi"] = dpi
     target = tmp_path / "target.png"
@@ -95,7 +95,7 @@ def test_the_resolution_of_a_png(tmp_path: Path, mode: str, dpi: tuple[float, fl
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
 def test_a_jpeg_is_read_and_written_lossless(tmp_path: Path, mode: str) -> None:
-    """The result of a JPEG goes to a format that keeps its pixels, CMYK too."""
+    """The result of a JPEG is written in a format that keeps its pixels, also for CMYK."""
     source = tmp_path / "source.jpg"
     picture(mode).save(source)
     target = tmp_path / files.output_name(source)
@@ -108,7 +108,7 @@ def test_a_jpeg_is_read_and_written_lossless(tmp_path: Path, mode: str) -> None:
 
 @pytest.mark.parametrize("layout", ["planar", "white is zero", "big endian", "tiles", "named .png", "integers"])
 def test_layouts_of_deep_tiffs(tmp_path: Path, layout: str) -> None:
-    """However a TIFF stores its values, the same picture is read."""
+    """Every layout of a TIFF gives the same picture."""
     pixels, source = noise(np.uint16, 1 if layout in ("white is zero", "integers") else 3), tmp_path / "source.tif"
     if layout == "planar":
         tifffile.imwrite(source, np.moveaxis(pixels, 2, 0), photometric="rgb", planarconfig="separate")
@@ -131,8 +131,8 @@ def test_layouts_of_deep_tiffs(tmp_path: Path, layout: str) -> None:
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "target.tif"), filled)
 
 
-def test_premultiplied_alpha_stays_what_it_is(tmp_path: Path) -> None:
-    """Premultiplied alpha stays premultiplied in a TIFF, and is refused for a PNG, which has no such thing."""
+def test_premultiplied_alpha_is_kept(tmp_path: Path) -> None:
+    """Premultiplied alpha stays premultiplied in a TIFF, and is rejected for a PNG, which does not support it."""
     tifffile.imwrite(tmp_path / "source.tiff", noise(np.uint16, 4), photometric="rgb", extrasamples=["assocalpha"])
     fill(tmp_path / "source.tiff", tmp_path / "target.tiff")
     with tifffile.TiffFile(tmp_path / "target.tiff") as tiff:
@@ -150,7 +150,7 @@ def _exif(orientation: int) -> Image.Exif:
 
 
 def _turned(path: Path, pixels: Array, orientation: int) -> None:
-    """Write 8-bit RGB pixels [H, W, 3], or 16-bit ones where the name says "deep", with an orientation, a colour profile and EXIF data."""
+    """Write 8-bit RGB pixels [H, W, 3] (16-bit if the name says "deep") with an orientation, a colour profile and EXIF data."""
     exif, deep = _exif(orientation), pixels * np.uint16(257)
     if path.name.endswith("deep.tif"):
         tags = [(ExifTags.Base.Orientation, 3, 1, orientation, True), (ExifTags.Base.Copyright, 2, None, "somebody", True)]
@@ -165,7 +165,7 @@ def _turned(path: Path, pixels: Array, orientation: int) -> None:
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["8.jpg", "8.png", "8.webp", "8.tif", "deep.png", "deep.tif"])
 def test_orientation_is_applied_once(tmp_path: Path, kind: str, orientation: int) -> None:
-    """The picture is turned upright and its orientation forgotten; colour profile and EXIF data stay."""
+    """The picture is turned upright and its orientation tag removed; colour profile and EXIF data are kept."""
     source, pixels = tmp_path / f"source {kind}", noise(np.uint8, 3)
     _turned(source, pixels, orientation)
     target = tmp_path / f"target{Path(files.output_name(source)).suffix}"
@@ -197,7 +197,7 @@ def test_a_hole_takes_no_transparent_colour(tmp_path: Path) -> None:
 
 
 def test_a_phone_picture_with_a_preview_is_one_picture(tmp_path: Path) -> None:
-    """A JPEG that carries a second, smaller picture is read as the first."""
+    """A JPEG that holds a second, smaller picture is read as the first picture."""
     data = io.BytesIO()
     picture("RGB").save(data, format="MPO", save_all=True, append_images=[picture("RGB").resize((8, 8))])
     (tmp_path / "source.jpg").write_bytes(data.getvalue())
@@ -205,7 +205,7 @@ def test_a_phone_picture_with_a_preview_is_one_picture(tmp_path: Path) -> None:
 
 
 def test_the_range_of_a_float_picture_is_that_of_its_known_pixels() -> None:
-    """What stands in the hole, such as -9999 for no data, does not widen the range."""
+    """Values in the hole, e.g. -9999 for no data, do not widen the range."""
     pixels = np.full((HEIGHT, WIDTH), 3.5, np.float32)
     pixels[HOLE] = -9999
     pixels[0, 0] = np.nan
@@ -226,8 +226,8 @@ def test_the_range_of_a_float_picture_is_that_of_its_known_pixels() -> None:
         ("a.tiff", "CMYK", "a.tiff"),
     ],
 )
-def test_a_result_in_a_folder_has_a_name_that_loses_nothing(tmp_path: Path, name: str, mode: str, expected: str) -> None:
-    """The source's name, with another suffix where its own format would change pixels."""
+def test_the_name_of_a_result_names_a_lossless_format(tmp_path: Path, name: str, mode: str, expected: str) -> None:
+    """A result has its source's name, with another suffix if the source's format would change pixels."""
     picture(mode).save(tmp_path / name)
     assert files.output_name(tmp_path / name) == expected
     assert not formats.is_lossy(Path(expected))
@@ -235,7 +235,7 @@ def test_a_result_in_a_folder_has_a_name_that_loses_nothing(tmp_path: Path, name
 
 
 def test_a_grey_map_of_16_bits_keeps_them(tmp_path: Path) -> None:
-    """A PGM of 16 bits, which Pillow opens as 32-bit integers, is written as one of 16 bits, or as PNG."""
+    """A 16-bit PGM, which Pillow opens as 32-bit integers, is written as 16-bit PGM or PNG."""
     pixels = noise(np.uint16, 1)
     Image.fromarray(pixels).save(tmp_path / "source.pgm")
     for name in ("target.pgm", "target.png"):

@@ -1,4 +1,4 @@
-"""A folder of small pictures in many formats and modes, good and broken, with masks, and how to tell that one was filled right."""
+"""Helpers that write small pictures in many formats, good and broken, with masks, and check the results."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ ROTATED = 6  # EXIF orientation: the first row is the right side
 
 @dataclass(frozen=True)
 class Kind:
-    """How a picture of some kind is written, and what its result is called."""
+    """A kind of picture: how to write it, and the suffix of its result."""
 
     suffix: str
-    result: str
+    result: str  # suffix of the result
     write: Callable[[Path, Array], None]
 
 
@@ -55,7 +55,7 @@ KINDS = {
     "deep grey": Kind(".png", ".png", lambda path, pixels: path.write_bytes(imagecodecs.png_encode(pixels[..., 0] * np.uint16(257)))),
     "webp": Kind(".webp", ".webp", _save("RGB", lossless=True)),
 }
-MASKS: dict[str, tuple[Bools | None, str]] = {  # name of a picture whose mask is what is wrong: the mask, and the reason
+MASKS: dict[str, tuple[Bools | None, str]] = {  # name of a picture with a wrong mask: the mask, and the expected error
     "no mask.png": (None, "there is no mask named no mask"),
     "other size.png": (np.eye(30, 20) > 0, r"mask has shape \(30, 20\), the image is 90 x 100"),
     "nothing known.png": (np.ones((90, 100), bool), "marks every pixel as missing"),
@@ -64,14 +64,14 @@ FILES = [name for name in BROKEN if name not in ("bomb.png", "deep bomb.tif", "f
 
 
 def soft(seed: int, height: int, width: int) -> Array:
-    """Soft colours [H, W, 3] with some noise, uint8."""
+    """Return soft colours [H, W, 3] with some noise, uint8."""
     random = np.random.default_rng(seed)
     coarse = Image.fromarray(random.integers(30, 220, (6, 6, 3)).astype(np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
     return (np.asarray(coarse) + random.integers(0, 20, (height, width, 3))).astype(np.uint8)
 
 
 def make_good(folder: Path, masks: Path, count: int, kinds: list[str] | None = None) -> dict[str, str]:
-    """Write pictures of all kinds in turn, with masks; the paths of the results and of their pictures, both without the folder."""
+    """Write pictures of all kinds in turn, with masks; return the path of each result and of its picture, relative to their folders."""
     made = {}
     for number in range(count):
         name = (kinds or list(KINDS))[number % len(kinds or KINDS)]
@@ -88,7 +88,7 @@ def make_good(folder: Path, masks: Path, count: int, kinds: list[str] | None = N
 
 
 def make_broken(folder: Path, masks: Path) -> dict[str, str]:
-    """Write pictures that cannot be filled, each for a reason of its own; their names and the reasons (regular expressions)."""
+    """Write pictures that cannot be filled, each for another reason; return their names and the expected errors (regular expressions)."""
     for name in FILES:
         BROKEN[name][0](folder / name)
         Image.fromarray(np.eye(24, 30) > 0).save(masks / f"{Path(name).stem}.png")
@@ -100,16 +100,16 @@ def make_broken(folder: Path, masks: Path) -> dict[str, str]:
 
 
 def is_filled(source: Path, result: Path) -> bool:
-    """Whether a result has its picture's mode, depth and known pixels, and another hole."""
-    (kind, before), (other, after) = _seen(source), _seen(result)
+    """Return whether a result has its picture's mode, depth and known pixels, and other pixels in the hole."""
+    (kind, before), (other, after) = _decoded(source), _decoded(result)
     hole: Bools = np.zeros(before.shape[:2], bool)
     hole[HOLE] = True
     same = (kind, before.shape, before.dtype) == (other, after.shape, after.dtype)
     return same and bool((after[~hole] == before[~hole]).all()) and bool((after[hole] != before[hole]).mean() > 0.2)
 
 
-def _seen(path: Path) -> tuple[str, Array]:
-    """Mode and pixels, upright, read without our code."""
+def _decoded(path: Path) -> tuple[str, Array]:
+    """Return the mode and the upright pixels of a file, read without our code."""
     if path.suffix == ".tif" and (deep := np.asarray(tifffile.imread(path))).dtype == np.uint16:
         return "deep", deep
     if path.suffix == ".png" and (pixels := np.asarray(imagecodecs.png_decode(path.read_bytes()))).dtype == np.uint16:

@@ -1,4 +1,4 @@
-"""Which pictures of a folder are filled, with which masks, to which files, and which are done."""
+"""The jobs of a folder run: pictures, masks, result files, and results that are up to date."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _jobs(image: str, mask: str, output: str) -> list[tuple[str, str | None, str
 
 
 def test_the_tree_is_kept() -> None:
-    """Sub-folders are searched; their results and masks stand in sub-folders of the same names, whatever the suffix of a mask."""
+    """Sub-folders are searched; results and masks are in sub-folders of the same names, and masks may have any suffix."""
     _pictures(
         "in/b.png", "in/x/a.jpg", "in/x/y/a.png", "in/x/y/none.png", "masks/b.tif", "masks/x/a.png", "masks/x/y/a.bmp", "masks/none.png"
     )
@@ -45,13 +45,13 @@ def test_the_tree_is_kept() -> None:
 
 
 def test_results_of_one_name_are_told_apart_per_folder() -> None:
-    """a.jpg, whose result is a PNG, makes way for a.png of the same folder, and only there."""
+    """The result of a.jpg is a.jpg.png if the same folder holds a.png, else a.png."""
     _pictures("in/a.jpg", "in/a.png", "in/x/a.jpg", "mask.png")
     assert [output for _, _, output in _jobs("in", "mask.png", "out")] == ["out/a.jpg.png", "out/a.png", "out/x/a.png"]
 
 
-def test_what_is_left_out() -> None:
-    """Hidden files and folders, links to folders, other files, and folders with pictures' names are no pictures."""
+def test_hidden_files_links_and_other_files_are_skipped() -> None:
+    """Hidden files and folders, links to folders, other files, and folders named like pictures are skipped."""
     _pictures("in/a.png", "in/.b.png", "in/.hidden/c.png", "elsewhere/d.png", "mask.png")
     Path("in/notes.txt").touch()
     Path("in/folder.png").mkdir()
@@ -61,14 +61,14 @@ def test_what_is_left_out() -> None:
 
 
 def test_masks_and_results_may_stand_among_the_pictures() -> None:
-    """Folders of masks and results inside of the pictures' folder are not searched for pictures."""
+    """Folders of masks and results inside the folder of pictures are not searched."""
     _pictures("a.png", "x/a.png", "masks/a.png", "masks/x/a.png", "out/a.png")
     assert _jobs(".", "masks", "out") == [("a.png", "masks/a.png", "out/a.png"), ("x/a.png", "masks/x/a.png", "out/x/a.png")]
 
 
 @pytest.mark.parametrize(("output", "content"), [("in", "pictures"), ("./masks", "masks")])
-def test_results_do_not_replace_what_they_are_made_from(output: str, content: str) -> None:
-    """The folders of the pictures and of the masks are refused as the folder of the results."""
+def test_results_do_not_overwrite_pictures_or_masks(output: str, content: str) -> None:
+    """The folder of the pictures and the folder of the masks are rejected as folders of the results."""
     _pictures("in/a.png", "masks/a.png")
     with pytest.raises(ImageError, match=f"holds the {content}, results would overwrite them"):
         _jobs("in", "masks", output)
@@ -89,7 +89,7 @@ def test_results_do_not_replace_what_they_are_made_from(output: str, content: st
 def test_a_result_is_finished_if_nothing_is_newer(
     image: int | None, mask: int | None, output: int | None, finished: bool
 ) -> None:  # a table
-    """A result counts if it is no older than its picture and its mask, and these are there."""
+    """A result is finished if it is no older than its picture and its mask, and both exist."""
     for name, stamp in {"image.png": image, "mask.png": mask, "output.png": output}.items():
         if stamp is not None:
             Path(name).touch()
@@ -98,7 +98,7 @@ def test_a_result_is_finished_if_nothing_is_newer(
 
 
 def test_a_folder_is_no_result() -> None:
-    """What has the result's name but is no file, and a job without a mask, are not finished."""
+    """A job is not finished if its result is a folder, or if it has no mask."""
     _pictures("image.png", "mask.png", "output.png")
     Path("folder.png").mkdir()
     assert not is_finished(Job(Path("image.png"), Path("mask.png"), Path("folder.png")))
@@ -106,7 +106,7 @@ def test_a_folder_is_no_result() -> None:
 
 
 def test_abandoned_files_are_removed() -> None:
-    """A temporary file that nobody has written to for long goes; one that may still be written stays, and so does all else."""
+    """Old temporary files are removed; recent ones, which may still be written, and all other files stay."""
     _pictures("out/.part-old.png", "out/.part-new.png", "out/.other.png", "out/a.png")
     long_ago = time.time() - ABANDONED - 1
     for name in (".part-old.png", ".other.png", "a.png"):

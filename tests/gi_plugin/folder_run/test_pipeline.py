@@ -1,4 +1,4 @@
-"""A folder run in this process: overlapped steps, bounded memory, and an end at any time."""
+"""The folder pipeline in this process: overlapping steps, bounded memory, failures and early ends."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from gi_plugin import files
+from gi_plugin.arrays import Array
 from gi_plugin.atomic import PARTIAL
 from gi_plugin.config import Config, EngineSettings, ModelSettings
 from gi_plugin.engines import open_engine
@@ -24,15 +25,19 @@ from gi_plugin.options import Options
 from gi_plugin.planning.transfer_windows import plan_transfer
 from tests.gi_plugin.folder_run import mixed
 
+pytestmark = pytest.mark.usefixtures("small_windows")
+
 
 @pytest.fixture(scope="module", params=[1, 3], ids=["one stream", "three streams"])
-def inpainter(engine_cache: Path, request: pytest.FixtureRequest) -> Inpainter:
-    return Inpainter(Config(engine=EngineSettings(backend="openvino", cache=str(engine_cache), streams=request.param)))
+def inpainter(small_network_file: Path, engine_cache: Path, request: pytest.FixtureRequest) -> Inpainter:
+    """Return an inpainter with a small network; its results are not looked at."""
+    engine = EngineSettings(backend="openvino", cache=str(engine_cache), streams=request.param)
+    return Inpainter(Config(model=ModelSettings(str(small_network_file)), engine=engine))
 
 
 @pytest.fixture
 def jobs(tmp_path: Path) -> list[Job]:
-    """Ten pictures of ten kinds."""
+    """Return the jobs of ten pictures, one of each kind."""
     mixed.make_good(tmp_path / "in", tmp_path / "masks", 10)
     return folders.jobs_of(tmp_path / "in", tmp_path / "masks", tmp_path / "out")
 
@@ -42,7 +47,7 @@ def _written(jobs: list[Job]) -> list[bool]:
 
 
 def test_a_run_equals_its_pictures_one_by_one(jobs: list[Job], inpainter: Inpainter, tmp_path: Path) -> None:
-    """Outcomes come in the order of the jobs, and the files are those of the unhurried way, byte for byte."""
+    """Outcomes come in the order of the jobs, and the files are byte-identical to those of single calls."""
     assert list(pipeline.run(jobs, inpainter, Options())) == [pipeline.Outcome(job) for job in jobs]
     for job in jobs:
         alone = tmp_path / "alone" / job.output.name
@@ -55,7 +60,7 @@ def test_a_run_equals_its_pictures_one_by_one(jobs: list[Job], inpainter: Inpain
 def test_memory_is_bounded(
     jobs: list[Job], inpainter: Inpainter, monkeypatch: pytest.MonkeyPatch, pixels: int, least: int, most: int
 ) -> None:
-    """Pictures are read ahead, but none while those in memory hold as many pixels as allowed; all are written."""
+    """No picture is read while the pictures in memory hold the allowed number of pixels, and all pictures are written."""
     held, peak, lock = [0], [0], threading.Lock()
 
     def counted(change: int, step: Callable[..., Any]) -> Callable[..., Any]:
@@ -72,26 +77,24 @@ def test_memory_is_bounded(
     monkeypatch.setattr(pipeline, "LEAST", max(pixels // 16, 1))
     monkeypatch.setattr(files, "read_picture", counted(1, files.read_picture))
     monkeypatch.setattr(files, "write_picture", counted(-1, files.write_picture))
-    monkeypatch.setattr(files, "read_mask", lambda path, _: np.asarray(Image.open(path)))  # masks are read by read_picture, too
+    monkeypatch.setattr(files, "read_mask", lambda path, _: np.asarray(Image.open(path)))  # it would call the counted read_picture
     assert [outcome.error for outcome in pipeline.run(jobs, inpainter, Options())] == [""] * len(jobs)
     assert (held[0], all(_written(jobs))) == (0, True)
     assert least <= peak[0] <= most
 
 
 def test_a_failure_in_any_step_is_an_outcome(jobs: list[Job], inpainter: Inpainter, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What fails in reading, in the network or in writing is named with its file, in its place; the rest goes on."""
+    """A failure in reading, in the network or in writing is an outcome that names the file, and the other pictures are filled."""
     jobs[1].image.write_bytes(b"")
     jobs[2] = Job(jobs[2].image, None, jobs[2].output)
     jobs[3].output.mkdir(parents=True)
-    calls, run = [0], Inpainter.run
+    run, errors = Inpainter.run, {4: EngineError("the device is gone"), 5: MemoryError()}
+    failures = {files.read_picture(jobs[number].image, 10**6).pixels.tobytes(): error for number, error in errors.items()}
 
-    def failing(self: Inpainter, *arguments: Any) -> Any:
-        calls[0] += 1
-        if calls[0] == 3:
-            raise EngineError("the device is gone")
-        if calls[0] == 4:
-            raise MemoryError
-        return run(self, *arguments)
+    def failing(self: Inpainter, image: Array, *arguments: Any) -> Any:
+        if image.tobytes() in failures:
+            raise failures[image.tobytes()]
+        return run(self, image, *arguments)
 
     monkeypatch.setattr(Inpainter, "run", failing)
     outcomes = list(pipeline.run(jobs, inpainter, Options()))
@@ -106,7 +109,7 @@ def test_a_failure_in_any_step_is_an_outcome(jobs: list[Job], inpainter: Inpaint
 
 
 def test_an_error_that_affects_every_picture_ends_the_run(jobs: list[Job], tmp_path: Path) -> None:
-    """A network that is not there is an error of the run, and no thread stays."""
+    """A missing network file ends the run with an error, and no thread remains."""
     with pytest.raises(ModelError):
         list(pipeline.run(jobs, Inpainter(Config(model=ModelSettings(str(tmp_path / "missing.onnx")))), Options()))
     assert not any(_written(jobs))
@@ -114,27 +117,35 @@ def test_an_error_that_affects_every_picture_ends_the_run(jobs: list[Job], tmp_p
 
 
 def test_an_interrupt_leaves_a_picture_at_its_next_window(inpainter: Inpainter, tmp_path: Path) -> None:
-    """Ctrl-C does not wait for pictures of many windows: what is not filled is not written, and the inpainter can be used again."""
+    """Ctrl-C does not wait until a picture of many windows is filled: nothing is written, and the inpainter can be used again."""
     pixels, hole = np.full((600, 9000, 3), 90, np.uint8), np.zeros((600, 9000), np.uint8)
     for left in range(250, 9000, 600):
-        hole[250:350, left : left + 100] = 255
+        hole[250:290, left : left + 40] = 255
     Image.fromarray(pixels).save(tmp_path / "in.png")
     Image.fromarray(hole).save(tmp_path / "mask.png")
     outputs = [tmp_path / f"out{number}.png" for number in range(5)]
-    begun, windows = threading.Event(), [0]
+    begun, closed, windows, streams = threading.Event(), threading.Event(), list[int](), inpainter.config.engine.streams
 
     class Counted:
+        """An engine that counts its windows. Every picture in progress gets its first window; the second one waits for `close`."""
+
         def __init__(self, config: Config, window: int) -> None:
             self._engine = open_engine(config, window)
-            self.batch, self.window, self.backend, self.close = self._engine.batch, window, self._engine.backend, self._engine.close
+            self.batch, self.window, self.backend = self._engine.batch, window, self._engine.backend
 
         def __call__(self, *arguments: Any) -> Any:
-            windows[0] += 1
-            begun.set()
+            windows.append(self.window)
+            if len(windows) == streams:
+                begun.set()
+            (closed if begun.is_set() and len(windows) > streams else begun).wait(60)
             return self._engine(*arguments)
 
+        def close(self) -> None:
+            self._engine.close()
+            closed.set()
+
     counting = Inpainter(inpainter.config, Counted)
-    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     main = threading.get_ident()
     interrupt = threading.Thread(target=lambda: begun.wait(60) and signal.pthread_kill(main, signal.SIGINT))
     try:
@@ -143,16 +154,16 @@ def test_an_interrupt_leaves_a_picture_at_its_next_window(inpainter: Inpainter, 
             list(pipeline.run([Job(tmp_path / "in.png", tmp_path / "mask.png", output) for output in outputs], counting, Options()))
     finally:
         interrupt.join()
-        signal.signal(signal.SIGINT, former)
-    assert 1 <= windows[0] < len(plan_transfer(hole > 0))
+        signal.signal(signal.SIGINT, previous)
+    assert streams <= len(windows) < len(plan_transfer(hole > 0))
     assert not any(output.exists() for output in outputs)
     assert counting(pixels[:, :600], hole[:, :600]).shape == (600, 600, 3)
 
 
 def test_settings_for_many_pictures() -> None:
-    """Streams are as many as threads, within a limit; who says how many is obeyed."""
-    given = [(1, 0), (3, 0), (64, 0), (64, 7), (0, 1)]
-    engines = [pipeline.for_many(Config(engine=EngineSettings(threads=threads, streams=streams))).engine for threads, streams in given]
+    """There is one stream per thread up to a limit, unless the settings give a number."""
+    cases = [(1, 0), (3, 0), (64, 0), (64, 7), (0, 1)]
+    engines = [pipeline.for_many(Config(engine=EngineSettings(threads=threads, streams=streams))).engine for threads, streams in cases]
     assert [engine.streams for engine in engines] == [1, 3, pipeline.STREAMS, 7, 1]
     assert 1 <= pipeline.for_many(Config()).engine.streams <= pipeline.STREAMS
 
@@ -170,9 +181,9 @@ class _Flag:
 def test_a_run_may_end_early(
     jobs: list[Job], inpainter: Inpainter, monkeypatch: pytest.MonkeyPatch, asked: bool, pixels: int
 ) -> None:  # a table
-    """Asked to stop, or just not read on, a run writes what was filled, drops what was only read, and leaves no part of a file.
+    """A run that is stopped or closed writes filled pictures, drops pictures that were only read, and leaves no partial file.
 
-    Also while its reader waits for room in memory.
+    This also holds while its reader waits for room in memory.
     """
     monkeypatch.setattr(pipeline, "PIXELS", pixels)
     stop, outcomes = _Flag(), []

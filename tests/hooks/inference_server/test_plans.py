@@ -1,4 +1,4 @@
-"""TensorRT engines in a model repository for Triton; there is no TensorRT here, so ONNX Runtime runs what stands in a plan's place."""
+"""TensorRT engines (plans) in a model repository for Triton. TensorRT is not installed, so an ONNX file takes the place of a plan."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PARTS = {"backend": "tensorrt fp16", "options": "layer aot, optimization 3", "wi
 
 
 def test_a_plan_serves_its_windows_and_the_onnx_network_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The plan's model takes full batches of its one shape, and a picture with both sizes of windows asks both models."""
+    """The plan's model gets full batches of its fixed shape, and a picture with windows of both sizes uses both models."""
     monkeypatch.setitem(sys.modules, "triton_python_backend_utils", None)  # type: ignore[arg-type]  # restored afterwards
     stand_in = expanded(load(NETWORK)).SerializeToString()
-    assert export(tmp_path, NETWORK, plans=[Plan(stand_in, 256, 3)]) == ["gi_network", "gi_network_256", "gi_inpaint"]
+    assert export(tmp_path, NETWORK, plans=[Plan(stand_in, 256, 2)]) == ["gi_network", "gi_network_256", "gi_inpaint"]
     config = read_config(tmp_path / "gi_network_256" / "config.pbtxt")
     assert (config.backend, config.max_batch_size, config.default_model_filename) == ("tensorrt", 0, "model.plan")
-    shapes = {"image": [3, 3, 256, 256], "mask": [3, 1, 256, 256], "completed": [3, 3, 256, 256], "matches": [3, 1024]}
+    shapes = {"image": [2, 3, 256, 256], "mask": [2, 1, 256, 256], "completed": [2, 3, 256, 256], "matches": [2, 1024]}
     assert {tensor.name: list(tensor.dims) for tensor in (*config.input, *config.output)} == shapes
     server, image, mask = Server(tmp_path), np.full((520, 700, 3), 90, np.uint8), np.zeros((520, 700), np.uint8)
     mask[20:30, 20:30] = mask[200:400, 400:600] = 255
@@ -35,7 +35,7 @@ def test_a_plan_serves_its_windows_and_the_onnx_network_the_others(tmp_path: Pat
 
 
 def test_a_plan_is_read_from_the_engine_cache(tmp_path: Path) -> None:
-    """The entry beside it says for which windows it is."""
+    """Window size and batch come from the cache entry beside the engine."""
     cache = EngineCache(tmp_path)
     cache.store(PARTS, b"a plan")
     (entry,) = cache.entries()
@@ -45,13 +45,13 @@ def test_a_plan_is_read_from_the_engine_cache(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"backend": "tensorrt-rtx fp16"}, "an engine for tensorrt-rtx fp16; the server runs those of tensorrt"),
+        ({"backend": "tensorrt-rtx fp16"}, "an engine for tensorrt-rtx fp16; the server runs only engines for tensorrt"),
         ({"backend": "openvino bf16"}, "an engine for openvino bf16"),
         ({"options": "layer plugin, optimization 3"}, "build it with --layer aot or native"),
     ],
 )
 def test_an_engine_that_the_server_cannot_run_is_refused(tmp_path: Path, change: dict[str, str], text: str) -> None:
-    """Engines of other kinds, and those whose attention layer needs Python, are named as such."""
+    """Engines of other backends, and engines whose attention layer needs Python, are refused with the reason."""
     cache = EngineCache(tmp_path)
     cache.store(PARTS | change, b"a plan")
     (entry,) = cache.entries()
@@ -59,8 +59,8 @@ def test_an_engine_that_the_server_cannot_run_is_refused(tmp_path: Path, change:
         read_plan(entry.folder / "engine.bin")
 
 
-def test_a_plan_that_is_not_the_caches_is_refused(tmp_path: Path) -> None:
-    """A file from elsewhere, and one that was changed."""
+def test_a_file_that_is_no_unchanged_engine_of_the_cache_is_refused(tmp_path: Path) -> None:
+    """A file outside the cache and a changed engine are refused."""
     (tmp_path / "other.plan").write_bytes(b"a plan")
     with pytest.raises(ConfigError, match="not an engine of the cache"):
         read_plan(tmp_path / "other.plan")

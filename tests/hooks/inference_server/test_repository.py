@@ -1,9 +1,10 @@
-"""The model repository for Triton: its configurations by the server's schema, its network, and the Python model on top of it."""
+"""The model repository for Triton: its configurations, its network and its Python model."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,19 +28,35 @@ NETWORK = network_path("")
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository as `export` writes it by default."""
     folder = tmp_path_factory.mktemp("repository")
     assert export(folder, NETWORK) == ["gi_network", "gi_inpaint"]
     return folder
 
 
+@pytest.fixture(scope="module")
+def loaded_server(repository: Path) -> Iterator[Server]:
+    """The exported repository, loaded once for all tests of this module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "triton_python_backend_utils", None)  # type: ignore[arg-type]  # restored afterwards
+        yield Server(repository)
+
+
 @pytest.fixture
-def server(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
-    monkeypatch.setitem(sys.modules, "triton_python_backend_utils", None)  # type: ignore[arg-type]  # restored afterwards
-    return Server(repository)
+def server(loaded_server: Server) -> Server:
+    """The loaded repository with an empty list of calls."""
+    loaded_server.calls.clear()
+    return loaded_server
+
+
+@pytest.fixture(scope="module")
+def fp32_inpainter() -> gi_plugin.Inpainter:
+    """An inpainter whose arithmetic is that of the served network."""
+    return gi_plugin.Inpainter(Config(engine=EngineSettings(precision="fp32")))
 
 
 def test_the_repository_is_laid_out_as_the_server_reads_it(repository: Path) -> None:
-    """Per model a folder of its name with config.pbtxt, and version 1 with the file that the configuration names."""
+    """Each model has a folder of its name with config.pbtxt, and in version folder 1 the file that the configuration names."""
     files = {str(path.relative_to(repository)) for path in repository.rglob("*") if path.is_file()}
     assert files == {
         "gi_network/config.pbtxt",
@@ -54,27 +71,27 @@ def test_the_repository_is_laid_out_as_the_server_reads_it(repository: Path) -> 
 
 
 def test_the_network_collects_windows_of_several_requests(repository: Path) -> None:
-    """Dynamic batching up to the chosen batch, on whatever device the server has."""
+    """Dynamic batching up to the chosen batch is on, and no device is fixed."""
     config = read_config(repository / "gi_network" / "config.pbtxt")
     assert (config.backend, config.max_batch_size) == ("onnxruntime", 4)
     assert config.HasField("dynamic_batching")
-    assert len(config.instance_group) == 0  # every GPU, or the CPU where there is none
+    assert len(config.instance_group) == 0  # the server then uses every GPU, or the CPU if it has none
 
 
 @pytest.mark.parametrize(("backend", "batch", "planners"), [("onnxruntime", 4, 5), ("onnxruntime", 1, 2), ("openvino", 4, 2)])
 def test_enough_processes_plan_windows(tmp_path: Path, backend: str, batch: int, planners: int) -> None:
-    """While one waits for the network, the windows of the others fill the next batch; none needs a GPU of its own."""
+    """There is one process more than a batch has windows, so that the others collect a batch while one waits; all run on the CPU."""
     export(tmp_path, NETWORK, backend, batch)
     (group,) = read_config(tmp_path / "gi_inpaint" / "config.pbtxt").instance_group
     assert (group.count, group.kind) == (planners, model_config_pb2.ModelInstanceGroup.KIND_CPU)
 
 
 def test_every_value_survives_the_text_format() -> None:
-    """Quotes, lists, empty and repeated messages come back as the schema's own writer has them."""
+    """The server's schema parses quotes, lists, empty and repeated messages to the values that were written."""
     written = {
         "name": 'a "quoted" name\n',
         "max_batch_size": 7,
-        "input": [{"name": "x", "data_type": model_config.Word("TYPE_FP16"), "dims": [-1, 2]}, {"name": "y", "dims": [3]}],
+        "input": [{"name": "x", "data_type": model_config.EnumValue("TYPE_FP16"), "dims": [-1, 2]}, {"name": "y", "dims": [3]}],
         "dynamic_batching": {"preferred_batch_size": [4, 8]},
         "parameters": [{"key": "k", "value": {"string_value": '{"a": 1}'}}],
     }
@@ -88,7 +105,7 @@ def test_every_value_survives_the_text_format() -> None:
 
 
 def test_openvino_reads_the_network_with_the_configured_shapes(tmp_path: Path) -> None:
-    """The OpenVINO backend compares shapes dimension by dimension with what OpenVINO infers; it runs on the CPU, without batches."""
+    """The configured shapes equal those that OpenVINO infers, as its backend requires; it runs on the CPU without batching."""
     export(tmp_path, NETWORK, "openvino")
     config = read_config(tmp_path / "gi_network" / "config.pbtxt")
     model = CORE.read_model(tmp_path / "gi_network" / "1" / "model.onnx")
@@ -99,8 +116,8 @@ def test_openvino_reads_the_network_with_the_configured_shapes(tmp_path: Path) -
     assert [group.kind for group in config.instance_group] == [model_config_pb2.ModelInstanceGroup.KIND_CPU]
 
 
-def test_the_network_is_plain_onnx_of_an_age_that_servers_read(repository: Path) -> None:
-    """No function of ours is left, operators are of opset 18, and the format is that of ONNX 1.16."""
+def test_the_network_is_plain_onnx_that_older_servers_read(repository: Path) -> None:
+    """The file has no local functions, uses opset 18, and has an IR version of ONNX 1.16 or older."""
     model = onnx.load(repository / "gi_network" / "1" / "model.onnx")
     assert (len(model.functions), {node.domain for node in model.graph.node}) == (0, {""})
     assert {entry.version for entry in model.opset_import if entry.domain == ""} == {18}
@@ -108,19 +125,18 @@ def test_the_network_is_plain_onnx_of_an_age_that_servers_read(repository: Path)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_picture_comes_back_as_gi_plugin_fills_it(server: Server, seed: int) -> None:
-    """The served model gives what `gi_plugin.inpaint` gives in fp32, within a rounding step of other arithmetic."""
+def test_the_served_model_fills_like_gi_plugin(server: Server, fp32_inpainter: gi_plugin.Inpainter, seed: int) -> None:
+    """The served result equals that of an fp32 `Inpainter` within one step of 255; known pixels are equal."""
     image, mask = picture(seed)
     filled = server.infer("gi_inpaint", {"image": image, "mask": mask * np.uint8(255)})["filled"]
-    exact = gi_plugin.Inpainter(Config(engine=EngineSettings(precision="fp32")))
-    np.testing.assert_allclose(filled.astype(int), exact(image, mask).astype(int), atol=1)
+    np.testing.assert_allclose(filled.astype(int), fp32_inpainter(image, mask).astype(int), atol=1)
     np.testing.assert_array_equal(filled[~mask], image[~mask])
     assert server.calls == ["gi_inpaint", "gi_network"]
 
 
 @pytest.mark.parametrize("shape", [(64, 80, 1), (70, 61, 3), (64, 80, 4), (1, 9, 3), (300, 700, 3)])
 def test_pictures_of_any_size_are_taken(server: Server, shape: tuple[int, ...]) -> None:
-    """Grey, colour and alpha, odd sizes, a single row, holes that need windows of both sizes; known pixels stay."""
+    """Grey, colour and alpha, odd sizes, a single row and holes of both window sizes are filled; known pixels stay unchanged."""
     image = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
     mask = np.zeros(shape[:2], np.uint8)
     mask[: shape[0] // 2, : shape[1] // 4] = 255
@@ -130,26 +146,29 @@ def test_pictures_of_any_size_are_taken(server: Server, shape: tuple[int, ...]) 
     np.testing.assert_array_equal(filled[mask == 0], image[mask == 0])
 
 
-def test_a_picture_with_more_holes_than_a_batch_is_asked_for_in_parts(server: Server) -> None:
-    """Six holes that stand apart are more than the configured batch of four: two requests."""
-    image, mask = np.full((600, 900, 3), 90, np.uint8), np.zeros((600, 900), np.uint8)
-    mask[40::280, 40::290] = 255
-    assert (mask > 0).sum() == 6
+@pytest.mark.usefixtures("server")  # it restores sys.modules afterwards
+def test_more_holes_than_a_batch_take_several_requests(tmp_path: Path) -> None:
+    """Three separate holes exceed a batch of two, so that the network gets two requests."""
+    export(tmp_path, NETWORK, batch=2)
+    server = Server(tmp_path)
+    image, mask = np.full((40, 900, 3), 90, np.uint8), np.zeros((40, 900), np.uint8)
+    mask[20, 40::290] = 255
+    assert (mask > 0).sum() == 3
     filled = server.infer("gi_inpaint", {"image": np.where(mask[..., None], np.uint8(255), image), "mask": mask})["filled"]
     assert server.calls == ["gi_inpaint", "gi_network", "gi_network"]
     np.testing.assert_allclose(filled, image, atol=6)
 
 
-def test_a_mask_without_a_hole_asks_for_nothing(server: Server) -> None:
-    """The picture comes back, and the network is left alone."""
+def test_an_empty_mask_needs_no_network(server: Server) -> None:
+    """The picture comes back unchanged, and the network is not called."""
     image, mask = picture()
     filled = server.infer("gi_inpaint", {"image": image, "mask": np.zeros(mask.shape, np.uint8)})["filled"]
     np.testing.assert_array_equal(filled, image)
     assert server.calls == ["gi_inpaint"]
 
 
-def test_a_wrong_request_is_answered_with_what_is_wrong(server: Server) -> None:
-    """The error names the shapes and is the client's, and the next request is answered."""
+def test_a_wrong_request_gets_an_error_with_the_reason(server: Server) -> None:
+    """The error names the shapes and has the code INVALID_ARGUMENT; the next request succeeds."""
     image, mask = picture()
     with pytest.raises(TritonError, match=r"mask has shape \(64, 79\)") as caught:
         server.infer("gi_inpaint", {"image": image, "mask": mask[:, 1:].astype(np.uint8)})
@@ -158,7 +177,7 @@ def test_a_wrong_request_is_answered_with_what_is_wrong(server: Server) -> None:
 
 
 def test_an_error_of_the_network_is_passed_on(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client reads which model failed and why, as an error of the server."""
+    """The client gets the name of the failed model and the reason, with the code INTERNAL."""
 
     def fail(_inputs: object) -> None:
         raise TritonError("out of memory")
@@ -170,12 +189,12 @@ def test_an_error_of_the_network_is_passed_on(server: Server, monkeypatch: pytes
     assert caught.value.code == TritonError.INTERNAL
 
 
-def test_what_cannot_be_written_is_said_before_anything_is(tmp_path: Path) -> None:
-    """An unknown backend, two plans for one window, one for windows that nobody asks for, and a model that is there already."""
+def test_export_errors_come_before_anything_is_written(tmp_path: Path) -> None:
+    """An unknown backend, two plans of one window size, an unused window size and an existing model are errors; no file is written."""
     with pytest.raises(ConfigError, match="backend 'torch': expected one of onnxruntime, openvino"):
         export(tmp_path, NETWORK, "torch")
     for windows in ([256, 256], [384]):
-        with pytest.raises(ConfigError, match=f"{', '.join(map(str, windows))} px: give one for 256, one for 512, or both"):
+        with pytest.raises(ConfigError, match=f"{', '.join(map(str, windows))} px: expected one each for 256 px, 512 px or both"):
             export(tmp_path, NETWORK, plans=[Plan(b"", window, 1) for window in windows])
     (tmp_path / "gi_inpaint").mkdir()
     with pytest.raises(ConfigError, match="gi_inpaint exists"):
@@ -184,7 +203,7 @@ def test_what_cannot_be_written_is_said_before_anything_is(tmp_path: Path) -> No
 
 
 def test_the_command_writes_a_repository(tmp_path: Path) -> None:
-    """`gi-plugin export-triton` with options; what it wrote is what the function writes; a second time is an error."""
+    """`gi-plugin export-triton` writes the same files as the function; a second run is an error."""
     command = [sys.executable, "-m", "gi_plugin", "export-triton", str(tmp_path / "models"), "--backend", "openvino"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stdout) == (0, "")

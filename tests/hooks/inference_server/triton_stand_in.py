@@ -1,7 +1,7 @@
-"""What the tests take for NVIDIA Triton Inference Server, which pip cannot install: it serves a model repository by its config.pbtxt files.
+"""A stand-in for NVIDIA Triton Inference Server, which pip cannot install: it serves a model repository.
 
-Configurations are read with the server's own protobuf schema. Every tensor that enters or leaves a model is held against them. ONNX Runtime
-runs the network; the Python model gets a `triton_python_backend_utils` with the part of the documented interface that it uses.
+It parses configurations with the server's own protobuf schema, and compares every tensor that enters or leaves a model with them. ONNX
+Runtime runs the network. The Python model gets a `triton_python_backend_utils` with the part of the documented interface that it uses.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 class TritonError(Exception):
-    """An error as the Python backend has it: a message and a code."""
+    """The error class of the Python backend: a message and a code."""
 
     INTERNAL, INVALID_ARG = "INTERNAL", "INVALID_ARGUMENT"
 
@@ -36,50 +36,50 @@ class TritonError(Exception):
         self.code = code
 
     def message(self) -> str:
-        """What went wrong."""
+        """Return the message."""
         return str(self)
 
 
 class Tensor:
-    """A named array; the server reads its memory as it lies, so it has to be contiguous."""
+    """A named array. It must be contiguous, since the server reads its memory directly."""
 
     def __init__(self, name: str, values: npt.NDArray[Any]) -> None:
         assert values.flags.c_contiguous, name
         self.name, self._values = name, values
 
     def as_numpy(self) -> npt.NDArray[Any]:
-        """The values."""
+        """Return the values."""
         return self._values
 
 
 class InferenceResponse:
-    """Tensors, or an error."""
+    """Output tensors, or an error."""
 
     def __init__(self, output_tensors: list[Tensor] | None = None, error: TritonError | None = None) -> None:
         self.tensors, self._error = output_tensors or [], error
 
     def has_error(self) -> bool:
-        """Whether there are no tensors, but an error."""
+        """Return True if the response is an error."""
         return self._error is not None
 
     def error(self) -> TritonError | None:
-        """The error, if there is one."""
+        """Return the error, or None."""
         return self._error
 
 
 class Server:
-    """The models of a repository, ready to be asked."""
+    """The loaded models of a repository."""
 
     def __init__(self, repository: Path) -> None:
         self.configs = {path.parent.name: read_config(path) for path in repository.glob("*/config.pbtxt")}
-        self.calls: list[str] = []  # names of the models, in the order in which they were asked
+        self.calls: list[str] = []  # names of the models in the order of their calls
         sys.modules["triton_python_backend_utils"] = self._utilities()
         self._models = {name: self._load(repository / name / "1", config) for name, config in self.configs.items()}
 
     def infer(self, name: str, inputs: Arrays) -> Arrays:
-        """Ask a model.
+        """Run a model and check its inputs and outputs.
 
-        :raises TritonError: as the model's answer.
+        :raises TritonError: if the model answers with an error.
         """
         self.calls.append(name)
         config = self.configs[name]
@@ -92,9 +92,10 @@ class Server:
         file = folder / config.default_model_filename
         if config.backend == "python":
             return self._python_model(file, config)
-        options = onnxruntime.SessionOptions()  # a plan of these tests is an ONNX file in disguise: there is no TensorRT here
+        options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        session = onnxruntime.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])
+        content = file.read_bytes()  # in these tests a plan is an ONNX file, since TensorRT is not installed
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         names = [value.name for value in session.get_outputs()]
         return lambda inputs: dict(zip(names, session.run(names, inputs), strict=True))
 
@@ -116,7 +117,7 @@ class Server:
         return answer
 
     def _utilities(self) -> ModuleType:
-        """A `triton_python_backend_utils` whose requests come back to this server."""
+        """Create a `triton_python_backend_utils` whose requests go to this server."""
 
         class InferenceRequest:
             def __init__(self, model_name: str, requested_output_names: list[str], inputs: list[Tensor], **memory: object) -> None:
@@ -149,7 +150,7 @@ class Server:
 
 
 class Service(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]  # generated code carries no types
-    """The server's own protocol, so that a real client can ask."""
+    """The server's gRPC protocol, for real clients."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -171,7 +172,10 @@ class Service(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mi
 
 
 def listen(server: Server) -> tuple[grpc.Server, str]:
-    """Serve on a free port of this machine; stop the server that is returned."""
+    """Serve on a free port of this machine.
+
+    :return: the gRPC server, which the caller must stop, and its address.
+    """
     listener = grpc.server(ThreadPoolExecutor(1))
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(Service(server), listener)
     port = listener.add_insecure_port("127.0.0.1:0")
@@ -180,12 +184,12 @@ def listen(server: Server) -> tuple[grpc.Server, str]:
 
 
 def read_config(path: Path) -> Any:
-    """A config.pbtxt by the server's schema; a field that the schema does not have is an error."""
+    """Parse a config.pbtxt with the server's schema; an unknown field is an error."""
     return text_format.Parse(path.read_text(encoding="utf-8"), model_config_pb2.ModelConfig())
 
 
 def _check(config: Any, tensors: Any, values: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Tensors are those of the configuration: names, types, shapes, and no more of a batch than it allows."""
+    """Check that tensors have the configured names, types and shapes, and a batch that is not too large."""
     assert {tensor.name for tensor in tensors} == values.keys()
     for tensor in tensors:
         value, dims = values[tensor.name], list(tensor.dims)

@@ -1,4 +1,4 @@
-"""The web page in a real browser: a photo is loaded, painted on with the mouse, filled and downloaded, twice over."""
+"""The web page in a real browser: load a photo, paint with the mouse, fill and download, in two rounds."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ import pytest
 from PIL import Image
 
 import gi_plugin
-from gi_plugin.arrays import Array
-from tests.hooks.pictures import Bytes, picture
-from tests.hooks.web import web_server
-from tests.hooks.web.web_server import PATIENCE, Server
+from gi_plugin.arrays import Array, Bytes
+from tests.hooks.pictures import picture
+from tests.hooks.web.web_server import PATIENCE, PageServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -43,29 +42,26 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with web_server.running(tmp_path_factory.mktemp("server"), "") as running:
-        yield running
-
-
 class Browser:
-    """A visitor who sees the page and has a mouse."""
+    """A visitor with a browser and a mouse."""
 
     def __init__(self, page: Page, address: str) -> None:
-        self.page, self.asked, self.failed = page, set[str](), list[str]()
+        self.page, self.requested, self.script_errors = page, set[str](), list[str]()
         page.set_default_timeout(1000 * PATIENCE)
-        page.context.on("request", lambda request: self.asked.add(request.url))
-        page.on("pageerror", lambda error: self.failed.append(str(error)))
+        page.context.on("request", lambda request: self.requested.add(request.url))
+        page.on("pageerror", lambda error: self.script_errors.append(str(error)))
         page.goto(address)
 
     def load(self, path: Path) -> None:
-        """Choose a file and wait until it is seen."""
+        """Choose a file and wait until the editor shows it."""
         self.page.set_input_files("input[type=file]", path)
         self._until(lambda seen: bool(seen.std() > 10), "the photo is not shown")
 
     def paint(self, height: float) -> None:
-        """Draw a short stroke in the middle of the picture, at a part of its height."""
+        """Draw a short stroke in the middle of the picture.
+
+        :param height: of the stroke, as a share of the picture's height.
+        """
         box = self.page.locator("canvas").first.bounding_box()
         assert box
         across, down = box["x"] + box["width"] / 2, box["y"] + box["height"] * height
@@ -76,7 +72,7 @@ class Browser:
         self._until(lambda seen: _painted(seen) > 100, "no stroke is shown")
 
     def fill(self) -> str:
-        """Press the button; what the page says once it is done."""
+        """Press *Fill*, wait for the result and return the report."""
         report = self.page.get_by_text("pixels in")
         before = report.inner_text() if report.count() else ""
         self.page.get_by_role("button", name="Fill", exact=True).click()
@@ -88,19 +84,19 @@ class Browser:
         raise AssertionError(self.page.inner_text("body"))
 
     def download(self, button: str) -> tuple[str, Bytes]:
-        """Press a button that gives a file: its name, and its pixels."""
+        """Press a download button; return the file's name and its pixels."""
         with self.page.expect_download() as started:
             self.page.get_by_role("button", name=button, exact=True).click()
         with Image.open(started.value.path()) as image:
             return started.value.suggested_filename, np.asarray(image)
 
     def go_on(self) -> None:
-        """Take the result as the photo."""
+        """Press *Go on with the result* and wait until the editor shows it."""
         self.page.get_by_role("button", name="Go on with the result").click()
         self._until(lambda seen: bool(seen.std() > 10) and _painted(seen) == 0, "the result is not shown")
 
     def _until(self, expected: Callable[[Array], bool], otherwise: str) -> None:
-        """Look at the middle of the editor until it is as expected."""
+        """Wait until the middle of the editor looks as expected; `otherwise` is the message if it never does."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             with Image.open(io.BytesIO(self.page.locator("canvas").first.screenshot())) as shot:
@@ -117,7 +113,7 @@ def _painted(seen: Array) -> int:
 
 
 @pytest.fixture
-def browser(server: Server, tmp_path: Path) -> Iterator[Browser]:
+def browser(server: PageServer, tmp_path: Path) -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright  # noqa: PLC0415  # may not be installed
 
     with sync_playwright() as playwright:
@@ -130,7 +126,7 @@ def browser(server: Server, tmp_path: Path) -> Iterator[Browser]:
 
 
 def test_a_photo_is_painted_on_and_filled_twice(browser: Browser, tmp_path: Path) -> None:
-    """The downloads are what the Python call makes of photo and mask; nothing but this machine is asked, and no script fails."""
+    """The downloads equal the result of the Python call; only this machine is contacted, and no script fails."""
     photo = np.tile(picture()[0], (5, 6, 1))  # 320 x 480
     Image.fromarray(photo).save(tmp_path / "photo.png")
     browser.load(tmp_path / "photo.png")
@@ -147,16 +143,16 @@ def test_a_photo_is_painted_on_and_filled_twice(browser: Browser, tmp_path: Path
         np.testing.assert_array_equal(filled, gi_plugin.inpaint(photo, mask))
         photo = filled
         browser.go_on()
-    assert {urlparse(url).hostname for url in browser.asked if not url.startswith(("blob:", "data:"))} == {"127.0.0.1"}
-    assert browser.failed == []
+    assert {urlparse(url).hostname for url in browser.requested if not url.startswith(("blob:", "data:"))} == {"127.0.0.1"}
+    assert browser.script_errors == []
 
 
-def test_the_browser_shows_what_is_wrong(browser: Browser, tmp_path: Path) -> None:
-    """Filling with nothing painted, and a file that is no picture: both are told in words."""
+def test_the_browser_shows_errors(browser: Browser, tmp_path: Path) -> None:
+    """Filling with nothing painted, and a file that is no picture: both messages are shown."""
     Image.fromarray(np.tile(picture()[0], (5, 6, 1))).save(tmp_path / "photo.png")
     browser.load(tmp_path / "photo.png")
     browser.page.get_by_role("button", name="Fill", exact=True).click()
-    browser.page.get_by_text("nothing is painted: paint over what is to be filled").wait_for()
+    browser.page.get_by_text("nothing is painted: paint over the part to fill").wait_for()
     (tmp_path / "notes.png").write_text("no picture", encoding="utf-8")
     browser.page.get_by_role("button", name="Clear", exact=True).first.click()
     browser.page.set_input_files("input[type=file]", tmp_path / "notes.png")

@@ -1,11 +1,12 @@
-"""The web page's server, as `gi-plugin ui` starts it: many visitors at once, what it refuses, and that it keeps to itself."""
+"""The server of the web page as `gi-plugin ui` starts it: many visitors at once, refused requests, no connection to other machines."""
 
 from __future__ import annotations
 
 import json
 import re
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from itertools import repeat
@@ -17,11 +18,11 @@ import pytest
 from PIL import Image
 
 import gi_plugin
-from gi_plugin.arrays import Array
+from gi_plugin.arrays import Array, Bools, Bytes
 from gi_plugin.hooks.web.page import is_loopback
-from tests.hooks.pictures import Bools, Bytes, picture
+from tests.hooks.pictures import picture
 from tests.hooks.web import web_server
-from tests.hooks.web.web_server import Server
+from tests.hooks.web.web_server import SETTINGS, PageServer
 
 if find_spec("gradio") is None:
     pytest.skip("gradio is not installed: pip install 'gi-plugin[ui]'", allow_module_level=True)
@@ -31,30 +32,28 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 VISITORS = 20
-LIMIT = 2_000_000  # pixels
-SETTINGS = f"[hook]\nmax_pixels = {LIMIT}\n"
-GROWTH = 150 * 2**20  # bytes of memory for 20 visitors beyond what one needs; together their pictures would need 700 MiB
+WAITING = 32  # requests that the queue holds
+GROWTH = 150 * 2**20  # bytes of memory that 20 visitors may need beyond one visitor; all their pictures at once would need 700 MiB
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with web_server.running(tmp_path_factory.mktemp("server"), SETTINGS) as running:
-        yield running
-
-
 class Visitor:
-    """Somebody who uses the page by Gradio's own client."""
+    """A visitor who uses the page through Gradio's own client."""
 
-    def __init__(self, server: Server, folder: Path) -> None:
+    def __init__(self, server: PageServer, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
         self._folder = folder
         self._client = Client(
-            server.address, verbose=False, analytics_enabled=False, download_files=str(folder), httpx_kwargs={"timeout": 300}
+            server.address,
+            verbose=False,
+            analytics_enabled=False,
+            download_files=str(folder),
+            ssl_verify=False,  # the page is served by http: loading certificates for each request only takes time
+            httpx_kwargs={"timeout": 300},
         )
 
     def load(self, photo: Array | bytes, name: str = "photo.png") -> dict[str, Any]:
-        """Upload a photo; what the editor shows."""
+        """Upload a photo and return the content of the editor."""
         path = self._folder / name
         if isinstance(photo, bytes):
             path.write_bytes(photo)
@@ -64,7 +63,7 @@ class Visitor:
         return shown
 
     def fill(self, mask: Bools) -> tuple[Bytes, Bools, str]:
-        """Paint and fill; the download, the mask, and what the page says of it."""
+        """Paint a mask and fill; return the downloaded picture, the downloaded mask and the report."""
         layer = np.zeros((*mask.shape, 4), np.uint8)
         layer[mask] = 255
         Image.fromarray(layer).save(self._folder / "layer.png")
@@ -73,7 +72,7 @@ class Visitor:
         return _pixels(download["value"]), _pixels(painted["value"]) > 0, report
 
     def go_on(self) -> None:
-        """Take the result as the photo."""
+        """Press *Go on with the result*."""
         self._client.predict(api_name="/go_on")
 
 
@@ -83,15 +82,15 @@ def _pixels(path: str) -> Bytes:
 
 
 def _large(seed: int) -> tuple[Bytes, Bools]:
-    """A photo of 1.5 megapixels that is like no other, and a small hole in it."""
+    """A photo of 1.5 megapixels, different for every seed, and the mask of a small hole."""
     image, mask = picture(seed)
     large, hole = np.tile(image, (16, 19, 1)), np.zeros((1024, 1520), bool)
     hole[500 : 500 + mask.shape[0], 700 : 700 + mask.shape[1]] = mask
     return large, hole
 
 
-def test_twenty_visitors_at_once(server: Server, tmp_path: Path) -> None:
-    """All are answered, each with their own photo filled, and the server needs hardly more memory than for one."""
+def test_twenty_visitors_at_once(server: PageServer, tmp_path: Path) -> None:
+    """All visitors get their own photo back, filled, and the server needs little more memory than for one visitor."""
 
     def visit(seed: int, start: threading.Barrier) -> tuple[Bytes, Bools, str]:
         visitor, (photo, hole) = Visitor(server, tmp_path / str(seed)), _large(seed)
@@ -111,25 +110,25 @@ def test_twenty_visitors_at_once(server: Server, tmp_path: Path) -> None:
     assert server.peak - before < GROWTH
 
 
-def test_more_than_can_wait_are_refused(server: Server, tmp_path: Path) -> None:
-    """While one photo is filled and the line behind it is full, the next one is told so."""
-    visitor, (photo, _) = Visitor(server, tmp_path), _large(0)
+def test_more_than_can_wait_are_refused(server: PageServer, tmp_path: Path) -> None:
+    """While one fill runs and the queue is full, further requests are refused with a message; the fill itself succeeds."""
+    visitor, (photo, mask) = Visitor(server, tmp_path), picture()
     visitor.load(photo)
-    many = np.zeros(photo.shape[:2], bool)
-    many[100:1000:150, 100:1500:150] = True  # 60 holes: some seconds
-    with ThreadPoolExecutor(1) as pool:
-        working = pool.submit(visitor.fill, many)
-        answers = [_join(server, "load", None, f"visit{number}") for number in range(60)]
-        assert not working.done()
-        filled, _, _ = working.result()
-    refused = [answer for answer in answers if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE]
-    assert len(answers) - len(refused) in (32, 33)
-    assert all(answer.json()["detail"].startswith("Queue is full.") for answer in refused)
-    np.testing.assert_array_equal(filled[~many], photo[~many])
+    with ThreadPoolExecutor(1) as pool, httpx.Client(timeout=60) as client:
+        with server.hold() as held:
+            running = pool.submit(visitor.fill, mask)
+            _wait_for(held)
+            step = _step_number(server, "load")
+            answers = [_join(server, step, None, f"visit{number}", client.post) for number in range(WAITING + 5)]
+            assert not running.done()
+        filled, _, _ = running.result()
+    assert [answer.status_code for answer in answers] == WAITING * [httpx.codes.OK] + 5 * [httpx.codes.SERVICE_UNAVAILABLE]
+    assert all(answer.json()["detail"].startswith("Queue is full.") for answer in answers[WAITING:])
+    np.testing.assert_array_equal(filled, gi_plugin.inpaint(photo, mask))
 
 
-def test_a_second_round_starts_from_the_result(server: Server, tmp_path: Path) -> None:
-    """What is painted in the second round is filled in the result of the first."""
+def test_a_second_round_starts_from_the_result(server: PageServer, tmp_path: Path) -> None:
+    """The second round fills the result of the first."""
     visitor, (image, mask) = Visitor(server, tmp_path), picture()
     visitor.load(image)
     first, _, _ = visitor.fill(mask)
@@ -140,7 +139,7 @@ def test_a_second_round_starts_from_the_result(server: Server, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("photo", "mask", "said"),
+    ("photo", "mask", "message"),
     [
         (None, picture()[1], "there is no photo: load one first"),
         (picture()[0], np.zeros((64, 80), bool), "nothing is painted"),
@@ -150,18 +149,18 @@ def test_a_second_round_starts_from_the_result(server: Server, tmp_path: Path) -
     ],
     ids=["no photo", "nothing painted", "all painted", "too large", "broken"],
 )
-def test_what_is_wrong_is_told(server: Server, tmp_path: Path, photo: Array | bytes | None, mask: Bools | None, said: str) -> None:
+def test_errors_are_shown(server: PageServer, tmp_path: Path, photo: Array | bytes | None, mask: Bools | None, message: str) -> None:
     """A visitor sees the text of our error."""
     visitor = Visitor(server, tmp_path)
-    with pytest.raises(AppError, match=f"^{said}"):  # noqa: PT012  # the one or the other
+    with pytest.raises(AppError, match=f"^{message}"):  # noqa: PT012  # either call may raise
         if photo is not None:
             visitor.load(photo)
         if mask is not None:
             visitor.fill(mask)
 
 
-def test_there_is_nothing_to_go_on_with(server: Server, tmp_path: Path) -> None:
-    """Without a result the button's action says so."""
+def test_going_on_without_a_result_is_an_error(server: PageServer, tmp_path: Path) -> None:
+    """*Go on with the result* before the first fill shows an error."""
     with pytest.raises(AppError, match="there is no result"):
         Visitor(server, tmp_path).go_on()
 
@@ -182,35 +181,36 @@ def test_there_is_nothing_to_go_on_with(server: Server, tmp_path: Path) -> None:
         ("POST", "gradio_api/component_server", 404),
     ],
 )
-def test_the_gate(server: Server, method: str, address: str, status: int) -> None:
-    """The page's own addresses answer; what else Gradio offers, and files outside of the server's folder, do not."""
+def test_the_gate(server: PageServer, method: str, address: str, status: int) -> None:
+    """The addresses of the page answer; Gradio's other addresses, and files outside the server's folder, are refused."""
     assert httpx.request(method, server.address + address).status_code == status
 
 
-def test_long_requests_are_refused(server: Server) -> None:
-    """Only uploads may be large."""
-    assert _join(server, "load", "x" * 2**20).status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE
+def test_long_requests_are_refused(server: PageServer) -> None:
+    """A request other than an upload must not be larger than 1 MiB."""
+    assert _join(server, _step_number(server, "load"), "x" * 2**20).status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE
 
 
-def test_files_above_the_limit_are_refused(server: Server) -> None:
-    """An upload of more than 300 MB ends with a message, and nothing of it stays."""
+def test_files_above_the_limit_are_refused(server: PageServer) -> None:
+    """An upload of more than 300 MB is refused with a message, and no part of it stays on the disk."""
     answer = httpx.post(f"{server.address}gradio_api/upload", files={"files": ("photo.png", _Zeros(301 * 2**20))}, timeout=120)
     assert (answer.status_code, answer.text) == (413, f"File size exceeded maximum allowed size of {300 * 2**20} bytes.")
     assert sum(path.stat().st_size for path in (server.folder / "tmp").rglob("*") if path.is_file()) < 100 * 2**20
 
 
-def test_only_uploaded_files_are_taken(server: Server, tmp_path: Path) -> None:
-    """A request cannot make the server read a picture that was not uploaded to it, or fetch one."""
+def test_only_uploaded_files_are_taken(server: PageServer, tmp_path: Path) -> None:
+    """A request cannot make the server read a picture that was not uploaded, or download one."""
     Image.fromarray(picture()[0]).save(tmp_path / "mine.png")
-    assert _join(server, "load", {"path": str(tmp_path / "mine.png"), "meta": {"_type": "gradio.FileData"}}, "thief").is_success
-    told = httpx.get(f"{server.address}gradio_api/queue/data?session_hash=thief", timeout=60).text
-    assert '"success":false' in told
-    answer = _join(server, "load", {"path": "http://127.0.0.1:9/photo.png", "meta": {"_type": "gradio.FileData"}})
+    step = _step_number(server, "load")
+    assert _join(server, step, {"path": str(tmp_path / "mine.png"), "meta": {"_type": "gradio.FileData"}}, "thief").is_success
+    events = httpx.get(f"{server.address}gradio_api/queue/data?session_hash=thief", timeout=60).text
+    assert '"success":false' in events
+    answer = _join(server, step, {"path": "http://127.0.0.1:9/photo.png", "meta": {"_type": "gradio.FileData"}})
     assert (answer.status_code, answer.text) == (403, "Files are uploaded, not fetched from an address.")
 
 
-def test_nobody_else_is_asked(server: Server, tmp_path: Path) -> None:
-    """The page names no other host's scripts, styles or pictures, and the server has connected to and looked up this machine only."""
+def test_no_other_machine_is_contacted(server: PageServer, tmp_path: Path) -> None:
+    """The page names no scripts, styles or pictures of other hosts, and the server has connected to and looked up this machine only."""
     visitor, (image, mask) = Visitor(server, tmp_path), picture()
     visitor.load(image)
     visitor.fill(mask)
@@ -222,18 +222,23 @@ def test_nobody_else_is_asked(server: Server, tmp_path: Path) -> None:
     assert [call for call in server.calls if not re.search(r"'(127\.0\.0\.1|localhost)'", call)] == []
 
 
-def test_it_ends_clean(tmp_path: Path) -> None:
-    """`kill` ends it with exit code 0, and every picture is deleted; a second one on its port says that it is taken."""
-    with web_server.running(tmp_path / "server", SETTINGS) as server:
-        visitor = Visitor(server, tmp_path / "visitor")
-        visitor.load(picture()[0])
+def test_it_ends_clean(engine_cache: str, tmp_path: Path) -> None:
+    """SIGTERM ends the server with exit code 0, and every picture is deleted."""
+    with web_server.running(tmp_path / "server", SETTINGS, engine_cache) as server:
+        Visitor(server, tmp_path / "visitor").load(picture()[0])
         assert [path for path in (server.folder / "tmp").rglob("*.png") if path.name == "photo.png"]
-        second = web_server.start(tmp_path / "second", SETTINGS, "--port", server.address.rstrip("/").rpartition(":")[2])
-        assert second.wait(web_server.PATIENCE) == 2
-        assert "error: the page cannot be served at 127.0.0.1, port" in (tmp_path / "second" / "said.txt").read_text(encoding="utf-8")
         assert server.stop() == 0
-        for folder in (server.folder, tmp_path / "second"):
-            assert [path for path in (folder / "tmp").rglob("*") if path.is_file()] == []
+        assert [path for path in (server.folder / "tmp").rglob("*") if path.is_file()] == []
+
+
+def test_a_port_in_use_is_an_error(server: PageServer, engine_cache: str, tmp_path: Path) -> None:
+    """A second server on the same port ends with exit code 2, a message, and no file left behind."""
+    port = server.address.rstrip("/").rpartition(":")[2]
+    second = web_server.start(tmp_path / "second", SETTINGS, engine_cache, "--port", port)
+    assert second.wait(web_server.PATIENCE) == 2
+    output = (tmp_path / "second" / "output.txt").read_text(encoding="utf-8")
+    assert "error: the page cannot be served at 127.0.0.1, port" in output
+    assert [path for path in (tmp_path / "second" / "tmp").rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize(
@@ -249,12 +254,12 @@ def test_it_ends_clean(tmp_path: Path) -> None:
     ],
 )
 def test_is_loopback(host: str, expected: bool) -> None:
-    """Who can reach an address is known before it is listened on."""
+    """Addresses that only this machine can reach are recognised."""
     assert is_loopback(host) == expected
 
 
 class _Zeros:
-    """A file of zeros that is not in memory."""
+    """A file of zeros that takes no memory."""
 
     def __init__(self, size: int) -> None:
         self._left = size
@@ -265,9 +270,24 @@ class _Zeros:
         return bytes(part)
 
 
-def _join(server: Server, name: str, value: object, visit: str = "visit") -> httpx.Response:
-    """Ask for a step of the page by hand."""
+def _step_number(server: PageServer, name: str) -> int:
+    """Gradio's number of a function of the page."""
     steps = httpx.get(f"{server.address}config").json()["dependencies"]
-    number = next(step["id"] for step in steps if step["api_name"] == name)
-    body = json.dumps({"data": [value], "fn_index": number, "session_hash": visit})
-    return httpx.post(f"{server.address}gradio_api/queue/join", content=body, headers={"content-type": "application/json"}, timeout=60)
+    return next(int(step["id"]) for step in steps if step["api_name"] == name)
+
+
+def _join(
+    server: PageServer, step: int, value: object, visit: str = "visit", post: Callable[..., httpx.Response] = httpx.post
+) -> httpx.Response:
+    """Send a raw request to the queue, without Gradio's client."""
+    body = json.dumps({"data": [value], "fn_index": step, "session_hash": visit})
+    address, headers = f"{server.address}gradio_api/queue/join", {"content-type": "application/json"}
+    return post(address, content=body, headers=headers, timeout=60)
+
+
+def _wait_for(path: Path) -> None:
+    """Wait until a file exists."""
+    end = time.monotonic() + web_server.PATIENCE
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} does not appear"
+        time.sleep(0.02)

@@ -13,13 +13,13 @@ from PIL import Image, ImageCms
 
 import gi_plugin
 from gi_plugin import files
-from gi_plugin.arrays import Array
+from gi_plugin.arrays import Array, Bools
 from gi_plugin.config import Config, HookSettings
 from gi_plugin.errors import ImageError
 from gi_plugin.hooks.web import photo as web_photo
-from gi_plugin.hooks.web.photo import SHOWN, Photo
+from gi_plugin.hooks.web.photo import MAX_SIDE, Photo
 from gi_plugin.inpainter import Inpainter, default_inpainter
-from tests.hooks.pictures import Bools, picture
+from tests.hooks.pictures import picture
 
 LIMIT = 10**6
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -102,12 +102,12 @@ def test_several_rounds_on_a_jpeg_lose_nothing_in_between(tmp_path: Path) -> Non
 
 def test_a_large_photo_is_painted_on_reduced(tmp_path: Path) -> None:
     """The painting is scaled up to the photo: the painted part is filled and the rest stays unchanged."""
-    height, width = 64, 2 * SHOWN
+    height, width = 64, 2 * MAX_SIDE
     pixels = np.random.default_rng(0).integers(0, 255, (height, width), dtype=np.uint8)
     photo = _saved(pixels, tmp_path / "wide.png")
     shown = web_photo.show(photo, LIMIT)
-    assert shown.size == (SHOWN, height // 2)
-    painted = np.zeros((height // 2, SHOWN), bool)
+    assert shown.size == (MAX_SIDE, height // 2)
+    painted = np.zeros((height // 2, MAX_SIDE), bool)
     painted[5:9, 700:710] = True
     result = _fill(photo, tmp_path, painted)
     mask = np.asarray(_opened(result.mask)) > 0

@@ -1,4 +1,4 @@
-"""Pictures, crops and holes for training: the same for the same seed, and robust against bad files."""
+"""Tests of pictures, crops and holes for training: they depend on the seed alone, and broken files are skipped."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _picture(seed: int, size: tuple[int, int] = (120, 100)) -> bytes:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A class tree as of ImageNet or Places2: folders of pictures, one of them broken, one too small, one no picture."""
+    """Folders of pictures as in ImageNet or Places2, with one broken picture, one small picture and one text file."""
     for folder in ("a", "b/c"):
         (tmp_path / folder).mkdir(parents=True)
         for seed in range(3):
@@ -41,7 +41,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_a_folder_tree_a_list_and_a_shard_hold_the_same_pictures(tree: Path) -> None:
-    """All three kinds of data give the bytes of every picture."""
+    """All three kinds of data give the same bytes for every picture."""
     expected = [source.read() for source in find_pictures(tree)]
     paths = sorted(path for path in tree.rglob("*") if path.suffix in (".png", ".jpg"))
     listing = tree / "list.txt"
@@ -57,10 +57,10 @@ def test_a_folder_tree_a_list_and_a_shard_hold_the_same_pictures(tree: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("content", "text"), [(None, "expected a folder"), ("missing.png\n", "does not exist"), ("\n", "holds no picture")]
+    ("content", "text"), [(None, "expected a folder"), ("missing.png\n", "does not exist"), ("\n", "contains no picture")]
 )
-def test_data_that_cannot_be_used_is_named(tmp_path: Path, content: str | None, text: str) -> None:
-    """A wrong path, a list of missing files, or nothing at all are errors of the settings."""
+def test_unusable_data_is_an_error(tmp_path: Path, content: str | None, text: str) -> None:
+    """A wrong path, a list that names a missing file, and an empty list raise ConfigError."""
     path = tmp_path / "list.txt"
     if content is not None:
         path.write_text(content, encoding="utf-8")
@@ -72,8 +72,8 @@ def _equal(first: Batch, second: Batch) -> bool:
     return all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
 
 
-def test_batches_depend_on_the_seed_alone(tree: Path) -> None:
-    """Workers do not change them, another seed does, and a resumed stream goes on where it stopped."""
+def test_batches_depend_only_on_seed_and_position(tree: Path) -> None:
+    """A worker process does not change the batches, another seed does, and a resumed stream continues where it stopped."""
     sources = find_pictures(tree)
     stream = batches(sources, SETTINGS, 0)
     first, second, third = next(stream), next(stream), next(stream)
@@ -86,7 +86,7 @@ def test_batches_depend_on_the_seed_alone(tree: Path) -> None:
 
 
 def test_processes_share_a_batch(tree: Path) -> None:
-    """Two processes of a distributed run draw the halves of what one would draw."""
+    """Each of two processes of a distributed run draws one half of the batch of a single process."""
     sources = find_pictures(tree)
     whole = next(batches(sources, SETTINGS, 8))
     halves = [next(batches(sources, SETTINGS, 8, rank, 2)) for rank in (0, 1)]
@@ -94,7 +94,7 @@ def test_processes_share_a_batch(tree: Path) -> None:
 
 
 def test_broken_and_small_pictures_are_skipped_and_counted(tree: Path) -> None:
-    """Every sample is a whole crop in range; pictures that cannot serve are counted."""
+    """Every sample has a whole crop in [-1, 1]; broken and small pictures are counted."""
     samples = Samples(find_pictures(tree), SETTINGS, 0, 60)
     drawn = [samples[index] for index in range(60)]
     assert {tuple(sample.image.shape) for sample in drawn} == {(3, 96, 96)}
@@ -102,16 +102,16 @@ def test_broken_and_small_pictures_are_skipped_and_counted(tree: Path) -> None:
     assert sum(int(sample.skipped) for sample in drawn) > 0
 
 
-def test_data_without_a_usable_picture_is_given_up(tmp_path: Path) -> None:
-    """Nothing but broken pictures ends in an error instead of an endless search."""
-    (tmp_path / "broken.png").write_bytes(b"nothing")
+def test_data_without_a_usable_picture_is_an_error(tmp_path: Path) -> None:
+    """If all pictures are broken, a sample raises ConfigError instead of searching forever."""
+    (tmp_path / "broken.png").write_bytes(b"no picture")
     with pytest.raises(ConfigError, match="in a row are broken"):
         Samples(find_pictures(tmp_path), SETTINGS, 0, 1)[0]
 
 
 @pytest.mark.parametrize("free_form", [0.0, 1.0])
 def test_holes_of_the_training_mix(tree: Path, free_form: float) -> None:
-    """Rectangles keep to the sides asked for; strokes cover something, but at most half."""
+    """The sides of rectangles have 20 to 40 px as set; strokes cover more than nothing and at most half of the crop."""
     samples = Samples(find_pictures(tree), replace(SETTINGS, free_form=free_form), 0, 40)
     for index in range(40):
         mask = samples[index].mask[0]
@@ -122,8 +122,8 @@ def test_holes_of_the_training_mix(tree: Path, free_form: float) -> None:
             assert 20 <= min(rows, columns) <= max(rows, columns) <= 40
 
 
-def test_distance_counts_pixels_to_the_nearest_known_one() -> None:
-    """Against the slow definition, on a hole of two parts."""
+def test_distance_to_the_nearest_known_pixel() -> None:
+    """The distances equal a search over all known pixels, for a hole of two parts."""
     mask = masks.center(24, 8) | masks.rectangle(np.random.default_rng(0), 24, 3, 5)
     known = np.argwhere(~mask)
     expected = [[0.0 if not mask[y, x] else np.sqrt(((known - (y, x)) ** 2).sum(axis=1)).min() for x in range(24)] for y in range(24)]

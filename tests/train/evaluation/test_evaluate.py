@@ -1,4 +1,4 @@
-"""Evaluation: seeded holes, fair inputs, and runs that go on where they stopped."""
+"""Tests of the evaluation: seeded holes, blanked inputs, continued runs, baselines and contact sheets."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from PIL import Image
 
 from gi_plugin.arrays import Bools, Bytes
 from gi_plugin.errors import ConfigError
+from gi_plugin.files.sheet import CAPTION_HEIGHT, GAP
 from gi_plugin.train.data import masks
 from gi_plugin.train.evaluation import evaluate as evaluation
-from gi_plugin.train.evaluation.baselines import baseline
+from gi_plugin.train.evaluation.baselines import FillMethod, baseline
 from tests.train.pictures import smooth_pictures
 
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """Three pictures that can be used, one that is too small and one that is broken."""
+    """Three usable pictures, one that is too small and one that is broken."""
     folder = smooth_pictures(tmp_path / "pictures", 3, (300, 260))
     Image.new("RGB", (100, 100)).save(folder / "small.png")
     (folder / "broken.png").write_bytes(b"nothing")
@@ -26,12 +27,12 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def _quiet(_text: str, _number: int, _total: int) -> None:
-    """Tell nobody."""
+    """Ignore the progress."""
 
 
 @pytest.mark.parametrize("mask_set", evaluation.MASK_SETS)
 def test_holes_are_the_same_in_every_run(mask_set: str) -> None:
-    """A picture's hole depends on its number and the set alone, and is as large as the set says."""
+    """A hole depends only on mask set and number, and its size is in the range of the set."""
     holes = [evaluation.hole_of(mask_set, number) for number in range(8)]
     assert all(np.array_equal(hole, evaluation.hole_of(mask_set, number)) for number, hole in enumerate(holes))
     for number, hole in enumerate(holes):
@@ -46,22 +47,26 @@ def test_holes_are_the_same_in_every_run(mask_set: str) -> None:
             assert low < hole.mean() <= high
 
 
-def test_a_perfect_method_scores_perfectly_and_sees_no_original(pictures: Path, tmp_path: Path) -> None:
-    """Methods get the picture with the hole blanked; what they do to known pixels does not count."""
+def test_methods_do_not_see_the_original_and_cannot_change_known_pixels(pictures: Path, tmp_path: Path) -> None:
+    """Methods get the picture with a blanked hole, and the scores ignore their changes of known pixels."""
     seen: list[bool] = []
 
     def spoil_known(image: Bytes, hole: Bools) -> Bytes:
         seen.append(bool(image[hole].any()))
         return np.zeros_like(image)
 
-    rows = evaluation.evaluate([pictures], ["center", "random"], {"spoil": spoil_known}, tmp_path / "out", _quiet)
+    methods: dict[str, FillMethod] = {"spoil": spoil_known, "keep": lambda image, _: image}  # both leave black in the hole
+    rows = evaluation.evaluate([pictures], ["center", "random"], methods, tmp_path / "out", _quiet)
     assert seen == [False] * 6
-    assert [(row.method, row.mask_set, row.pictures) for row in rows] == [("spoil", "center", 3), ("spoil", "random", 3)]
+    assert [(row.method, row.mask_set, row.pictures) for row in rows] == [
+        (method, mask_set, 3) for mask_set in ("center", "random") for method in methods
+    ]
+    assert [row.scores for row in rows if row.method == "spoil"] == [row.scores for row in rows if row.method == "keep"]
     assert all(0 < row.scores.ssim < 1 for row in rows)
 
 
-def test_an_interrupted_run_goes_on(pictures: Path, tmp_path: Path) -> None:
-    """Results that are on disk are not computed again, a line cut short is, and the rows are those of one run."""
+def test_an_interrupted_run_continues(pictures: Path, tmp_path: Path) -> None:
+    """Results on disk are not computed again, a truncated line is ignored, and the rows equal those of a single run."""
     calls: list[str] = []
 
     def grey(image: Bytes, hole: Bools) -> Bytes:
@@ -69,17 +74,17 @@ def test_an_interrupted_run_goes_on(pictures: Path, tmp_path: Path) -> None:
         return np.where(hole[..., None], np.uint8(128), image)
 
     whole = evaluation.evaluate([pictures], ["center"], {"grey": grey}, tmp_path / "whole", _quiet)
-    evaluation.evaluate([pictures], ["center"], {"grey": grey}, tmp_path / "parts", _quiet, limit=3)
+    evaluation.evaluate([pictures], ["center"], {"grey": grey}, tmp_path / "parts", _quiet, limit=2)
     with (tmp_path / "parts" / evaluation.RESULTS).open("a", encoding="utf-8") as results:
-        results.write('["cut sho')
+        results.write('["truncat')
     already = len(calls)
     assert evaluation.evaluate([pictures], ["center"], {"grey": grey}, tmp_path / "parts", _quiet) == whole
-    assert len(calls) - already < 3
+    assert len(calls) - already == 1
 
 
 @pytest.mark.parametrize("name", ["telea", "ns", "biharmonic"])
 def test_baselines_fill_the_hole(name: str) -> None:
-    """Every baseline continues a smooth picture into a hole better than its mean does."""
+    """Every baseline continues a smooth ramp into a hole with a smaller error than the mean of the picture."""
     ramp = np.repeat(np.linspace(0, 255, 64).astype(np.uint8)[None, :, None], 64, axis=0).repeat(3, axis=2)
     hole = masks.center(64, 16)
     filled = baseline(name)(np.where(hole[..., None], np.uint8(0), ramp), hole)
@@ -87,21 +92,21 @@ def test_baselines_fill_the_hole(name: str) -> None:
     assert error < np.abs(ramp[hole] - ramp.mean()).mean()
 
 
-def test_what_does_not_exist_is_named(pictures: Path, tmp_path: Path) -> None:
-    """Unknown sets, unknown baselines and data without a usable picture are errors of the settings."""
+def test_unknown_names_and_unusable_data_are_errors(pictures: Path, tmp_path: Path) -> None:
+    """Unknown mask sets, unknown baselines and data without a usable picture raise ConfigError."""
     with pytest.raises(ConfigError, match="unknown mask set 'squares'"):
         evaluation.evaluate([pictures], ["squares"], {}, tmp_path, _quiet)
     with pytest.raises(ConfigError, match="unknown baseline 'magic'"):
         baseline("magic")
     for name in ("0.png", "1.png", "2.png"):
         (pictures / name).unlink()
-    with pytest.raises(ConfigError, match="no picture of at least"):
+    with pytest.raises(ConfigError, match="no readable picture of at least 256 x 256"):
         evaluation.evaluate([pictures], ["center"], {"none": lambda image, _: image}, tmp_path, _quiet)
 
 
-def test_contact_sheet_holds_every_method(pictures: Path, tmp_path: Path) -> None:
-    """One row per usable picture; a column for input, each method and the original."""
+def test_contact_sheet_has_a_column_for_every_method(pictures: Path, tmp_path: Path) -> None:
+    """The sheet has a row per usable picture, and columns for the input, each method and the original."""
     evaluation.draw_sheet([pictures], "center", {"same": lambda image, _: image}, tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as sheet:
-        step = evaluation.SIZE + evaluation.GAP
-        assert sheet.size == (3 * step + evaluation.GAP, 3 * step + evaluation.CAPTION + evaluation.GAP)
+        step = evaluation.SIZE + GAP
+        assert sheet.size == (3 * step + GAP, 3 * step + CAPTION_HEIGHT)

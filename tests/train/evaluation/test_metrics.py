@@ -1,4 +1,4 @@
-"""The metrics against their formulas, and what they are for."""
+"""Tests of the metrics: hand-computed values, and which of two fills the texture distance prefers."""
 
 from __future__ import annotations
 
@@ -6,29 +6,30 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from gi_plugin.arrays import Bools, Reals
 from gi_plugin.train.evaluation import metrics
 
 
-def _picture(seed: int = 0) -> metrics.Floats:
+def _picture(seed: int = 0) -> Reals:
     return np.random.default_rng(seed).uniform(0, 1, (48, 40, 3))
 
 
-def _hole() -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def _hole() -> Bools:
     hole = np.zeros((48, 40), np.bool_)
     hole[10:30, 12:32] = True
     return hole
 
 
 def test_identical_pictures_score_perfectly() -> None:
-    """No distance, full similarity, and the floor of l2 as PSNR."""
+    """Identical pictures have distance 0, SSIM 1 and the largest PSNR, 100 dB."""
     scores = metrics.score(_picture(), _picture(), _hole())
     assert (scores.l1, scores.l2, scores.texture) == (0, 0, 0)
     assert scores.ssim == pytest.approx(1)
     assert scores.psnr == pytest.approx(100)
 
 
-def test_columns_by_hand() -> None:
-    """A constant error of 0.1 in a hole of 400 of 1920 pixels."""
+def test_scores_equal_hand_computed_values() -> None:
+    """A constant error of 0.1 in a hole of 400 of 1920 pixels gives the scores of the formulas."""
     original = np.full((48, 40, 3), 0.5)
     completed = np.where(_hole()[..., None], 0.6, original)
     scores = metrics.score(completed, original, _hole())
@@ -42,14 +43,14 @@ def test_columns_by_hand() -> None:
 
 
 def test_hole_psnr_of_a_batch_equals_that_of_pictures() -> None:
-    """The validation's PSNR, on pictures in [-1, 1], is the same number."""
+    """`hole_psnr` of a picture in [-1, 1] equals the hole_psnr of `score` for the picture in [0, 1]."""
     completed, original, hole = _picture(1), _picture(), _hole()
     batches = ((2 * picture - 1).transpose(2, 0, 1)[None] for picture in (completed, original))
     assert metrics.hole_psnr(*batches, hole[None, None].astype(float)) == pytest.approx(metrics.score(completed, original, hole).hole_psnr)
 
 
 def test_texture_distance_prefers_texture_to_blur() -> None:
-    """Another sample of the same texture is nearer than a blurred copy of the very original, which PSNR prefers."""
+    """The texture distance prefers another sample of the same noise to a blurred original, PSNR prefers the blur."""
     original, hole = _picture(), _hole()
     other = np.where(hole[..., None], _picture(1), original)
     blurred = np.where(hole[..., None], ndimage.gaussian_filter(original, (2, 2, 0)), original)
@@ -58,12 +59,12 @@ def test_texture_distance_prefers_texture_to_blur() -> None:
 
 
 def test_texture_distance_ignores_brightness() -> None:
-    """Patches are compared less their mean colour."""
+    """A constant shift of brightness gives texture distance 0."""
     original, hole = _picture() / 2, np.ones((48, 40), np.bool_)
     assert metrics.texture_distance(original + 0.3, original, hole) == pytest.approx(0, abs=1e-12)
 
 
 def test_mean_is_taken_per_column() -> None:
-    """Two pictures' scores average to the middle."""
+    """Each score is averaged on its own."""
     first, second = metrics.Scores(1, 2, 3, 4, 5, 6, 7), metrics.Scores(3, 4, 5, 6, 7, 8, 9)
     assert metrics.mean_scores([first, second]) == metrics.Scores(2, 3, 4, 5, 6, 7, 8)

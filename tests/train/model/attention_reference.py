@@ -1,4 +1,4 @@
-"""Contextual attention in float64, patch by patch: the slow, independent reference for every form of the layer."""
+"""Slow, independent reference of contextual attention, patch by patch, for tests of all its implementations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def reference_weights(cells: Tensor, hole: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-    """Weights [L, L] and matches [L] of one sample, from its cell features [C, h, w] and its hole [h, w] (bool)."""
+    """Compute weights [L, L] and matches [L] of one sample from its cell features [C, h, w] and hole [h, w] bool."""
     _, height, width = cells.shape
     grid = list(itertools.product(range(height), range(width)))
     number = {cell: index for index, cell in enumerate(grid)}
@@ -39,7 +39,7 @@ def reference_weights(cells: Tensor, hole: Tensor, scale: float) -> tuple[Tensor
 
 
 def reference_attention(features: Tensor, mask: Tensor, scale: float = 10.0) -> tuple[Tensor, Tensor]:
-    """One sample: features [C, 2h, 2w] and pixel mask [8h, 8w] to attended features and matches [L]."""
+    """Compute attended features [C, 2h, 2w] and matches [L] of one sample from features [C, 2h, 2w] and pixel mask [8h, 8w]."""
     channels, rows, columns = features.shape
     height, width = rows // 2, columns // 2
     cells = torch.stack(

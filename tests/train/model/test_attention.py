@@ -1,4 +1,4 @@
-"""The attention against its slow reference: values, gradients, and the promises of its docstrings."""
+"""Tests of contextual attention: values and gradients against a slow reference, and properties of its parts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _features(height: int, width: int, seed: int = 0) -> Tensor:
 @pytest.mark.parametrize("kind", ["none", "box", "stroke", "corner", "all"])
 @pytest.mark.parametrize(("height", "width"), GRIDS)
 def test_equals_the_patchwise_reference(kind: str, height: int, width: int) -> None:
-    """Box sums and parity products give what cutting, comparing and pasting patches one by one gives."""
+    """The matrix form equals the reference that cuts, compares and pastes patches one by one."""
     features, mask = _features(height, width), _mask(kind, height, width)
     expected, expected_matches = reference_attention(features, mask)
     result, matches = ContextualAttention()(features[None], mask[None, None].double())
@@ -44,7 +44,7 @@ def test_equals_the_patchwise_reference(kind: str, height: int, width: int) -> N
 
 @pytest.mark.parametrize("kind", ["box", "stroke", "all"])
 def test_gradient_equals_the_reference(kind: str) -> None:
-    """The derivative of the hand-written box sum is that of the reference under autograd."""
+    """The gradient with the hand-written derivative equals the gradient of the reference by autograd."""
     mask, weight = _mask(kind, 5, 4), _features(5, 4, seed=1)
     gradients = []
     for batched in (True, False):
@@ -56,8 +56,8 @@ def test_gradient_equals_the_reference(kind: str) -> None:
     torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-8, atol=1e-10)
 
 
-def test_samples_of_a_batch_keep_their_own_mask() -> None:
-    """A batch with different masks equals the samples one by one."""
+def test_each_sample_of_a_batch_uses_its_own_mask() -> None:
+    """A batch with different masks gives the same results as its samples one by one."""
     kinds = ["box", "none", "corner", "all"]
     features = torch.stack([_features(6, 5, seed) for seed in range(len(kinds))])
     masks = torch.stack([_mask(kind, 6, 5) for kind in kinds])[:, None].double()
@@ -69,7 +69,7 @@ def test_samples_of_a_batch_keep_their_own_mask() -> None:
 
 
 def test_known_features_are_untouched() -> None:
-    """Outside the hole the features come back bit for bit."""
+    """Features outside the hole are returned bit for bit."""
     features, mask = _features(6, 6), _mask("box", 6, 6)
     result, _ = ContextualAttention()(features[None], mask[None, None].double())
     outside = torch.nn.functional.max_pool2d(mask[None, None], 4)[0, 0] == 0
@@ -77,7 +77,7 @@ def test_known_features_are_untouched() -> None:
 
 
 def test_a_copied_texture_is_found() -> None:
-    """A hole in a periodic picture is filled with the exact period: the attention copies, it does not average."""
+    """A hole in a periodic picture is filled with the exact period: attention copies patches and does not average them."""
     tile = torch.rand(16, 4, 4, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     features = tile.repeat(1, 8, 8)  # period 2 cells, grid 16 x 16
     mask = torch.zeros(1, 1, 128, 128, dtype=torch.float64)
@@ -90,7 +90,7 @@ def test_a_copied_texture_is_found() -> None:
 
 @pytest.mark.parametrize("kind", ["none", "box", "all"])
 def test_rows_of_the_weights_sum_to_one_or_zero(kind: str) -> None:
-    """Weights are a distribution over valid keys, and nothing where there is none."""
+    """The weights of a query sum to 1 over the valid keys, or are all 0 if no key is valid."""
     flat = _features(6, 6).view(5, 36, 4).mean(dim=2)
     cells = torch.nn.functional.max_pool2d(_mask(kind, 6, 6)[None, None], 8)
     weights, _ = attention_weights((flat.T @ flat)[None], cells)
@@ -101,7 +101,7 @@ def test_rows_of_the_weights_sum_to_one_or_zero(kind: str) -> None:
 
 
 def test_half_precision_products_do_not_overflow() -> None:
-    """Large features in fp16 give finite weights: scores live in float32."""
+    """Large fp16 features give a finite result, because scores are computed in float32."""
     features = 1000 * _features(6, 6).half()
     result, _ = ContextualAttention()(features[None], _mask("box", 6, 6)[None, None].half())
     assert torch.isfinite(result).all()
@@ -109,7 +109,7 @@ def test_half_precision_products_do_not_overflow() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (3, 1), (4, 6)])
 def test_box_sum_drops_terms_outside_the_grid(shape: tuple[int, int]) -> None:
-    """Ones count the offsets for which both cells stay inside; nothing wraps from one row's end to the next."""
+    """The box sum of ones counts the offsets for which both cells lie inside the grid, so nothing wraps around."""
     height, width = shape
     counts = diagonal_box_sum(torch.ones(1, height, width, height, width))[0]
     offsets = (-1, 0, 1)
@@ -120,7 +120,7 @@ def test_box_sum_drops_terms_outside_the_grid(shape: tuple[int, int]) -> None:
 
 
 def test_paste_with_identity_weights_returns_the_features() -> None:
-    """Pasting every inner cell's own patch gives the picture back wherever inner patches cover it."""
+    """If every cell pastes its own patch, the features are unchanged, except near the border."""
     features = _features(6, 6)[None]
     pasted = paste(features, torch.eye(36, dtype=torch.float64)[None])
     torch.testing.assert_close(pasted[..., 2:-2, 2:-2], features[..., 2:-2, 2:-2])

@@ -1,4 +1,4 @@
-"""The network: size, shapes, and what it promises whatever its parameters are."""
+"""Tests of the network and of the smooth base: parameters, shapes, ranges, and which pixels they use."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def _sample(height: int = 80, width: int = 104, count: int = 2) -> tuple[Tensor,
 def _run(settings: NetworkSettings, image: Tensor, mask: Tensor) -> Completion:
     torch.manual_seed(0)
     network = InpaintingNetwork(settings)
-    for parameter in network.parameters():  # a residual that starts at zero would make every comparison empty
+    for parameter in network.parameters():  # the last layers start at zero, and all outputs would be equal
         parameter.data += 0.02 * torch.randn_like(parameter)
     completion: Completion = network(image, mask)
     return completion
 
 
 def test_parameter_count_is_that_of_the_paper() -> None:
-    """3,601,542 parameters of the published code, less the weights of its fifth, constant input channel."""
+    """The number of parameters is that of the published code, 3,601,542, minus the weights of its fifth, constant input channel."""
     assert sum(parameter.numel() for parameter in InpaintingNetwork().parameters()) == 3_601_542 - 3 * 5 * 5 * 32
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_shapes_range_and_known_pixels(settings: NetworkSettings) -> None:
-    """Every output has the documented shape and range, and known pixels of `completed` are the input's."""
+    """Outputs have the documented shape and range, and `completed` keeps the known pixels."""
     image, mask = _sample()
     coarse, refined, completed, matches = _run(settings, image, mask)
     assert coarse.shape == refined.shape == completed.shape == image.shape
@@ -46,7 +46,7 @@ def test_shapes_range_and_known_pixels(settings: NetworkSettings) -> None:
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_values_inside_the_hole_are_ignored(settings: NetworkSettings) -> None:
-    """What stands in the hole does not reach the output."""
+    """Other pixel values inside the hole give the same output."""
     image, mask = _sample()
     other = torch.where(mask > 0, torch.full_like(image, 0.77), image)
     assert torch.equal(_run(settings, image, mask).completed, _run(settings, other, mask).completed)
@@ -54,7 +54,7 @@ def test_values_inside_the_hole_are_ignored(settings: NetworkSettings) -> None:
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_every_parameter_is_trained(settings: NetworkSettings) -> None:
-    """A loss on both stages reaches every parameter."""
+    """A loss on both stages has a nonzero gradient for every parameter."""
     image, mask = _sample()
     torch.manual_seed(0)
     network = InpaintingNetwork(settings)
@@ -66,14 +66,14 @@ def test_every_parameter_is_trained(settings: NetworkSettings) -> None:
 
 
 def test_an_untrained_network_returns_the_smooth_base() -> None:
-    """With `fill = "smooth"` training starts from the base itself."""
+    """With `fill = "smooth"`, an untrained network fills the hole with the smooth base."""
     image, mask = _sample()
     completed = InpaintingNetwork(NetworkSettings(width=8))(image, mask).completed
     torch.testing.assert_close(completed, image * (1 - mask) + smooth_base(image, mask) * mask)
 
 
 def test_smooth_base_approaches_the_solution_of_the_heat_equation() -> None:
-    """A linear ramp is its own solution: the base reproduces it far better than the mean of the known pixels does."""
+    """In the hole of a linear ramp, the base has less than a fifth of the error of the mean."""
     ramp = torch.linspace(-1, 1, 128).expand(1, 3, 128, 128)
     mask = torch.zeros(1, 1, 128, 128)
     mask[..., 40:88, 40:88] = 1
@@ -83,7 +83,7 @@ def test_smooth_base_approaches_the_solution_of_the_heat_equation() -> None:
 
 @pytest.mark.parametrize("hole", [(0, 128), (0, 64), (100, 128)])
 def test_smooth_base_keeps_the_range_of_the_known_values(hole: tuple[int, int]) -> None:
-    """The base ignores what stands in the hole and stays between the lowest and highest known value; no known pixel gives zeros."""
+    """The base ignores the values in the hole and stays within [-1, 1] like the known values; without a known pixel it is 0."""
     image, _ = _sample(128, 128)
     mask = torch.zeros(2, 1, 128, 128)
     mask[:, :, hole[0] : hole[1]] = 1
@@ -93,7 +93,7 @@ def test_smooth_base_keeps_the_range_of_the_known_values(hole: tuple[int, int]) 
 
 
 def test_smooth_base_of_a_known_picture_is_its_low_pass() -> None:
-    """Without a hole, cells of 8 px are averaged and joined linearly."""
+    """Without a hole, the base is the bilinear interpolation of averages over cells of 8 px."""
     image, _ = _sample(64, 64)
     cells = torch.nn.functional.avg_pool2d(image, 8)
     expected = torch.nn.functional.interpolate(cells, size=(64, 64), mode="bilinear", align_corners=False)

@@ -1,4 +1,4 @@
-"""The network file: exported, run and read back."""
+"""Tests of the network file: export, execution and reading it back."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_parameters_come_back_exact_to_fp16(exported: Path) -> None:
 
 
 def test_the_file_holds_one_attention_node_and_its_definition(exported: Path) -> None:
-    """A backend finds one node to serve; one that does not know it finds the body."""
+    """The graph has one attention node, and the file contains its body for backends that have no own implementation."""
     model = network_file.load(exported)
     nodes = [node for node in model.graph.node if node.domain == network_file.DOMAIN]
     assert [node.op_type for node in nodes] == [network_file.ATTENTION]
@@ -58,7 +58,7 @@ def test_the_file_holds_one_attention_node_and_its_definition(exported: Path) ->
 
 
 def test_metadata_and_dynamic_sizes(exported: Path) -> None:
-    """Licence and training data travel in the file; batch, height and width are free."""
+    """The file contains the notes as metadata; batch, height and width are dynamic."""
     model = network_file.load(exported)
     assert NOTES.items() <= network_file.metadata(model).items()
     shape = [dimension.dim_param or dimension.dim_value for dimension in model.graph.input[0].type.tensor_type.shape.dim]
@@ -76,7 +76,7 @@ def _gram(height: int, width: int, kind: str) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("kind", ["none", "box", "all"])
 @pytest.mark.parametrize(("height", "width"), [(5, 5), (6, 9), (7, 4)])
 def test_onnx_function_equals_pytorch(kind: str, height: int, width: int) -> None:
-    """The function body, run by the ONNX reference evaluator, gives the weights and matches of `attention_weights`."""
+    """The ONNX reference evaluator gives for the function body the weights and matches of `attention_weights`."""
     gram, mask = _gram(height, width, kind)
     parts = [function.to_function_proto() for function in (DiagonalBoxSum, WeightsOfScores)]
     evaluator = ReferenceEvaluator(ContextualAttentionWeights.to_function_proto(), functions=parts)
@@ -87,14 +87,14 @@ def test_onnx_function_equals_pytorch(kind: str, height: int, width: int) -> Non
 
 
 def test_parameters_of_equal_value_are_kept_apart(tmp_path: Path) -> None:
-    """An untrained network, whose biases are all zero, is exported whole."""
+    """An untrained network, whose biases are all zero, is exported with all of its parameters."""
     untrained = InpaintingNetwork(SETTINGS)
     export.export_network(untrained, tmp_path / "network.onnx", NOTES)
     assert load_network(tmp_path / "network.onnx").state_dict().keys() == untrained.state_dict().keys()
 
 
 def test_a_file_that_differs_from_pytorch_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An export beyond the tolerance raises and leaves no file."""
+    """A difference above the tolerance raises ModelError, and no file is written."""
     monkeypatch.setattr(export, "TOLERANCE", -1.0)
     with pytest.raises(ModelError, match="differs from PyTorch"):
         export.export_network(_network(), tmp_path / "network.onnx", NOTES)
@@ -102,13 +102,13 @@ def test_a_file_that_differs_from_pytorch_is_refused(tmp_path: Path, monkeypatch
 
 
 def test_a_baseline_without_attention_is_not_exported(tmp_path: Path) -> None:
-    """The message says why."""
+    """A network without attention raises ModelError that names the reason."""
     with pytest.raises(ModelError, match="without attention"):
         export.export_network(_network(replace(SETTINGS, attention=False)), tmp_path / "network.onnx", NOTES)
 
 
 def test_checkpoint_round_trip(tmp_path: Path) -> None:
-    """A checkpoint gives network, settings and notes back exactly, and a network file can be one."""
+    """Network, settings and notes of a checkpoint are read back exactly."""
     network = _network()
     save_network(network, tmp_path / "run.safetensors", NOTES)
     loaded, notes = read_network(tmp_path / "run.safetensors")
@@ -119,18 +119,18 @@ def test_checkpoint_round_trip(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_blended_parameters_lie_between(share: float) -> None:
-    """Every parameter is the weighted mean; networks of different kinds are refused."""
+    """Every parameter is the weighted mean of both; networks with different settings raise ModelError."""
     networks = [InpaintingNetwork(NetworkSettings(width=8)) for _ in range(3)]
     networks[2].load_state_dict(networks[0].state_dict())
     blend(networks[2], networks[1], share)
     for result, own, other in zip(*(network.parameters() for network in (networks[2], *networks[:2])), strict=True):
         assert torch.allclose(result, (1 - share) * own + share * other, atol=1e-6)
-    with pytest.raises(ModelError, match="cannot be blended"):
+    with pytest.raises(ModelError, match="cannot blend"):
         blend(networks[0], InpaintingNetwork(NetworkSettings(width=16)), share)
 
 
 def test_a_network_file_serves_as_checkpoint(exported: Path) -> None:
-    """Training can start from the shipped form, and its notes are kept."""
+    """A network file can be read like a checkpoint, with its notes."""
     network, notes = read_network(exported)
     assert network.settings == SETTINGS
     assert notes == NOTES
@@ -144,8 +144,8 @@ def test_a_network_file_serves_as_checkpoint(exported: Path) -> None:
         (b"not a model", ".onnx", "not a readable ONNX model"),
     ],
 )
-def test_damaged_checkpoints_are_named(tmp_path: Path, content: bytes | None, suffix: str, text: str) -> None:
-    """A file that is missing or no checkpoint gives one line that names it."""
+def test_unreadable_checkpoints_are_errors(tmp_path: Path, content: bytes | None, suffix: str, text: str) -> None:
+    """A missing file and a file of another kind raise ModelError with the path."""
     path = tmp_path / f"run{suffix}"
     if content is not None:
         path.write_bytes(content)
@@ -154,8 +154,8 @@ def test_damaged_checkpoints_are_named(tmp_path: Path, content: bytes | None, su
     assert str(path) in str(caught.value)
 
 
-def test_a_strange_onnx_model_is_refused(tmp_path: Path) -> None:
-    """A valid ONNX model that is no network of ours is told apart from a damaged file."""
+def test_a_foreign_onnx_model_is_refused(tmp_path: Path) -> None:
+    """A valid ONNX model with another content has its own error message, different from that of a damaged file."""
     value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
     other = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])
     graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "other", [value], [other])

@@ -1,0 +1,115 @@
+"""The commands `evaluate`, `ablate` and `throughput`: measure the quality of networks and the speed of training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from ..config import load_config
+from ..errors import require
+from .terminal import AsJson, Backend, ConfigFile, Spinner, print_json, show
+from .train_options import Assignments, Minutes, Steps, make_budget, override, show_progress
+
+if TYPE_CHECKING:
+    from gi_plugin.train.evaluation.baselines import FillMethod
+    from gi_plugin.train.evaluation.evaluate import ScoreRow
+
+
+def evaluate(
+    data: Annotated[list[Path], typer.Option("--data", help="Folder, .tar shard or list file of pictures; may be repeated.")],
+    masks: Annotated[str, typer.Option("--masks", help="Mask sets, separated by commas.")] = "center,random,freeform",
+    baselines: Annotated[
+        str, typer.Option("--baselines", help="Other methods to run, separated by commas; empty for none.")
+    ] = "telea,ns,biharmonic",
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for results; results that it already contains are not computed again.")
+    ] = Path("out/evaluation"),
+    limit: Annotated[int, typer.Option("--limit", min=0, help="Number of pictures to use; 0 for all.")] = 0,
+    sheets: Annotated[bool, typer.Option("--sheets", help="Also draw a contact sheet per mask set.")] = False,
+    config: ConfigFile = None,
+    backend: Backend = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score the network and other methods on the same pictures and holes."""
+    require("torch", "train")
+    from gi_plugin.train.evaluation import evaluate as evaluation  # noqa: PLC0415  # heavy
+    from gi_plugin.train.evaluation.baselines import baseline  # noqa: PLC0415
+
+    from ..inpainter import Inpainter  # noqa: PLC0415  # heavy
+    from ..network_file import fingerprint, network_path  # noqa: PLC0415
+
+    settings = load_config(config, backend)
+    inpainter = Inpainter(settings)
+    ours = f"gi-plugin {fingerprint(network_path(settings.model.path))[:8]} {inpainter.engine(evaluation.SIZE).backend}"
+    methods: dict[str, FillMethod] = {ours: inpainter, **{name: baseline(name) for name in baselines.split(",") if name}}
+    with Spinner("reading the data") as progress:
+        rows = evaluation.evaluate(
+            data, masks.split(","), methods, output, lambda text, number, total: progress(f"{number} of {total}: {text}"), limit
+        )
+        for mask_set in masks.split(",") if sheets else ():
+            evaluation.draw_sheet(data, mask_set, methods, output / f"{mask_set}.png")
+    _show_scores(rows, as_json)
+
+
+def ablate(
+    data: Annotated[Path, typer.Option("--data", help="Pictures to train on: folder, .tar shard or list file.")],
+    scored: Annotated[list[Path], typer.Option("--scored", help="Pictures to score on; may be repeated.")],
+    first: Annotated[list[str], typer.Option("--first", help="Setting of the first run, as key=value; may be repeated.")],
+    second: Annotated[list[str], typer.Option("--second", help="Setting of the second run, as key=value; may be repeated.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for both runs.")] = Path("runs/ablation"),
+    minutes: Minutes = None,
+    steps: Steps = None,
+    assignments: Assignments = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train with two settings under the same budget and seed, and score both networks on the same holes."""
+    require("torch", "train")
+    from gi_plugin.train.evaluation import ablation  # noqa: PLC0415  # heavy
+
+    common = override(load_config(config).train, assignments)
+    settings = {", ".join(words): override(common, words) for words in (first, second)}
+    with Spinner("reading the data") as show_text:
+        rows = ablation.ablate(
+            data, scored, output, settings, make_budget(minutes, steps), lambda name, progress: show_progress(progress, show_text, name)
+        )
+    _show_scores(rows, as_json)
+
+
+def throughput(
+    assignments: Assignments = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Time a full training step in fp32, and in bf16 with the channels-last layout, in one run."""
+    require("torch", "train")
+    from gi_plugin.train.evaluation import throughput as speeds  # noqa: PLC0415  # heavy
+
+    with Spinner("measuring") as progress:
+        rows = speeds.measure(speeds.variants(override(load_config(config).train, assignments)), progress)
+    if as_json:
+        print_json([vars(row) for row in rows])
+        return
+    table = Table("setting", "pictures/s", "times as many as the first")
+    for row in rows:
+        table.add_row(row.name, f"{row.pictures_per_second:.3f}", f"{row.ratio:.2f}")
+    show(table)
+
+
+def _show_scores(rows: list[ScoreRow], as_json: bool) -> None:
+    """Print the rows of an evaluation as a table or as JSON."""
+    if as_json:
+        print_json([{"method": row.method, "masks": row.mask_set, "pictures": row.pictures, **vars(row.scores)} for row in rows])
+        return
+    columns = ("l1 %", "l2 %", "PSNR", "TV %", "SSIM", "PSNR in hole", "texture %")
+    table = Table("masks", "method", "pictures", *columns)
+    for row in rows:
+        table.add_row(row.mask_set, row.method, str(row.pictures), *(f"{value:.3f}" for value in vars(row.scores).values()))
+    show(table)
+
+
+COMMANDS: tuple[Callable[..., None], ...] = (evaluate, ablate, throughput)
