@@ -12,7 +12,7 @@ from ..arrays import CELL, Bools, Matches
 from ..image import Picture, enlarge
 from ..planning import Box, Window
 from ..transfer import Guide, transfer
-from .completion import Completion
+from .completion import CompletedView
 from .enlarging import Reduced, enlarged
 from .piece import Piece
 
@@ -38,7 +38,7 @@ class TransferDetail:
         self._picture, self._settings = picture, settings
         self._rest = dataclasses.replace(picture, hole=picture.hole.copy())  # what is still missing
 
-    def fill(self, completion: Completion) -> Iterator[Piece]:
+    def fill(self, completion: CompletedView) -> Iterator[Piece]:
         """Fill what the windows of a view own."""
         first, own = completion.windows[0], _union(completion.windows)
         region = _region(own, first)
@@ -106,7 +106,7 @@ def _region(own: Box, window: Window) -> Box:
     return Box(top, left, bottom, right)
 
 
-def _guide(completion: Completion, window: Window, region: Box) -> Guide:
+def _guide(completion: CompletedView, window: Window, region: Box) -> Guide:
     """The completion of a region of a window; matches beyond the region are dropped."""
     scale, cells = window.scale, window.size // CELL
     top, left, bottom, right = (
