@@ -1,4 +1,4 @@
-"""Types of arrays, named by what they hold, and the side of an attention cell."""
+"""Type aliases for arrays, and the size of an attention cell."""
 
 from __future__ import annotations
 
