@@ -15,7 +15,7 @@ from .interpolation import smooth_fill
 from .pyramid import Level, spread, valid_sources
 from .schedule import Step
 
-SHARP = 0.25  # the quantile of the costs at which a patch's weight has fallen to 1 / e
+SHARP = 0.05  # the quantile of the costs at which a patch's weight has fallen to 1 / e
 SAMPLE = 8192  # costs that the quantile is taken from
 LEAST = np.float32(1e-6)  # weight of the worst patch
 
