@@ -11,8 +11,8 @@ from .matching import Match
 from .pyramid import Level
 
 BAND = 2.0  # sigma that parts low frequencies, which are voted, from high ones, which are copied
-FADE = 8.0  # the border's correction has fallen to 1 / e so many pixels inside the hole
-HIGH_FADE = 3.0
+GRAIN = 1.05  # gain of the high frequencies: the search is a little in favour of smooth patches
+FADE, FADE_HIGH = 8.0, 3.0  # the border's corrections have fallen to 1 / e so many pixels inside the hole
 HALO = 3 * int(BAND)
 
 
@@ -27,8 +27,7 @@ def compose(image: Floats, source: Level, found: Match, threads: int) -> Floats:
     low += _carried_in(known - low, border, found.missing, distance, FADE)
     low = _smoothed(image, np.where(found.missing[..., None], low, known), found, threads)
     high = _copied(image, source, found, found.missing | border, threads)
-    if HIGH_FADE > 0:
-        high += _carried_in(known - low - high, border, found.missing, distance, HIGH_FADE)
+    high += _carried_in(known - low - high, border, found.missing, distance, FADE_HIGH)
     return np.where(found.missing[..., None], (low + high).clip(-1, 1), known)
 
 
@@ -42,7 +41,7 @@ def _copied(image: Floats, source: Level, found: Match, where: Bools, threads: i
     """High frequencies [h, w, 3] of the picture at the source of each pixel of `where`."""
     pixel = tuple(kernels.heaviest(found.field, found.weight, _window(), where, threads)[where].T)
     high = np.zeros((*where.shape, 3), np.float32)
-    high[where] = image[pixel] - kernels.blur(image, ~source.missing, BAND, threads)[pixel]
+    high[where] = np.float32(GRAIN) * (image[pixel] - kernels.blur(image, ~source.missing, BAND, threads)[pixel])
     return high
 
 

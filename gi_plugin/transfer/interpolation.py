@@ -36,7 +36,7 @@ def _double(values: Floats, shape: tuple[int, ...]) -> Floats:
         size = [*values.shape]
         size[axis] *= 2
         wide = np.empty(size, np.float32)
-        even, odd = ((slice(0, None, 2), slice(1, None, 2)) if axis == 0 else (np.s_[:, ::2], np.s_[:, 1::2]))
+        even, odd = (slice(0, None, 2), slice(1, None, 2)) if axis == 0 else (np.s_[:, ::2], np.s_[:, 1::2])
         wide[even] = np.float32(0.75) * values + np.float32(0.25) * before
         wide[odd] = np.float32(0.75) * values + np.float32(0.25) * after
         values = wide

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import numpy_kernels
-from .arrays import Bools, Counts, Estimate, Field, Floats, ONE, Shorts, Sources
+from .arrays import ONE, Bools, Counts, Estimate, Field, Floats, Shorts, Sources
 from .native import library
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
-from .arrays import CHANNELS, ONE, REACH, SIDE, Bools, Bytes, Counts, Estimate, Field, Floats, Shorts, Sources
+from .arrays import CHANNELS, ONE, REACH, SIDE, Bools, Counts, Estimate, Field, Floats, Shorts, Sources
 
 Whole = npt.NDArray[np.int64]
 AT_ONCE = 1 << 14  # targets that are priced together: some 40 MB of differences

@@ -15,7 +15,7 @@ HALO = 8  # rows around a strip that its blur reads
 
 
 def planes(image: Floats, known: Bools, threads: int) -> Shorts:
-    """Colour and texture [H, W, 5] of the known pixels of `image` [H, W, 3] in [-1, 1]; what is unknown is not looked at, and comes out as 0."""
+    """Colour and texture [H, W, 5] of the known pixels of `image` [H, W, 3] in [-1, 1]; unknown ones are not read and come out as 0."""
     result = np.zeros((*known.shape, CHANNELS), np.int16)
     for top in range(0, known.shape[0], STRIP):
         start, end = max(top - HALO, 0), min(top + STRIP + HALO, known.shape[0])

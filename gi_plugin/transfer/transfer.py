@@ -22,7 +22,9 @@ class Transferred:
     """A filled window, and where its pixels came from."""
 
     pixels: Floats  # [H, W, 3] in [-1, 1]; known pixels as given
-    sources: Field | None  # [H, W, 2] row and column of each missing pixel's best patch, -1 where known; None: no source, the guide's pixels
+    sources: (
+        Field | None
+    )  # [H, W, 2] row and column of each missing pixel's best patch, -1 where known; None: no source, the guide's pixels
 
 
 def transfer(image: Floats, hole: Bools, guide: Guide, *, sources: Bools | None = None, seed: int = 0, threads: int = 0) -> Transferred:

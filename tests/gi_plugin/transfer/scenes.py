@@ -43,7 +43,7 @@ def state(seed: int, height: int = 30, width: int = 34, *, guided: bool = True) 
     centres = np.argwhere(valid)
     field = np.full((height, width, 2), -1, np.int32)
     field[targets] = centres[random.integers(len(centres), size=int(targets.sum()))]
-    low, goal = (random.integers(-1024, 1025, (2, height, width, 3)).astype(np.int16) if guided else (None, None))
+    low, goal = random.integers(-1024, 1025, (2, height, width, 3)).astype(np.int16) if guided else (None, None)
     weight = np.where(hole, 1, 2).astype(np.uint8)
     weight[:, 21:], field[:, 21:] = 0, -1  # as if the picture ended here
     return Sources(planes, valid, low, 0.5), Estimate(random.permutation(planes), weight, goal), field, hole
