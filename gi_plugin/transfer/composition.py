@@ -39,9 +39,11 @@ def _carried_in(lack: Floats, border: Bools, missing: Bools, distance: Floats, r
 
 def _copied(image: Floats, source: Level, found: Match, where: Bools, threads: int) -> Floats:
     """High frequencies [h, w, 3] of the picture at the source of each pixel of `where`."""
-    pixel = tuple(kernels.heaviest(found.field, found.weight, _window(), where, threads)[where].T)
+    pixel = kernels.heaviest(found.field, found.weight, _window(), where, threads)[where]  # [n, 2]
+    first, last = max(int(pixel[:, 0].min()) - HALO, 0), int(pixel[:, 0].max()) + HALO + 1
+    rows, place = slice(first, last), (pixel[:, 0] - first, pixel[:, 1])
     high = np.zeros((*where.shape, 3), np.float32)
-    high[where] = np.float32(GRAIN) * (image[pixel] - kernels.blur(image, ~source.missing, BAND, threads)[pixel])
+    high[where] = np.float32(GRAIN) * (image[rows][place] - kernels.blur(image[rows], ~source.missing[rows], BAND, threads)[place])
     return high
 
 

@@ -50,6 +50,7 @@ def transfer(image: Floats, hole: Bools, guide: Guide, *, sources: Bools | None 
         found = match(task, step, source[number], context[number], found)
     if found is None:
         return Transferred(_guided(image, hole, guide), None)
+    context, source = [], source[:1]  # room for the rest
     return _placed(image, hole, found, compose(image, source[0], found, threads))
 
 
