@@ -23,7 +23,7 @@ def compose(image: Floats, source: Level, found: Match, threads: int) -> Floats:
     distance = kernels.distance(found.missing | (found.estimate.weight == 0), threads)
     voted = found.estimate.planes.copy()
     kernels.vote(source.planes, found.field, found.weight, border, voted, threads)
-    low = voted[..., :3] / np.float32(ONE)
+    low: Floats = voted[..., :3] * np.float32(1 / ONE)
     low += _carried_in(known - low, border, found.missing, distance, FADE)
     low = _smoothed(image, np.where(found.missing[..., None], low, known), found, threads)
     high = _copied(image, source, found, found.missing | border, threads)
@@ -64,4 +64,5 @@ def _next_to(mask: Bools) -> Bools:
     """Pixels of [h, w] that touch `mask` by a side or corner."""
     padded = np.pad(mask, 1)
     height, width = mask.shape
-    return np.logical_or.reduce([padded[dy : dy + height, dx : dx + width] for dy, dx in np.ndindex(3, 3)])
+    near = [padded[dy : dy + height, dx : dx + width] for dy, dx in np.ndindex(3, 3)]
+    return np.asarray(np.logical_or.reduce(near))

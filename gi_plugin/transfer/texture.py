@@ -22,10 +22,14 @@ def planes(image: Floats, known: Bools, threads: int) -> Shorts:
         near = texture(image[start:end], known[start:end], threads)[top - start :][:STRIP]
         strip = slice(top, top + near.shape[0])
         for channels, values in ((slice(None, 3), image[strip]), (slice(3, None), near)):
-            values = np.where(known[strip, :, None], values, np.float32(0))  # noqa: PLW2901  # a copy, to be rounded in place
-            values *= ONE
-            result[strip, :, channels] = np.rint(values.clip(-ONE, 2 * ONE, out=values), out=values)
+            result[strip, :, channels] = _rounded(np.where(known[strip, :, None], values, np.float32(0)))
     return result
+
+
+def _rounded(values: Floats) -> Floats:
+    """Whole numbers, 1024 for 1, made in place."""
+    values *= ONE
+    return np.rint(values.clip(-ONE, 2 * ONE, out=values), out=values)
 
 
 def texture(image: Floats, known: Bools, threads: int) -> Floats:
@@ -34,7 +38,7 @@ def texture(image: Floats, known: Bools, threads: int) -> Floats:
         red, green, blue = (np.float32(share) * image[..., channel] for channel, share in enumerate(LUMA))
         grey = np.where(known, red + green + blue, np.float32(0))
     means = [kernels.blur(*_gradient(grey, known, axis), SPREAD, threads) for axis in (1, 0)]
-    return np.minimum(np.float32(GAIN) * np.concatenate(means, 2), np.float32(2))
+    return np.asarray(np.minimum(np.float32(GAIN) * np.concatenate(means, 2), np.float32(2)), dtype=np.float32)
 
 
 def _gradient(grey: Floats, known: Bools, axis: int) -> tuple[Floats, Bools]:

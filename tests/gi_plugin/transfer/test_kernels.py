@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from gi_plugin.transfer import kernels, numpy_kernels
+from gi_plugin.transfer import kernels, native, numpy_kernels
 from gi_plugin.transfer.arrays import Field, Floats
 from tests.gi_plugin.transfer import slow
 from tests.gi_plugin.transfer.scenes import noise, state
 
 Result = tuple[npt.NDArray[Any], ...]
-needs_library = pytest.mark.skipif(kernels.library() is None, reason="the inner loops were not compiled here")
+needs_library = pytest.mark.skipif(native.library() is None, reason="the inner loops were not compiled here")
 
 
 def _searched(seed: int, threads: int) -> Result:
@@ -62,7 +62,7 @@ def test_compiled_loops_give_what_numpy_gives_for_any_number_of_threads(
 ) -> None:
     """Every number is the same, bit by bit."""
     compiled = [run(seed, threads) for threads in (1, 2, 4)]
-    monkeypatch.setattr(kernels, "library", lambda: None)
+    monkeypatch.setattr(native, "library", lambda: None)
     for results in compiled:
         for first, second in zip(results, run(seed, 1), strict=True):
             np.testing.assert_array_equal(first, second)

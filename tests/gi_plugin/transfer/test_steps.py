@@ -170,7 +170,7 @@ def _blended(image: Floats, hole: Bools, found: Match) -> Floats:
     return np.where(hole[..., None], low + high, image).astype(np.float32)
 
 
-def _spread(lack: Floats, border: Bools, found: Match) -> Floats:
+def _spread(lack: slow.Doubles, border: Bools, found: Match) -> slow.Doubles:
     result = np.zeros_like(lack)
     part = found.box.slices
     result[part] = smooth_fill(np.where(border[..., None], lack, 0)[part].astype(np.float32), border[part])

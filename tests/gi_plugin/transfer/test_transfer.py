@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gi_plugin.transfer import Guide, kernels, transfer
+from gi_plugin.transfer import Guide, native, transfer
 from gi_plugin.transfer.arrays import Bools, Floats
 from tests.gi_plugin.transfer.scenes import block, guide, noise, photo
 
@@ -44,7 +44,7 @@ def test_numpy_gives_the_compiled_loops_result(monkeypatch: pytest.MonkeyPatch) 
     """Bit-equal, too: whole numbers and sums in one order."""
     image, hole = IMAGE[20:72, 20:92], HOLE[20:72, 20:92]
     compiled = transfer(image, hole, guide(image, hole))
-    monkeypatch.setattr(kernels, "library", lambda: None)
+    monkeypatch.setattr(native, "library", lambda: None)
     plain = transfer(image, hole, guide(image, hole))
     np.testing.assert_array_equal(plain.pixels, compiled.pixels)
     np.testing.assert_array_equal(plain.sources, compiled.sources)
