@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..box import Box, around
 from . import kernels
 from .arrays import KNOWN, MARGIN, MISSING, ONE, Bools, Bytes, Estimate, Field, Floats, Shorts, Sources
-from .boxes import Box, around
 from .guide import Guide, nowhere
 from .interpolation import smooth_fill
 from .pyramid import Level, spread, valid_sources

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..box import around
 from . import kernels, schedule
 from .arrays import Bools, Field, Floats
-from .boxes import around
 from .composition import compose
 from .guide import Guide, nowhere
 from .matching import Match, Task, match

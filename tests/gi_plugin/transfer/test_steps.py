@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gi_plugin.box import Box, around
 from gi_plugin.transfer import Guide, composition, matching, schedule, texture
 from gi_plugin.transfer.arrays import ONE, Bools, Floats
-from gi_plugin.transfer.boxes import Box, around
 from gi_plugin.transfer.interpolation import smooth_fill
 from gi_plugin.transfer.matching import Match, Task, match
 from gi_plugin.transfer.pyramid import pyramid, spread, valid_sources
