@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arrays import Floats, Integers
+from ..arrays import Field, Floats, Integers
 from ..box import Box
 from ..image import Picture
 from ..transfer import Transferred
@@ -26,7 +26,7 @@ class Reduced:
     done: Transferred
 
 
-def enlarged(picture: Picture, reduced: Reduced, own: Box) -> tuple[Floats, Integers]:
+def enlarged(picture: Picture, reduced: Reduced, own: Box) -> tuple[Floats, Field]:
     """The fill of a box of the picture at full size.
 
     :return: [H, W, 3] in [-1, 1], and the sources [H, W, 2] in the picture, -1 where there is none.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arrays import CELL, Bools, Matches
+from ..arrays import CELL, Bools, Field, Matches
 from ..box import Box
 from ..image import Picture, enlarge
 from ..planning import Window
@@ -72,14 +72,14 @@ class TransferDetail:
     def _write(self, window: Window, matches: Matches, reduced: Reduced) -> Piece:
         """Write what a window owns."""
         own, region, done = window.own, reduced.region, reduced.done
-        place, sources = own.within(region), None
+        sources: Field | None = None
         if done.sources is None:
             fill = enlarge(done.pixels, reduced.factor, own.top - region.top, own.left - region.left, *own.shape)
         elif reduced.factor > 1:
             fill, sources = enlarged(self._rest, reduced, own)
         else:
-            fill, sources = done.pixels[place], done.sources[place]
-            sources = np.where(sources < 0, -1, sources + np.array([region.top, region.left], np.int32))
+            place = own.within(region)
+            fill, sources = done.pixels[place], _moved(done.sources[place], region)
         self._rest.write(own.top, own.left, fill)
         self._rest.hole[own.slices] = False
         return Piece(window, matches, sources)
@@ -123,6 +123,12 @@ def _cut(region: Box, mask: Bools, part: Box) -> Bools:
     both = Box(*map(max, part[:2], region[:2]), *map(min, part[2:], region[2:]))
     cut[both.within(region)] = mask[both.slices]
     return cut
+
+
+def _moved(sources: Field, region: Box) -> Field:
+    """Sources in a region as places in the picture."""
+    corner = np.array([region.top, region.left], np.int32)
+    return np.where(sources < 0, np.int32(-1), sources + corner)
 
 
 def _any(mask: Bools, factor: int) -> Bools:

@@ -44,7 +44,7 @@ def _scale(thickness: float) -> int:
 def _thickness(hole: Bools) -> float:
     """Diameter of the largest disc inside a hole [h, w], in pixels; long holes are measured at reduced size, a little too small."""
     factor = -(-max(hole.shape) // MEASURED)
-    return 2 * factor * hole_depth(_reduced(hole, factor))
+    return float(2 * factor * hole_depth(_reduced(hole, factor)))
 
 
 def _reduced(hole: Bools, factor: int) -> Bools:

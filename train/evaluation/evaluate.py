@@ -24,6 +24,7 @@ from .features import FeatureNetwork, feature_distance, kernel_distance, pooled
 
 SIZE = 256  # side of the crops, as in the paper
 MASK_SETS = {"center": SIZE, "random": SIZE, "freeform": SIZE, "center512": 512}  # side of the crops of each set
+PAPER_SETS = ("center", "random", "freeform")  # of the size that the paper uses
 CENTER_512 = 224  # side of the hole in the middle of 512 px: fewer pixels than half the side would make
 AREA_BINS = ((0.01, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4))  # share of the crop that a free-form hole covers
 RESULTS = "scores.jsonl"
