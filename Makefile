@@ -9,8 +9,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 demo: $(VENV)/.base  ## fill a packaged photo: writes out/demo.png
 	$(BIN)/gi-plugin demo --output out/demo.png
 
-test: $(VENV)/.dev  ## all tests, the slow ones too
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev  ## all tests, the slow ones too, in two processes
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/.dev  ## lint, format, types (of the installed wheel)
 	$(BIN)/ruff check .
