@@ -63,6 +63,10 @@ class Picture:
 
     def write(self, top: int, left: int, fill: Floats) -> None:
         """Write the hole's pixels, and only those, from `fill` [h, w, 3] in [-1, 1] whose corner stands at (top, left)."""
+        for start in range(0, fill.shape[0], SCAN_ROWS):
+            self._write_strip(top + start, left, fill[start : start + SCAN_ROWS])
+
+    def _write_strip(self, top: int, left: int, fill: Floats) -> None:
         rows, columns = slice(top, top + fill.shape[0]), slice(left, left + fill.shape[1])
         missing = self.hole[rows, columns]
         colour = self.pixels[rows, columns, :3]  # alpha is carried through

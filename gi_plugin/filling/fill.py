@@ -19,7 +19,7 @@ def fill(picture: Picture, planned: PlannedHole, engine_of: EngineOf, settings: 
     :param settings: of the transfer, if the hole was planned for it.
     :raises EngineError: if an engine fails.
     """
-    transfer = TransferDetail(picture, settings) if planned.detail == "transfer" else None
+    transfer = TransferDetail(picture, len(planned.windows), settings) if planned.detail == "transfer" else None
     for completion in completions(picture, planned.windows, engine_of):
         if transfer is not None:
             yield from transfer.fill(completion)

@@ -35,9 +35,10 @@ class TransferSettings:
 class TransferDetail:
     """Fills the parts of a picture's hole one after the other; a part takes what was filled before as known, but never as a source."""
 
-    def __init__(self, picture: Picture, settings: TransferSettings) -> None:
-        self._picture, self._settings = picture, settings
-        self._rest = dataclasses.replace(picture, hole=picture.hole.copy())  # what is still missing
+    def __init__(self, picture: Picture, windows: int, settings: TransferSettings) -> None:
+        """:param windows: how many windows the hole has."""
+        self._picture, self._settings, self._alone = picture, settings, windows == 1
+        self._rest = picture if self._alone else dataclasses.replace(picture, hole=picture.hole.copy())  # what is still missing
 
     def fill(self, completion: CompletedView) -> Iterator[Piece]:
         """Fill what the windows of a view own."""
@@ -81,7 +82,8 @@ class TransferDetail:
             place = own.within(region)
             fill, sources = done.pixels[place], _moved(done.sources[place], region)
         self._rest.write(own.top, own.left, fill)
-        self._rest.hole[own.slices] = False
+        if not self._alone:
+            self._rest.hole[own.slices] = False
         return Piece(window, matches, sources)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from ..box import around
 from . import kernels
 from .arrays import Bools
 
 
-def hole_depth(hole: Bools) -> float:
+def hole_depth(hole: Bools, threads: int = 1) -> float:
     """Distance in pixels from the deepest pixel of `hole` [h, w] to the nearest known one; pixels outside of the array count as known."""
-    return float(kernels.distance(np.pad(hole, 1), kernels.cores()).max())
+    return float(kernels.distance(around(hole).grown(1).cut(hole), threads).max())

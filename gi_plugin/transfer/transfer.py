@@ -10,6 +10,7 @@ from ..box import around
 from . import kernels, schedule
 from .arrays import Bools, Field, Floats
 from .composition import compose
+from .depth import hole_depth
 from .guide import Guide, nowhere
 from .matching import Match, Task, match
 from .pyramid import Level, pyramid, valid_sources
@@ -45,7 +46,7 @@ def transfer(image: Floats, hole: Bools, guide: Guide, *, sources: Bools | None 
     depth = schedule.depth(hole.shape)
     source = pyramid(image, allowed, depth, threads)
     context = source if sources is None else pyramid(image, ~hole, depth, threads)
-    task = Task(guide, schedule.trust(_thickness(hole, threads)), seed, threads)
+    task = Task(guide, schedule.trust(hole_depth(hole, threads)), seed, threads)
     found = None
     for number in _usable(source, context):
         step = schedule.step(depth - number, source[number].missing.shape)
@@ -65,12 +66,6 @@ def _usable(source: list[Level], context: list[Level]) -> list[int]:
             break
         usable.insert(0, number)
     return usable
-
-
-def _thickness(hole: Bools, threads: int) -> float:
-    """Distance from the middle of the hole to its border; the picture's edge counts as one."""
-    box = around(hole).grown(1)
-    return float(kernels.distance(box.cut(hole), threads).max())
 
 
 def _guided(image: Floats, hole: Bools, guide: Guide) -> Floats:

@@ -22,7 +22,7 @@ from gi_plugin.engines.trt.builder import Built, build_command, engine_parts, re
 from gi_plugin.engines.trt.package import TENSORRT, TENSORRT_PACKAGES, TENSORRT_RTX, TensorRtPackage
 from gi_plugin.errors import EngineMissing
 from gi_plugin.network_file import network_path
-from gi_plugin.planning import LARGE, SMALL
+from gi_plugin.planning import COARSE, SMALL
 from tests.gi_plugin.command import Cli
 
 GPU = Gpu("Stand-in", "sm_89", "13.0")
@@ -120,8 +120,8 @@ def test_a_damaged_network_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pyt
         (None, (), "The CPU is used: no CUDA GPU can be used: it is imaginary."),
         (GPU, (), "Stand-in, sm_89, CUDA driver 13.0 is there, TensorRT is not: pip install 'gi-plugin[tensorrt]'"),
         (GPU, ("tensorrt",), "and tensorrt are there, PyCUDA is not: pip install pycuda"),
-        (GPU, ("tensorrt", "pycuda"), "no engine is built: gi-plugin build --backend tensorrt --precision fp16 --window 256"),
-        (GPU, ("tensorrt_rtx", "pycuda"), "no engine is built: gi-plugin build --backend tensorrt-rtx --precision fp16 --window 256"),
+        (GPU, ("tensorrt", "pycuda"), "no engine is built: gi-plugin build --backend tensorrt --precision fp16 --window 128"),
+        (GPU, ("tensorrt_rtx", "pycuda"), "no engine is built: gi-plugin build --backend tensorrt-rtx --precision fp16 --window 128"),
     ],
 )
 def test_doctor_says_what_is_missing(machine: Callable[..., None], gpu: Gpu | None, packages: tuple[str, ...], text: str) -> None:
@@ -137,9 +137,9 @@ def _advice() -> str:
 def test_doctor_says_what_is_built(machine: Callable[..., None], tmp_path: Path) -> None:
     """`doctor` looks for the preferred package's engines, and wants one for each of the two windows."""
     machine(GPU, "tensorrt", "tensorrt_rtx", "pycuda")
+    _build_into(tmp_path, EngineSettings(), "tensorrt", COARSE)
+    assert f"no engine is built: gi-plugin build --backend tensorrt --precision fp16 --window {SMALL}" in _advice()
     _build_into(tmp_path, EngineSettings(), "tensorrt", SMALL)
-    assert f"no engine is built: gi-plugin build --backend tensorrt --precision fp16 --window {LARGE}" in _advice()
-    _build_into(tmp_path, EngineSettings(), "tensorrt", LARGE)
     assert _advice() == "Stand-in, sm_89, CUDA driver 13.0 is used, with engines for both window sizes."
 
 
@@ -147,14 +147,14 @@ def test_doctor_survives_a_setting_that_one_package_lacks(machine: Callable[...,
     """With layer = "aot", which TensorRT-RTX lacks, `doctor` examines the other package."""
     machine(GPU, "tensorrt", "tensorrt_rtx", "pycuda")
     advice = doctor.examine(Config(engine=EngineSettings(layer="aot")), None)["gpu in plain words"]
-    assert "gi-plugin build --backend tensorrt --precision fp16 --window 256 --layer aot --batch 1" in advice
+    assert "gi-plugin build --backend tensorrt --precision fp16 --window 128 --layer aot --batch 1" in advice
 
 
 @pytest.mark.parametrize("package", [TENSORRT, TENSORRT_RTX], ids=lambda package: package.backend)
 def test_doctor_survives_a_damaged_engine(machine: Callable[..., None], tmp_path: Path, package: TensorRtPackage) -> None:
     """A damaged cache entry does not make `doctor` fail."""
     machine(GPU, package.module, "pycuda")
-    (_build_into(tmp_path, EngineSettings(), package.backend, SMALL) / "engine.json").write_text("{", encoding="utf-8")
+    (_build_into(tmp_path, EngineSettings(), package.backend, COARSE) / "engine.json").write_text("{", encoding="utf-8")
     assert doctor.examine(Config(), None)["gpu in plain words"]
 
 

@@ -19,14 +19,14 @@ from tests.gi_plugin.command import Cli
 
 
 def test_a_picture_is_filled(cli: Cli) -> None:
-    """The hole changes, known pixels do not, and the attention map has the picture's size."""
+    """The hole changes, known pixels do not, and the attention map shows two pictures of its size."""
     result = cli("inpaint", "picture.png", "mask.png", "-o", "new/out.png", "--attention-map", "new/map.png")
     assert result == (0, "", [])
     before, after, hole = (np.asarray(Image.open(name)) for name in ("picture.png", "new/out.png", "mask.png"))
     np.testing.assert_array_equal(after[hole == 0], before[hole == 0])
     assert (after[hole > 0] != before[hole > 0]).mean() > 0.5
     with Image.open("new/map.png") as drawn:
-        assert drawn.size == (60, 40)
+        assert drawn.size == (2 * 60 + 3 * GAP, 40 + GAP + CAPTION_HEIGHT)
 
 
 def test_a_lossy_result_prints_a_note(cli: Cli) -> None:

@@ -14,7 +14,7 @@ from gi_plugin.train import loop
 from gi_plugin.train.data.masks import center
 from gi_plugin.train.evaluation import throughput
 from gi_plugin.train.evaluation.ablation import ablate, network_method
-from gi_plugin.train.evaluation.evaluate import MASK_SETS
+from gi_plugin.train.evaluation.evaluate import PAPER_SETS
 from gi_plugin.train.loop import LAST, Budget
 from gi_plugin.train.model.network import InpaintingNetwork, NetworkSettings
 from tests.train.pictures import smooth_pictures
@@ -40,7 +40,7 @@ def test_an_ablation_scores_both_settings(pictures: Path, tmp_path: Path, monkey
     rows = ablate(pictures, [pictures / "list.txt"], tmp_path / "out", settings, Budget(steps=2), lambda name, _: reported.append(name))
     assert reported == list(settings)
     assert [(row.mask_set, row.method, row.pictures) for row in rows] == [
-        (mask, f"{name} (2 steps)", 1) for mask in MASK_SETS for name in settings
+        (mask, f"{name} (2 steps)", 1) for mask in PAPER_SETS for name in settings
     ]
     assert all((tmp_path / "out" / name / LAST).is_file() for name in settings)
     assert all(np.isfinite(row.scores.psnr) for row in rows)

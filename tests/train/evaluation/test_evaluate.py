@@ -14,6 +14,7 @@ from gi_plugin.files.sheet import CAPTION_HEIGHT, GAP
 from gi_plugin.train.data import masks
 from gi_plugin.train.evaluation import evaluate as evaluation
 from gi_plugin.train.evaluation.baselines import FillMethod, baseline
+from gi_plugin.train.evaluation.features import FeatureNetwork
 from tests.train.pictures import smooth_pictures
 
 
@@ -36,7 +37,11 @@ def test_holes_are_the_same_in_every_run(mask_set: str) -> None:
     holes = [evaluation.hole_of(mask_set, number) for number in range(8)]
     assert all(np.array_equal(hole, evaluation.hole_of(mask_set, number)) for number, hole in enumerate(holes))
     for number, hole in enumerate(holes):
-        if mask_set == "center":
+        assert hole.shape == (evaluation.MASK_SETS[mask_set],) * 2
+        if mask_set == "center512":
+            assert hole[144:368, 144:368].all()
+            assert hole.sum() == 224 * 224
+        elif mask_set == "center":
             assert hole[64:192, 64:192].all()
             assert hole.sum() == 128 * 128
         elif mask_set == "random":
@@ -110,3 +115,22 @@ def test_contact_sheet_has_a_column_for_every_method(pictures: Path, tmp_path: P
     with Image.open(tmp_path / "sheet.png") as sheet:
         step = evaluation.SIZE + GAP
         assert sheet.size == (3 * step + GAP, 3 * step + CAPTION_HEIGHT)
+
+
+def test_the_judge_adds_two_columns(pictures: Path, tmp_path: Path) -> None:
+    """Feature and kernel distance come from an independent network, survive a continued run, and prefer the original."""
+    pytest.importorskip("efficientnet_lite_pytorch", reason="needs gi-plugin[judge]")
+    judge = FeatureNetwork()
+    methods: dict[str, FillMethod] = {"grey": lambda image, hole: np.where(hole[..., None], np.uint8(128), image)}
+    first, again = (evaluation.evaluate([pictures], ["center"], methods, tmp_path / "out", _quiet, judge=judge) for _ in range(2))
+    assert first == again
+    assert first[0].feature_distance is not None
+    assert first[0].feature_distance > 0
+
+
+def test_pictures_that_are_too_small_for_a_set_are_left_out(pictures: Path, tmp_path: Path) -> None:
+    """A set of 512 px takes the pictures that are large enough, and leaves the others to the sets of 256 px."""
+    Image.fromarray(np.full((512, 600, 3), 90, np.uint8)).save(pictures / "large.png")
+    methods: dict[str, FillMethod] = {"keep": lambda image, _: image}
+    rows = evaluation.evaluate([pictures], ["center", "center512"], methods, tmp_path / "out", _quiet)
+    assert [(row.mask_set, row.pictures) for row in rows] == [("center", 4), ("center512", 1)]
