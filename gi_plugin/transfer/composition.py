@@ -14,6 +14,7 @@ BAND = 2.0  # sigma that parts low frequencies, which are voted, from high ones,
 GRAIN = 1.05  # gain of the high frequencies: the search is a little in favour of smooth patches
 FADE, FADE_HIGH = 8.0, 3.0  # the border's corrections have fallen to 1 / e so many pixels inside the hole
 HALO = 3 * int(BAND)
+STRIP = 512  # rows that are blurred at a time, so that temporaries stay small
 
 
 def compose(image: Floats, source: Level, found: Match, threads: int) -> Floats:
@@ -40,10 +41,15 @@ def _carried_in(lack: Floats, border: Bools, missing: Bools, distance: Floats, r
 def _copied(image: Floats, source: Level, found: Match, where: Bools, threads: int) -> Floats:
     """High frequencies [h, w, 3] of the picture at the source of each pixel of `where`."""
     pixel = kernels.heaviest(found.field, found.weight, _window(), where, threads)[where]  # [n, 2]
-    first, last = max(int(pixel[:, 0].min()) - HALO, 0), int(pixel[:, 0].max()) + HALO + 1
-    rows, place = slice(first, last), (pixel[:, 0] - first, pixel[:, 1])
+    values = np.empty((len(pixel), 3), np.float32)
+    for top in range(0, image.shape[0], STRIP):
+        chosen = (pixel[:, 0] >= top) & (pixel[:, 0] < top + STRIP)
+        if chosen.any():
+            start = max(top - HALO, 0)
+            near, place = slice(start, top + STRIP + HALO), (pixel[chosen, 0] - start, pixel[chosen, 1])
+            values[chosen] = image[near][place] - kernels.blur(image[near], ~source.missing[near], BAND, threads)[place]
     high = np.zeros((*where.shape, 3), np.float32)
-    high[where] = np.float32(GRAIN) * (image[rows][place] - kernels.blur(image[rows], ~source.missing[rows], BAND, threads)[place])
+    high[where] = np.float32(GRAIN) * values
     return high
 
 

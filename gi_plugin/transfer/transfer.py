@@ -53,8 +53,10 @@ def transfer(image: Floats, hole: Bools, guide: Guide, *, sources: Bools | None 
         found = match(task, step, source[number], context[number], found)
     if found is None:
         return Transferred(_guided(image, hole, guide), None)
-    context, source = [], source[:1]  # room for the rest
-    return _placed(image, hole, found, compose(image, source[0], found, threads))
+    del context, source[1:]  # makes room
+    filled = compose(image, source[0], found, threads)
+    del source
+    return _placed(image, hole, found, filled)
 
 
 def _usable(source: list[Level], context: list[Level]) -> list[int]:

@@ -17,11 +17,11 @@ INPUT = OUTPUT = HEIGHT * WIDTH * 3
 MASK = HEIGHT * WIDTH
 ALLOWANCE = 2**30  # Python, the libraries, the compiled network and one window
 
-MASKS = (
+MASKS = (  # square holes: top, left, side
     [(10, 10, 200), (5000, 6000, 200), (8790, 11790, 200)],
     [(3000, 4000, 1500)],
     [(1000, 3000, 4000)],
-)  # square holes: top, left, side
+)
 
 # The process's own peak is VmHWM; getrusage's ru_maxrss would start at the peak of the process that started it.
 SCRIPT = """
@@ -50,7 +50,7 @@ for holes in masks:
 
 @pytest.mark.slow
 def test_memory_is_input_output_and_a_constant(tmp_path: Path) -> None:
-    """For three small holes, for one of 1,500 px and for one of 4,000 px, the process never uses more than image, mask, result and 1 GiB."""
+    """With small holes, one of 1,500 px or one of 4,000 px, the process never uses more than image, mask, result and 1 GiB."""
     command, environment = [sys.executable, "-c", SCRIPT, json.dumps([HEIGHT, WIDTH, MASKS])], {**os.environ, CACHE_VARIABLE: str(tmp_path)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr
