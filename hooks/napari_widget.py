@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gi_plugin.arrays import Array
-from gi_plugin.config import DETAILS, Detail, load_config
+from gi_plugin.config import DETAILS, load_config
 from gi_plugin.errors import ImageError
 
 from .plugin import inpaint
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import napari.layers
     import napari.types
     from magicgui.widgets import FunctionGui
+
+DETAIL = "transfer: pixels of the image, guided by the network; network: the network's own pixels"  # tooltip
 
 
 def make_widget() -> FunctionGui[..., napari.types.LayerDataTuple]:
@@ -39,14 +41,14 @@ def make_widget() -> FunctionGui[..., napari.types.LayerDataTuple]:
     return magicgui(
         fill_holes,
         holes=layers,
-        detail={"choices": DETAILS, "value": load_config().hook.detail, "nullable": False},
-        seed={"min": 0, "max": 2**31 - 1},
-        sources={**layers, "nullable": True},
+        detail={"choices": DETAILS, "value": load_config().hook.detail, "nullable": False, "tooltip": DETAIL},
+        seed={"min": 0, "max": 2**31 - 1, "tooltip": "another number gives another result of the transfer"},
+        sources={**layers, "nullable": True, "tooltip": "a layer that covers where pixels may come from; everywhere if none is chosen"},
     )
 
 
 def fill_holes(
-    image: napari.layers.Image, holes: Any, grow: int = 0, detail: Detail | None = None, seed: int = 0, sources: Any = None
+    image: napari.layers.Image, holes: Any, grow: int = 0, detail: str | None = None, seed: int = 0, sources: Any = None
 ) -> napari.types.LayerDataTuple:
     """Fill the holes of an image with the contextual-attention network.
 
