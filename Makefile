@@ -10,8 +10,8 @@ PLATFORMS := manylinux2014_x86_64 manylinux2014_aarch64 musllinux_1_2_x86_64 mac
 demo: $(VENV)/.base $(VENV)/.native  ## fill a packaged photo: writes out/demo.png
 	$(BIN)/gi-plugin demo --output out/demo.png
 
-test: $(VENV)/.dev $(VENV)/.native  ## all tests, the slow ones too
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev $(VENV)/.native  ## all tests, the slow ones too, in two processes
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/.dev  ## lint, format, types (of the installed wheel)
 	$(BIN)/ruff check .

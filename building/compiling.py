@@ -18,17 +18,7 @@ from tempfile import TemporaryDirectory
 
 from building.targets import MACOS, Target, target
 
-SOURCES = {  # file: the instruction sets it is compiled for; more than one: once each, with -DGI_SUFFIX=_base, _v3, _v4
-    "inner.c": ("base",),
-    "filters.c": ("base",),
-    "votes.c": ("base",),
-    "level.c": ("base",),
-}
-INSTRUCTIONS = {  # x86-64 has these levels; other processors have "base" alone
-    "base": (),
-    "v3": ("-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2", "-mlzcnt"),
-    "v4": ("-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2", "-mlzcnt", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512cd"),
-}
+SOURCES = ("inner.c", "filters.c", "votes.c")
 EXACT = ("-fno-math-errno", "-ffp-contract=off")  # no fused multiply-add: the same bits on every processor, and as numpy
 FLAGS = ("-std=gnu11", "-O3", "-g0", "-fvisibility=hidden", *EXACT)
 FOLDER = Path(__file__).resolve().parents[1] / "gi_plugin" / "transfer"
@@ -102,22 +92,18 @@ def _works(command: Command) -> bool:
 
 
 def _compile(folder: Path, goal: Target, command: Command) -> Path:
-    """Compile every source for its instruction sets, link, and put the library into the folder in one step."""
+    """Compile every source, link, and put the library into the folder in one step."""
     with_zig = command[1:3] == ["-m", "ziglang"]
     common = [*command, *_goal_flags(goal, with_zig=with_zig)]
-    levels = tuple(INSTRUCTIONS) if goal.machine == "x86_64" else ("base",)
-    pieces = [(name, level) for name, wanted in SOURCES.items() for level in wanted if level in levels]
     with TemporaryDirectory() as work:
 
-        def piece(part: tuple[str, str]) -> str:
-            name, level = part
-            suffix = [f"-DGI_SUFFIX=_{level}"] if len(SOURCES[name]) > 1 else []
-            out = Path(work) / f"{Path(name).stem}_{level}.o"
-            _run([*common, *FLAGS, *INSTRUCTIONS[level], *suffix, "-c", name, "-o", str(out)], FOLDER, Path(work))
-            return out.name
+        def compiled(name: str) -> str:
+            out = f"{Path(name).stem}.o"
+            _run([*common, *FLAGS, "-c", name, "-o", str(Path(work) / out)], FOLDER, Path(work))
+            return out
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            objects = list(pool.map(piece, pieces))
+            objects = list(pool.map(compiled, SOURCES))
         _run([*common, "-shared", *_link_flags(goal, with_zig=with_zig), *objects, "-o", goal.library], Path(work), Path(work))
         return _put(Path(work) / goal.library, folder)
 

@@ -55,7 +55,7 @@ def _source_steps(piece: Piece) -> Array | None:
     if piece.sources is None:
         return None
     own = piece.window.own
-    return np.asarray(piece.sources - np.stack(np.mgrid[own.slices], axis=-1))
+    return np.asarray(piece.sources - np.moveaxis(np.mgrid[own.slices], 0, -1))
 
 
 def _matched_steps(piece: Piece) -> Array:
@@ -64,7 +64,9 @@ def _matched_steps(piece: Piece) -> Array:
     cells, step = window.size // CELL, CELL * window.scale
     places = np.stack(np.divmod(np.arange(cells * cells), cells), axis=1)
     moves = (np.stack(np.divmod(piece.matches, cells), axis=1) - places).reshape(cells, cells, 2) * step
-    return moves[np.ix_((np.arange(own.top, own.bottom) - window.top) // step, (np.arange(own.left, own.right) - window.left) // step)]
+    return np.asarray(
+        moves[np.ix_((np.arange(own.top, own.bottom) - window.top) // step, (np.arange(own.left, own.right) - window.left) // step)]
+    )
 
 
 def _colours(steps: Array, reach: float) -> Array:

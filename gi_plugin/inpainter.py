@@ -173,9 +173,9 @@ def inpaint(
     :param data_range: lowest and highest value of a float image; [0, 1] if None.
     :param dilate: pixels by which the hole is grown first; the setting [hook] dilate if None.
     :param mask_alpha: read the hole from the alpha channel of a mask with four channels.
-    :param detail: where the pixels come from: "transfer" takes them from the known part of the image, guided by the network; "network" takes
-        the network's own. The setting [hook] detail if None.
-    :param sources: a mask like `mask`: non-zero = pixels may come from here (transfer only); from everywhere that is known if None.
+    :param detail: "transfer" takes pixels from the known part of the image, guided by the network; "network" takes the network's own. The
+        setting [hook] detail if None.
+    :param sources: a mask like `mask`: non-zero = the transfer may take pixels from here; from everywhere that is known if None.
     :param seed: another number gives another result of the transfer.
     :param split_into_regions: accepted and ignored: holes that stand apart always get windows of their own.
     :return: a new array of the image's shape and dtype; every known pixel is bit-identical.

@@ -27,7 +27,7 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "folder_run.jobs",
     # transfer: the pixels of the hole; and the windows of the network
     "transfer.native",
-    "transfer.arrays transfer.boxes transfer.schedule",
+    "box transfer.arrays transfer.schedule",
     "transfer.numpy_kernels transfer.guide transfer.interpolation",
     "transfer.kernels",
     "transfer.texture transfer.depth",
@@ -43,7 +43,8 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "planning",
     # train: the network, its data, the training run, export and evaluation
     "train train.model train.data train.evaluation train.onnx_export",
-    "train.distributed train.losses train.model.critics train.model.precision train.data.masks train.evaluation.metrics",
+    "train.distributed train.losses train.model.critics train.model.precision train.data.masks",
+    "train.evaluation.metrics train.evaluation.features",
     "train.model.attention train.model.smooth_base train.evaluation.baselines",
     "train.model.network train.data.pictures",
     "train.checkpoint train.step train.evaluation.evaluate train.onnx_export.attention_function",

@@ -24,7 +24,9 @@ from ..config import Config, EngineSettings, ModelSettings
 from ..errors import EngineMissing, MissingDependency
 from ..image import SCAN_ROWS
 from ..inpainter import Inpainter
-from ..planning import LARGE, SMALL, plan
+from ..options import Options
+from ..planning import LARGE, SIZES
+from ..planning.network_windows import plan_network
 from .sample import noise_window
 from .timing import in_fresh_process, in_turns
 from .windows import candidates
@@ -77,7 +79,7 @@ def measure(config: Config, cases: Sequence[Case], runs: int, progress: Callable
     """
     ours = Inpainter(config)
     others = other_methods(config, ours.engine(LARGE).backend)
-    for size in (SMALL, LARGE):
+    for size in {*SIZES[config.hook.detail], LARGE}:
         ours.engine(size)(*noise_window(size))  # first calls are slower
     rows: list[PictureRow] = []
     for case in cases:
@@ -143,7 +145,7 @@ def fill_once(case: dict[str, Any], engine: dict[str, Any], network: str) -> int
 def _biharmonic_window(image: Array, hole: Bools) -> Array:
     """Run scikit-image's biharmonic method on each of our windows, because on a whole picture it takes minutes."""
     result = image.copy()
-    for window in plan(hole):
+    for window in plan_network(hole):
         part = np.s_[window.top : window.top + window.side, window.left : window.left + window.side]
         result[part] = baseline("biharmonic")(result[part], hole[part])
     return result
@@ -153,7 +155,7 @@ def _rows(case: Case, config: Config, ours: Inpainter, others: Mapping[str, Fill
     image = photo(case.megapixels)
     hole = hole_of(case, image.shape)
     engine = ours.engine(LARGE)
-    views = {(window.top, window.left, window.side, window.scale) for window in plan(hole)}
+    views = {window.view for window in ours.plan(hole, (hole.shape[0], hole.shape[1]), Options()).windows}
     fills: dict[str, FillMethod] = {engine.backend: ours, **others}
     calls: dict[str, Callable[[], object]] = {name: partial(fill, image, hole) for name, fill in fills.items()}
     calls["one window"] = partial(engine, *noise_window(LARGE, hole=BASE.side))

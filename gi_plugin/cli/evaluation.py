@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from ..config import load_config
-from ..errors import require
+from ..config import DETAILS, Detail, load_config
+from ..errors import ConfigError, require
 from .terminal import AsJson, Backend, ConfigFile, Spinner, print_json, show
 from .train_options import Assignments, Minutes, Steps, make_budget, override, show_progress
 
@@ -29,6 +30,8 @@ def evaluate(
         Path, typer.Option("--output", "-o", help="Folder for results; results that it already contains are not computed again.")
     ] = Path("out/evaluation"),
     limit: Annotated[int, typer.Option("--limit", min=0, help="Number of pictures to use; 0 for all.")] = 0,
+    details: Annotated[str, typer.Option("--details", help="Kinds of detail to score, separated by commas.")] = "transfer,network",
+    judge: Annotated[bool, typer.Option("--judge", help="Add two distances of deep features of an independent network.")] = False,
     sheets: Annotated[bool, typer.Option("--sheets", help="Also draw a contact sheet per mask set.")] = False,
     config: ConfigFile = None,
     backend: Backend = None,
@@ -38,6 +41,7 @@ def evaluate(
     require("torch", "train")
     from gi_plugin.train.evaluation import evaluate as evaluation  # noqa: PLC0415  # heavy
     from gi_plugin.train.evaluation.baselines import baseline  # noqa: PLC0415
+    from gi_plugin.train.evaluation.features import FeatureNetwork  # noqa: PLC0415
 
     from ..inpainter import Inpainter  # noqa: PLC0415  # heavy
     from ..network_file import fingerprint, network_path  # noqa: PLC0415
@@ -45,10 +49,17 @@ def evaluate(
     settings = load_config(config, backend)
     inpainter = Inpainter(settings)
     ours = f"gi-plugin {fingerprint(network_path(settings.model.path))[:8]} {inpainter.engine(evaluation.SIZE).backend}"
-    methods: dict[str, FillMethod] = {ours: inpainter, **{name: baseline(name) for name in baselines.split(",") if name}}
+    fills: dict[str, FillMethod] = {f"{ours} {detail}": partial(inpainter, detail=_detail(detail)) for detail in details.split(",")}
+    methods = {**fills, **{name: baseline(name) for name in baselines.split(",") if name}}
     with Spinner("reading the data") as progress:
         rows = evaluation.evaluate(
-            data, masks.split(","), methods, output, lambda text, number, total: progress(f"{number} of {total}: {text}"), limit
+            data,
+            masks.split(","),
+            methods,
+            output,
+            lambda text, number, total: progress(f"{number} of {total}: {text}"),
+            limit,
+            FeatureNetwork() if judge else None,
         )
         for mask_set in masks.split(",") if sheets else ():
             evaluation.draw_sheet(data, mask_set, methods, output / f"{mask_set}.png")
@@ -100,16 +111,35 @@ def throughput(
     show(table)
 
 
+def _detail(name: str) -> Detail:
+    found = next((detail for detail in DETAILS if detail == name), None)
+    if found is None:
+        raise ConfigError(f"--details {name}: expected {' or '.join(DETAILS)}, or both separated by a comma")
+    return found
+
+
 def _show_scores(rows: list[ScoreRow], as_json: bool) -> None:
     """Print the rows of an evaluation as a table or as JSON."""
     if as_json:
-        print_json([{"method": row.method, "masks": row.mask_set, "pictures": row.pictures, **vars(row.scores)} for row in rows])
+        print_json([_json(row) for row in rows])
         return
-    columns = ("l1 %", "l2 %", "PSNR", "TV %", "SSIM", "PSNR in hole", "texture %")
+    columns = ("l1 %", "l2 %", "PSNR", "TV %", "SSIM", "PSNR in hole", "texture %", "features", "kernel")
     table = Table("masks", "method", "pictures", *columns)
     for row in rows:
-        table.add_row(row.mask_set, row.method, str(row.pictures), *(f"{value:.3f}" for value in vars(row.scores).values()))
+        figures = (*vars(row.scores).values(), row.feature_distance, row.kernel_distance)
+        table.add_row(row.mask_set, row.method, str(row.pictures), *("" if value is None else f"{value:.3f}" for value in figures))
     show(table)
+
+
+def _json(row: ScoreRow) -> dict[str, Any]:
+    judged = {"feature_distance": row.feature_distance, "kernel_distance": row.kernel_distance}
+    return {
+        "method": row.method,
+        "masks": row.mask_set,
+        "pictures": row.pictures,
+        **vars(row.scores),
+        **{name: value for name, value in judged.items() if value is not None},
+    }
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (evaluate, ablate, throughput)

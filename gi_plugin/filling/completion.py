@@ -18,7 +18,7 @@ EngineOf = Callable[[int], Engine]  # the engine for windows of one size
 
 
 @dataclass(frozen=True)
-class Completion:
+class CompletedView:
     """What the network makes of one view of a picture."""
 
     windows: list[Window]  # all of the same view
@@ -26,7 +26,7 @@ class Completion:
     matches: Matches  # [S/8 * S/8]
 
 
-def completions(picture: Picture, windows: Sequence[Window], engine_of: EngineOf) -> Iterator[Completion]:
+def completions(picture: Picture, windows: Sequence[Window], engine_of: EngineOf) -> Iterator[CompletedView]:
     """Run the network on every view of `windows` once, the larger windows first.
 
     :raises EngineError: if an engine fails, or returns values that are not finite.
@@ -42,7 +42,7 @@ def completions(picture: Picture, windows: Sequence[Window], engine_of: EngineOf
             yield from _batch(picture, groups[start : start + engine.batch], engine)
 
 
-def _batch(picture: Picture, groups: list[list[Window]], engine: Engine) -> Iterator[Completion]:
+def _batch(picture: Picture, groups: list[list[Window]], engine: Engine) -> Iterator[CompletedView]:
     views = [picture.window(*first.view) for first, *_ in groups]
     image = np.stack([pixels.transpose(2, 0, 1) for pixels, _ in views])  # [N, 3, S, S]
     mask = np.stack([hole[None] for _, hole in views]).astype(np.float32)  # [N, 1, S, S]
@@ -50,7 +50,7 @@ def _batch(picture: Picture, groups: list[list[Window]], engine: Engine) -> Iter
     if not np.isfinite(completed).all():
         raise EngineError(f"{engine.backend} returned values that are not numbers; try [engine] precision = 'fp32'")
     for windows, pixels, found in zip(groups, _grey_where(image, completed), matches, strict=True):
-        yield Completion(windows, pixels.transpose(1, 2, 0), found)
+        yield CompletedView(windows, pixels.transpose(1, 2, 0), found)
 
 
 def _grey_where(image: Floats, completed: Floats) -> Floats:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arrays import Floats, Integers
+from ..arrays import Field, Floats, Integers
+from ..box import Box
 from ..image import Picture
-from ..planning import Box
 from ..transfer import Transferred
 
 
@@ -26,13 +26,13 @@ class Reduced:
     done: Transferred
 
 
-def enlarged(picture: Picture, reduced: Reduced, own: Box) -> tuple[Floats, Integers]:
+def enlarged(picture: Picture, reduced: Reduced, own: Box) -> tuple[Floats, Field]:
     """The fill of a box of the picture at full size.
 
     :return: [H, W, 3] in [-1, 1], and the sources [H, W, 2] in the picture, -1 where there is none.
     """
     factor, region = reduced.factor, reduced.region
-    fill = np.zeros((own.bottom - own.top, own.right - own.left, 3), np.float32)
+    fill = np.zeros((*own.shape, 3), np.float32)
     sources = np.full((*fill.shape[:2], 2), -1, np.int32)
     for down, right in np.ndindex(factor, factor):
         rows, columns = (

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
-from ..arrays import Matches
+from ..arrays import Field, Matches
 from ..planning import Window
 
 
@@ -17,5 +14,5 @@ class Piece:
 
     window: Window
     matches: Matches  # the best background cell of every cell of the network's window [S/8 * S/8]
-    sources: npt.NDArray[np.int32] | None  # [h, w, 2] row and column in the picture for each pixel of `window.own`, -1 where it was known;
+    sources: Field | None  # [h, w, 2] row and column in the picture for each pixel of `window.own`, -1 where it was known;
     # None: the pixels are the network's own

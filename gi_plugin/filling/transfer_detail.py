@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arrays import CELL, Bools, Matches
+from ..arrays import CELL, Bools, Field, Matches
+from ..box import Box
 from ..image import Picture, enlarge
-from ..planning import Box, Window
+from ..planning import Window
 from ..transfer import Guide, transfer
-from .completion import Completion
+from .completion import CompletedView
 from .enlarging import Reduced, enlarged
 from .piece import Piece
 
@@ -38,7 +39,7 @@ class TransferDetail:
         self._picture, self._settings = picture, settings
         self._rest = dataclasses.replace(picture, hole=picture.hole.copy())  # what is still missing
 
-    def fill(self, completion: Completion) -> Iterator[Piece]:
+    def fill(self, completion: CompletedView) -> Iterator[Piece]:
         """Fill what the windows of a view own."""
         first, own = completion.windows[0], _union(completion.windows)
         region = _region(own, first)
@@ -50,9 +51,8 @@ class TransferDetail:
 
     def _transferred(self, region: Box, own: Box, guide: Guide, factor: int) -> Reduced:
         """Run the transfer on a region at 1/`factor` of its size."""
-        shape = (self._rest.hole.shape[0], self._rest.hole.shape[1])
-        pixels, missing = self._rest.read(region.top, region.left, region.bottom - region.top, region.right - region.left, factor)
-        near = _cut(region, self._rest.hole, own.grown(BESIDE * factor, shape))
+        pixels, missing = self._rest.read(region.top, region.left, *region.shape, factor)
+        near = _cut(region, self._rest.hole, own.grown(BESIDE * factor).inside(self._rest.hole.shape))
         targets = _any(near, factor)
         others = missing & ~targets
         if others.any():
@@ -64,24 +64,22 @@ class TransferDetail:
 
     def _allowed(self, region: Box) -> Bools:
         """Where in a region pixels may come from: inside of the picture, known, and in the region that the caller named."""
-        inside = region.grown(0, (self._picture.hole.shape[0], self._picture.hole.shape[1]))
-        allowed = _cut(region, ~self._picture.hole, inside)
-        if self._settings.sources is not None:
-            allowed &= _cut(region, self._settings.sources, inside)
-        return allowed
+        part = region.inside(self._picture.hole.shape)
+        allowed = np.zeros(region.shape, np.bool_)
+        allowed[part.within(region)] = ~self._picture.hole[part.slices]
+        return allowed if self._settings.sources is None else allowed & region.cut(self._settings.sources)
 
     def _write(self, window: Window, matches: Matches, reduced: Reduced) -> Piece:
         """Write what a window owns."""
         own, region, done = window.own, reduced.region, reduced.done
-        place = np.s_[own.top - region.top : own.bottom - region.top, own.left - region.left : own.right - region.left]
-        sources = None
+        sources: Field | None = None
         if done.sources is None:
-            fill = enlarge(done.pixels, reduced.factor, place[0].start, place[1].start, own.bottom - own.top, own.right - own.left)
+            fill = enlarge(done.pixels, reduced.factor, own.top - region.top, own.left - region.left, *own.shape)
         elif reduced.factor > 1:
             fill, sources = enlarged(self._rest, reduced, own)
         else:
-            fill, sources = done.pixels[place], done.sources[place]
-            sources = np.where(sources < 0, -1, sources + np.array([region.top, region.left], np.int32))
+            place = own.within(region)
+            fill, sources = done.pixels[place], _moved(done.sources[place], region)
         self._rest.write(own.top, own.left, fill)
         self._rest.hole[own.slices] = False
         return Piece(window, matches, sources)
@@ -106,7 +104,7 @@ def _region(own: Box, window: Window) -> Box:
     return Box(top, left, bottom, right)
 
 
-def _guide(completion: Completion, window: Window, region: Box) -> Guide:
+def _guide(completion: CompletedView, window: Window, region: Box) -> Guide:
     """The completion of a region of a window; matches beyond the region are dropped."""
     scale, cells = window.scale, window.size // CELL
     top, left, bottom, right = (
@@ -120,11 +118,17 @@ def _guide(completion: Completion, window: Window, region: Box) -> Guide:
 
 
 def _cut(region: Box, mask: Bools, part: Box) -> Bools:
-    """The pixels of `mask` [H, W] in a region [h, w], False outside of `part`, which lies in the picture."""
-    cut = np.zeros((region.bottom - region.top, region.right - region.left), np.bool_)
-    part = Box(max(part.top, region.top), max(part.left, region.left), min(part.bottom, region.bottom), min(part.right, region.right))
-    cut[part.top - region.top : part.bottom - region.top, part.left - region.left : part.right - region.left] = mask[part.slices]
+    """The pixels of `mask` [H, W] in a region [h, w]; False outside of `part`."""
+    cut = np.zeros(region.shape, np.bool_)
+    both = Box(*map(max, part[:2], region[:2]), *map(min, part[2:], region[2:]))
+    cut[both.within(region)] = mask[both.slices]
     return cut
+
+
+def _moved(sources: Field, region: Box) -> Field:
+    """Sources in a region as places in the picture."""
+    corner = np.array([region.top, region.left], np.int32)
+    return np.where(sources < 0, np.int32(-1), sources + corner)
 
 
 def _any(mask: Bools, factor: int) -> Bools:

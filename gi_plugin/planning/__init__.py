@@ -5,7 +5,7 @@ The cost follows the holes, not the picture.
 
 from __future__ import annotations
 
-from .boxes import Box
+from ..box import Box
 from .hole import PlannedHole, plan_hole
 from .window import COARSE, LARGE, SIZES, SMALL, WINDOWS, Window
 

@@ -3,42 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
 from ..arrays import Bools
+from ..box import Box, around
 
 BLOCK = 32  # holes are told apart at this resolution: nearer ones count as one
-
-
-class Box(NamedTuple):
-    """A rectangle of pixels, ends exclusive."""
-
-    top: int
-    left: int
-    bottom: int
-    right: int
-
-    @property
-    def longest(self) -> int:
-        """The longer side, in pixels."""
-        return max(self.bottom - self.top, self.right - self.left)
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """Its rows and columns."""
-        return slice(self.top, self.bottom), slice(self.left, self.right)
-
-    def union(self, other: Box) -> Box:
-        """The smallest box around both."""
-        return Box(min(self.top, other.top), min(self.left, other.left), max(self.bottom, other.bottom), max(self.right, other.right))
-
-    def grown(self, margin: int, shape: tuple[int, int]) -> Box:
-        """The box with up to `margin` pixels more on every side, inside a picture of `shape` (rows, columns)."""
-        return Box(
-            max(self.top - margin, 0), max(self.left - margin, 0), min(self.bottom + margin, shape[0]), min(self.right + margin, shape[1])
-        )
 
 
 def boxes_of(hole: Bools, join: int) -> list[Box]:
@@ -48,9 +19,8 @@ def boxes_of(hole: Bools, join: int) -> list[Box]:
 
 def tightened(box: Box, hole: Bools) -> Box:
     """The smallest box around the missing pixels in `box`, of which there is one at least."""
-    part = hole[box.slices]
-    rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
-    return Box(box.top + int(rows[0]), box.left + int(columns[0]), box.top + int(rows[-1]) + 1, box.left + int(columns[-1]) + 1)
+    inner = around(hole[box.slices])
+    return Box(box.top + inner.top, box.left + inner.left, box.top + inner.bottom, box.left + inner.right)
 
 
 def parts_of(box: Box, hole: Bools, step: int) -> Iterator[Box]:

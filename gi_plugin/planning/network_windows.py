@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 
 from ..arrays import Bools
-from .boxes import Box, boxes_of, parts_of
+from ..box import Box
+from .boxes import boxes_of, parts_of
 from .window import LARGE, SMALL, Window, window_around
 
 

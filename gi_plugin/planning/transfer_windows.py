@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Bools
+from ..box import Box
 from ..transfer import hole_depth
-from .boxes import Box, boxes_of, parts_of
+from .boxes import boxes_of, parts_of
 from .window import COARSE, SMALL, Window, window_around
 
 THICKEST = 112  # of a hole in the network's input, in pixels
@@ -41,9 +42,9 @@ def _scale(thickness: float) -> int:
 
 
 def _thickness(hole: Bools) -> float:
-    """Diameter of the largest disc inside of a hole [h, w], in pixels; of long holes at reduced size, where it comes out a little smaller."""
+    """Diameter of the largest disc inside a hole [h, w], in pixels; long holes are measured at reduced size, a little too small."""
     factor = -(-max(hole.shape) // MEASURED)
-    return 2 * factor * hole_depth(_reduced(hole, factor))
+    return float(2 * factor * hole_depth(_reduced(hole, factor)))
 
 
 def _reduced(hole: Bools, factor: int) -> Bools:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .boxes import Box
+from ..box import Box
 
 COARSE, SMALL, LARGE = 128, 256, 512  # sides of the windows that engines are made for, in pixels of the network's input
 WINDOWS = (COARSE, SMALL, LARGE)

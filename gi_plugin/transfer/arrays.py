@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import Bools, Floats
+from ..arrays import Bools, Field, Floats
 
 Shorts = npt.NDArray[np.int16]  # planes of a picture: 1024 stands for 1.0
 Bytes = npt.NDArray[np.uint8]
 Counts = npt.NDArray[np.uint16]
-Field = npt.NDArray[np.int32]  # [h, w, 2] row and column of a source per target; -1 where there is no target
 
 ONE = 1024  # what 1.0 is in planes
 REACH = 2  # a patch reaches so far from its centre: 5 x 5 pixels

@@ -11,8 +11,8 @@ from .matching import Match
 from .pyramid import Level
 
 BAND = 2.0  # sigma that parts low frequencies, which are voted, from high ones, which are copied
-FADE = 8.0  # the border's correction has fallen to 1 / e so many pixels inside the hole
-HIGH_FADE = 3.0
+GRAIN = 1.05  # gain of the high frequencies: the search is a little in favour of smooth patches
+FADE, FADE_HIGH = 8.0, 3.0  # the border's corrections have fallen to 1 / e so many pixels inside the hole
 HALO = 3 * int(BAND)
 
 
@@ -23,12 +23,11 @@ def compose(image: Floats, source: Level, found: Match, threads: int) -> Floats:
     distance = kernels.distance(found.missing | (found.estimate.weight == 0), threads)
     voted = found.estimate.planes.copy()
     kernels.vote(source.planes, found.field, found.weight, border, voted, threads)
-    low = voted[..., :3] / np.float32(ONE)
+    low: Floats = voted[..., :3] * np.float32(1 / ONE)
     low += _carried_in(known - low, border, found.missing, distance, FADE)
     low = _smoothed(image, np.where(found.missing[..., None], low, known), found, threads)
     high = _copied(image, source, found, found.missing | border, threads)
-    if HIGH_FADE > 0:
-        high += _carried_in(known - low - high, border, found.missing, distance, HIGH_FADE)
+    high += _carried_in(known - low - high, border, found.missing, distance, FADE_HIGH)
     return np.where(found.missing[..., None], (low + high).clip(-1, 1), known)
 
 
@@ -40,9 +39,11 @@ def _carried_in(lack: Floats, border: Bools, missing: Bools, distance: Floats, r
 
 def _copied(image: Floats, source: Level, found: Match, where: Bools, threads: int) -> Floats:
     """High frequencies [h, w, 3] of the picture at the source of each pixel of `where`."""
-    pixel = tuple(kernels.heaviest(found.field, found.weight, _window(), where, threads)[where].T)
+    pixel = kernels.heaviest(found.field, found.weight, _window(), where, threads)[where]  # [n, 2]
+    first, last = max(int(pixel[:, 0].min()) - HALO, 0), int(pixel[:, 0].max()) + HALO + 1
+    rows, place = slice(first, last), (pixel[:, 0] - first, pixel[:, 1])
     high = np.zeros((*where.shape, 3), np.float32)
-    high[where] = image[pixel] - kernels.blur(image, ~source.missing, BAND, threads)[pixel]
+    high[where] = np.float32(GRAIN) * (image[rows][place] - kernels.blur(image[rows], ~source.missing[rows], BAND, threads)[place])
     return high
 
 
@@ -63,4 +64,5 @@ def _next_to(mask: Bools) -> Bools:
     """Pixels of [h, w] that touch `mask` by a side or corner."""
     padded = np.pad(mask, 1)
     height, width = mask.shape
-    return np.logical_or.reduce([padded[dy : dy + height, dx : dx + width] for dy, dx in np.ndindex(3, 3)])
+    near = [padded[dy : dy + height, dx : dx + width] for dy, dx in np.ndindex(3, 3)]
+    return np.asarray(np.logical_or.reduce(near))

@@ -9,5 +9,5 @@ from .arrays import Bools
 
 
 def hole_depth(hole: Bools) -> float:
-    """Distance in pixels from the deepest pixel of `hole` [h, w] to the nearest known one; what lies outside of the array counts as known."""
+    """Distance in pixels from the deepest pixel of `hole` [h, w] to the nearest known one; pixels outside of the array count as known."""
     return float(kernels.distance(np.pad(hole, 1), kernels.cores()).max())

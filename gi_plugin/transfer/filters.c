@@ -76,7 +76,7 @@ GI_EXPORT int gi_blur(const float *picture, const uint8_t *known, int64_t rows, 
                       int64_t radius, float *blurred, int threads)
 {
     const gi_blur_task task = {picture, known, rows, columns, channels, kernel, radius, blurred};
-    return gi_share_rows(gi_blur_rows, &task, rows, 32 + 2 * radius, threads);
+    return gi_share_rows(gi_blur_rows, &task, rows, columns, 32 + 2 * radius, 4096, threads);
 }
 
 typedef struct {
@@ -119,7 +119,7 @@ GI_EXPORT int gi_halve(const int16_t *planes, const uint16_t *count, int64_t row
                        uint16_t *half_count, int threads)
 {
     const gi_halve_task task = {planes, count, rows, columns, channels, half, half_count};
-    return gi_share_rows(gi_halve_rows, &task, (rows + 1) / 2, 16, threads);
+    return gi_share_rows(gi_halve_rows, &task, (rows + 1) / 2, columns, 16, 8192, threads);
 }
 
 typedef struct {
@@ -188,5 +188,5 @@ GI_EXPORT int gi_distance(const uint8_t *inside, int64_t rows, int64_t columns, 
             squared[y * columns + x] = squared[y * columns + x] < below ? squared[y * columns + x] : below;
         }
     const gi_distance_task task = {columns, squared};
-    return gi_share_rows(gi_distance_rows, &task, rows, 16, threads);
+    return gi_share_rows(gi_distance_rows, &task, rows, columns, 16, 8192, threads);
 }

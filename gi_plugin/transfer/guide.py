@@ -32,7 +32,7 @@ class Guide:
         return pixels
 
     def offers(self, factor: int, targets: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
-        """Sources [n, 2] for `targets` [n, 2] at 1/`factor` of the window's size: moved as the best match of their cell, or of a cell near."""
+        """Sources [n, 2] for `targets` [n, 2] at 1/`factor` of the window's size: moved as their cell's best match is, or a near one's."""
         if self.matches.size == 0:
             return
         step, shape = CELL * self.scale, np.array(self.matches.shape)
@@ -51,7 +51,8 @@ def _reduced(pixels: Floats, factor: int) -> Floats:
     for axis in (0, 1):
         starts = np.arange(0, pixels.shape[axis], factor)
         sizes = np.diff(starts, append=pixels.shape[axis]).astype(np.float32)
-        pixels = np.add.reduceat(pixels, starts, axis) / sizes.reshape((-1, 1, 1) if axis == 0 else (-1, 1))
+        sums = np.add.reduceat(pixels, starts, axis)
+        pixels = np.asarray(sums / sizes.reshape((-1, 1, 1) if axis == 0 else (-1, 1)), dtype=np.float32)
     return pixels
 
 

@@ -19,12 +19,12 @@ def _half(values: Floats, known: Bools) -> tuple[Floats, Bools]:
     """Means of the known values of 2 x 2 pixels, and whether there is one."""
     even = ((0, known.shape[0] % 2), (0, known.shape[1] % 2))
     known, values = np.pad(known, even), np.pad(values, (*even, (0, 0)))
-    total, count = np.float32(0), np.float32(0)
+    total, count = (np.zeros_like(array[::2, ::2], np.float32) for array in (values, known[..., None]))
     for dy, dx in np.ndindex(2, 2):
-        share = known[dy::2, dx::2].astype(np.float32)[..., None]
-        total = total + np.where(share > 0, values[dy::2, dx::2], np.float32(0))
-        count = count + share
-    return np.asarray(total / np.maximum(count, np.float32(1))), np.asarray(count[..., 0] > 0)
+        share = known[dy::2, dx::2, None]
+        total += np.where(share, values[dy::2, dx::2], np.float32(0))
+        count += share
+    return np.asarray(total / np.maximum(count, np.float32(1)), dtype=np.float32), np.asarray(count[..., 0] > 0)
 
 
 def _double(values: Floats, shape: tuple[int, ...]) -> Floats:

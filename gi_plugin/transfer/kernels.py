@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import numpy_kernels
+from . import native, numpy_kernels
 from .arrays import ONE, Bools, Counts, Estimate, Field, Floats, Shorts, Sources
-from .native import library
 
 
 def cores() -> int:
@@ -22,7 +21,7 @@ def cores() -> int:
 
 def prices(sources: Sources, estimate: Estimate, field: Field, threads: int) -> Floats:
     """Cost [h, w] of each target's source; 0 where there is no target."""
-    if library() is None:
+    if native.library() is None:
         return numpy_kernels.prices(sources, estimate, field)
     cost = np.zeros(field.shape[:2], np.float32)
     _run("gi_search", *_flat(sources, estimate), field, None, cost, _i32(0), _u32(0), threads)
@@ -32,9 +31,9 @@ def prices(sources: Sources, estimate: Estimate, field: Field, threads: int) -> 
 def search(sources: Sources, estimate: Estimate, field: Field, radius: int, seed: int, threads: int) -> tuple[Field, Floats]:
     """One round for all targets: the source of each after it [h, w, 2], and their costs [h, w].
 
-    Each target tries the sources of its eight neighbours, moved along, and random ones around its best within `radius`, a half, a quarter, …
+    Each target tries its eight neighbours' sources, moved along, and random ones around its best, within `radius`, a half, a quarter, …
     """
-    if library() is None:
+    if native.library() is None:
         return numpy_kernels.search(sources, estimate, field, radius, seed)
     found, cost = np.full_like(field, -1), np.zeros(field.shape[:2], np.float32)
     _run("gi_search", *_flat(sources, estimate), field, found, cost, _i32(radius), _u32(seed), threads)
@@ -43,7 +42,7 @@ def search(sources: Sources, estimate: Estimate, field: Field, radius: int, seed
 
 def vote(planes: Shorts, field: Field, weight: Floats, where: Bools, votes: Shorts, threads: int) -> None:
     """Write the weighted mean of the source patches that cover each pixel of `where` into `votes` [h, w, 5]."""
-    if library() is None:
+    if native.library() is None:
         numpy_kernels.vote(planes, field, weight, where, votes)
     else:
         _run("gi_vote", planes, _i64(planes.shape[1]), field, weight, where, *_sizes(where), votes, threads)
@@ -51,7 +50,7 @@ def vote(planes: Shorts, field: Field, weight: Floats, where: Bools, votes: Shor
 
 def heaviest(field: Field, weight: Floats, window: Floats, where: Bools, threads: int) -> Field:
     """Row and column [h, w, 2] of the pixel that the heaviest patch has at each pixel of `where`; -1 elsewhere."""
-    if library() is None:
+    if native.library() is None:
         return numpy_kernels.heaviest(field, weight, window, where)
     pixel = np.full_like(field, -1)
     _run("gi_heaviest", field, weight, window, where, *_sizes(where), pixel, threads)
@@ -63,7 +62,7 @@ def blur(picture: Floats, known: Bools | None, sigma: float, threads: int) -> Fl
     radius = max(math.ceil(3 * sigma), 1)
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     kernel = (kernel / kernel.sum()).astype(np.float32)
-    if library() is None:
+    if native.library() is None:
         return numpy_kernels.blur(picture, known, kernel)
     picture = np.ascontiguousarray(picture)
     blurred = np.empty_like(picture)
@@ -73,7 +72,7 @@ def blur(picture: Floats, known: Bools | None, sigma: float, threads: int) -> Fl
 
 def halve(planes: Shorts, count: Counts, threads: int) -> tuple[Shorts, Counts]:
     """Reduce by two, sizes rounded up: means weighted by `count` [H, W], the pixels that each stands for, and the counts summed."""
-    if library() is None:
+    if native.library() is None:
         return numpy_kernels.halve(planes, count)
     height, width, channels = planes.shape
     half = np.empty(((height + 1) // 2, (width + 1) // 2, channels), np.int16)
@@ -85,7 +84,7 @@ def halve(planes: Shorts, count: Counts, threads: int) -> tuple[Shorts, Counts]:
 def distance(inside: Bools, threads: int) -> Floats:
     """Exact distance [H, W] in pixels to the nearest pixel that is not `inside`; of the order of H + W if there is none."""
     furthest = min(sum(inside.shape), 30000)
-    if library() is None:
+    if native.library() is None:
         squared = numpy_kernels.squared_distance(inside, furthest)
     else:
         squared = np.empty(inside.shape, np.int32)
@@ -108,7 +107,7 @@ def _flat(sources: Sources, estimate: Estimate) -> tuple[Any, ...]:
 
 def _run(name: str, *arguments: Any) -> None:
     """Call a C function: arrays go as pointers, which must be contiguous; its last argument is the number of threads."""
-    loaded = library()
+    loaded = native.library()
     if loaded is None or getattr(loaded, name)(*(_pointer(argument) for argument in arguments)):
         raise MemoryError(f"{name}: not enough memory")
 

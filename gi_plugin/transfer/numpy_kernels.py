@@ -83,7 +83,7 @@ _STEPS = [np.array((dy, dx)) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, d
 
 def _offer(sources: Sources, estimate: Estimate, targets: Whole, offered: Whole, best: Whole, cost: Floats) -> None:
     """Take what is offered [n, 2] where it is valid and cheaper."""
-    inside = ((offered >= 0) & (offered < sources.valid.shape)).all(1)
+    inside: Bools = np.all((offered >= 0) & (offered < sources.valid.shape), axis=1)
     inside[inside] = sources.valid[tuple(offered[inside].T)]
     inside &= (offered != best).any(1)
     chosen = np.flatnonzero(inside)
@@ -145,7 +145,7 @@ def blur(picture: Floats, known: Bools | None, kernel: Floats) -> Floats:
         spread = np.zeros_like(spread)
         for step, factor in enumerate(kernel):
             spread += factor * padded.take(range(step, step + length), axis)
-    return spread[..., :-1] / np.maximum(spread[..., -1:], np.float32(1e-3))
+    return np.asarray(spread[..., :-1] / np.maximum(spread[..., -1:], np.float32(1e-3)), dtype=np.float32)
 
 
 def halve(planes: Shorts, count: Counts) -> tuple[Shorts, Counts]:
@@ -155,8 +155,9 @@ def halve(planes: Shorts, count: Counts) -> tuple[Shorts, Counts]:
     counts = np.pad(count, even).astype(np.int64)
     weighed = (np.pad(planes, (*even, (0, 0))).astype(np.int64) + 4 * ONE) * counts[..., None]
     quarter = [(slice(dy, None, 2), slice(dx, None, 2)) for dy in (0, 1) for dx in (0, 1)]
-    total = sum(counts[part] for part in quarter)
-    mean = (sum(weighed[part] for part in quarter) + total[..., None] // 2) // np.maximum(total, 1)[..., None] - 4 * ONE
+    total = np.sum([counts[part] for part in quarter], axis=0)
+    sums = np.sum([weighed[part] for part in quarter], axis=0) + total[..., None] // 2
+    mean = sums // np.maximum(total, 1)[..., None] - 4 * ONE
     return np.where(total[..., None] > 0, mean, 0).astype(np.int16), total.astype(np.uint16)
 
 

@@ -63,9 +63,11 @@ static int gi_start(gi_thread *thread, gi_queue *queue) { return pthread_create(
 static void gi_join(gi_thread thread) { pthread_join(thread, 0); }
 #endif
 
-/* Does `work` on all rows, `step` at a time; a thread that cannot be started leaves its rows to the others. */
-static int gi_share_rows(gi_work work, const void *task, int64_t rows, int64_t step, int threads)
+/* Does `work` on all rows, `step` or some more at a time, so that it is worth a thread's start: `pixels` at least. A thread that cannot be
+   started leaves its rows to the others. */
+static int gi_share_rows(gi_work work, const void *task, int64_t rows, int64_t columns, int64_t step, int64_t pixels, int threads)
 {
+    step += pixels / columns;
     gi_queue queue = {work, task, rows, step, 0, 0};
     gi_thread others[GI_MOST_THREADS];
     int started = 0;

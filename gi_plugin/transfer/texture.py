@@ -15,23 +15,30 @@ HALO = 8  # rows around a strip that its blur reads
 
 
 def planes(image: Floats, known: Bools, threads: int) -> Shorts:
-    """Colour and texture [H, W, 5] of the known pixels of `image` [H, W, 3] in [-1, 1]; what is unknown is not looked at, and comes out as 0."""
+    """Colour and texture [H, W, 5] of the known pixels of `image` [H, W, 3] in [-1, 1]; unknown ones are not read and come out as 0."""
     result = np.zeros((*known.shape, CHANNELS), np.int16)
     for top in range(0, known.shape[0], STRIP):
         start, end = max(top - HALO, 0), min(top + STRIP + HALO, known.shape[0])
         near = texture(image[start:end], known[start:end], threads)[top - start :][:STRIP]
         strip = slice(top, top + near.shape[0])
-        result[strip, :, :3] = _whole(np.where(known[strip, :, None], image[strip], 0).clip(-1, 1))
-        result[strip, :, 3:] = _whole(np.where(known[strip, :, None], near, 0))
+        for channels, values in ((slice(None, 3), image[strip]), (slice(3, None), near)):
+            result[strip, :, channels] = _rounded(np.where(known[strip, :, None], values, np.float32(0)))
     return result
+
+
+def _rounded(values: Floats) -> Floats:
+    """Whole numbers, 1024 for 1, made in place."""
+    values *= ONE
+    return np.rint(values.clip(-ONE, 2 * ONE, out=values), out=values)
 
 
 def texture(image: Floats, known: Bools, threads: int) -> Floats:
     """Mean absolute gradient [H, W, 2] along x and along y near each pixel, from pairs of known pixels, times `GAIN`; at most 2."""
-    grey = sum(np.float32(share) * image[..., channel] for channel, share in enumerate(LUMA))
-    grey = np.where(known, grey, np.float32(0))
+    with np.errstate(over="ignore", invalid="ignore"):  # what stands in a hole may be anything
+        red, green, blue = (np.float32(share) * image[..., channel] for channel, share in enumerate(LUMA))
+        grey = np.where(known, red + green + blue, np.float32(0))
     means = [kernels.blur(*_gradient(grey, known, axis), SPREAD, threads) for axis in (1, 0)]
-    return np.minimum(np.float32(GAIN) * np.concatenate(means, 2), np.float32(2))
+    return np.asarray(np.minimum(np.float32(GAIN) * np.concatenate(means, 2), np.float32(2)), dtype=np.float32)
 
 
 def _gradient(grey: Floats, known: Bools, axis: int) -> tuple[Floats, Bools]:
@@ -41,7 +48,3 @@ def _gradient(grey: Floats, known: Bools, axis: int) -> tuple[Floats, Bools]:
     size[this] = np.abs(grey[this] - grey[last])
     both[this] = known[this] & known[last]
     return size[..., None], both
-
-
-def _whole(values: Floats) -> Shorts:
-    return np.rint(values * ONE).astype(np.int16)

@@ -6,25 +6,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..box import around
 from . import kernels, schedule
 from .arrays import Bools, Field, Floats
-from .boxes import around
 from .composition import compose
 from .guide import Guide, nowhere
 from .matching import Match, Task, match
 from .pyramid import Level, pyramid, valid_sources
 
-LEAST_SOURCES = 30  # a reduced level with fewer is left out
+LEAST_SOURCES = 30  # the search starts no higher than at a level that has so many
 
 
 @dataclass(frozen=True)
 class Transferred:
-    """A filled window, and where its pixels came from."""
+    """A filled window, and where its pixels came from.
 
-    pixels: Floats  # [H, W, 3] in [-1, 1]; known pixels as given
-    sources: (
-        Field | None
-    )  # [H, W, 2] row and column of each missing pixel's best patch, -1 where known; None: no source, the guide's pixels
+    `pixels` is [H, W, 3] float32 in [-1, 1], known pixels as given. `sources` [H, W, 2] int32 has the row and column of the centre of
+    each missing pixel's best patch, -1 where known; it is None if there was no source to take pixels from: then they are the guide's.
+    """
+
+    pixels: Floats
+    sources: Field | None
 
 
 def transfer(image: Floats, hole: Bools, guide: Guide, *, sources: Bools | None = None, seed: int = 0, threads: int = 0) -> Transferred:
@@ -50,14 +52,19 @@ def transfer(image: Floats, hole: Bools, guide: Guide, *, sources: Bools | None 
         found = match(task, step, source[number], context[number], found)
     if found is None:
         return Transferred(_guided(image, hole, guide), None)
+    context, source = [], source[:1]  # room for the rest
     return _placed(image, hole, found, compose(image, source[0], found, threads))
 
 
 def _usable(source: list[Level], context: list[Level]) -> list[int]:
-    """Numbers of the levels to search, coarse to fine: from the first that has enough sources; none if full size has none."""
-    counts = [int(valid_sources(level.missing).sum()) for level in source]
-    numbers = [number for number, count in enumerate(counts) if count >= LEAST_SOURCES and context[number].missing.any()]
-    return sorted({0, *numbers}, reverse=True) if counts[0] else []
+    """Numbers of the levels to search, coarse to fine, none left out between; none at all if full size has no source."""
+    usable: list[int] = []
+    for number, level in enumerate(source):
+        least = LEAST_SOURCES if number else 1
+        if valid_sources(level.missing).sum() < least or not context[number].missing.any():
+            break
+        usable.insert(0, number)
+    return usable
 
 
 def _thickness(hole: Bools, threads: int) -> float:

@@ -68,7 +68,7 @@ GI_EXPORT int gi_vote(const int16_t *planes, int64_t columns, const int32_t *fie
                       int64_t width, int16_t *votes, int threads)
 {
     const gi_ballot ballot = {planes, columns, field, weight, 0, where, width, votes, 0};
-    return gi_share_rows(gi_vote_rows, &ballot, height - 2 * REACH, 8, threads);
+    return gi_share_rows(gi_vote_rows, &ballot, height - 2 * REACH, width, 8, 4096, threads);
 }
 
 /* Where the pixels of `where` are copied from: `pixel` keeps what it has where no patch covers. */
@@ -76,5 +76,5 @@ GI_EXPORT int gi_heaviest(const int32_t *field, const float *weight, const float
                           int32_t *pixel, int threads)
 {
     const gi_ballot ballot = {0, 0, field, weight, window, where, width, 0, pixel};
-    return gi_share_rows(gi_vote_rows, &ballot, height - 2 * REACH, 8, threads);
+    return gi_share_rows(gi_vote_rows, &ballot, height - 2 * REACH, width, 8, 4096, threads);
 }

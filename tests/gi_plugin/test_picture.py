@@ -1,4 +1,4 @@
-"""The windows that the network reads and the fills that are written back, against references that go pixel by pixel."""
+"""Windows that are cut out of a picture and fills that are written back, compared with pixel-by-pixel references."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ DTYPES = ["uint8", "uint16", "float16", "float32", "float64"]
 
 
 def _reference_window(picture: Picture, top: int, left: int, side: int, scale: int) -> tuple[Floats, Bools]:
-    """Each output pixel the mean of its known source pixels, collected one by one; beyond the image, the image mirrored."""
+    """Compute a window pixel by pixel: the mean of the known source pixels; beyond the border, the image is mirrored."""
     size = side // scale
     pixels, hole = np.zeros((size, size, 3), np.float32), np.ones((size, size), np.bool_)
     for y, x in np.ndindex(size, size):
         found = []
         for source in np.ndindex(scale, scale):
             row, column = (
-                _bounced(start + scale * at + step, start, limit)
+                _mirrored(start + scale * at + step, start, limit)
                 for start, at, step, limit in zip((top, left), (y, x), source, picture.hole.shape, strict=True)
             )
             if not picture.hole[row, column]:
@@ -32,8 +32,8 @@ def _reference_window(picture: Picture, top: int, left: int, side: int, scale: i
     return pixels, hole
 
 
-def _bounced(position: int, start: int, limit: int) -> int:
-    """Walk from `start` and turn back at either end, standing on each end for two steps."""
+def _mirrored(position: int, start: int, limit: int) -> int:
+    """Walk from `start` to `position`, turn back at `start` and at `limit`, and visit each end twice."""
     at, step = start, 1
     for _ in range(position - start):
         if start <= at + step < limit:
@@ -48,7 +48,7 @@ def _picture(height: int, width: int, channels: int, dtype: str, *, missing: flo
     if dtype.startswith("uint"):
         pixels = RNG.integers(0, np.iinfo(dtype).max, (height, width, channels), dtype=dtype, endpoint=True)
         return Picture(pixels, hole, 0.0, float(np.iinfo(dtype).max))
-    pixels = RNG.uniform(-2.5, 3.5, (height, width, channels)).astype(dtype)  # a little beyond the range: clipped
+    pixels = RNG.uniform(-2.5, 3.5, (height, width, channels)).astype(dtype)  # some values are outside the range and are clipped
     pixels[hole] = np.nan
     return Picture(pixels, hole, -2.0, 3.0)
 
@@ -66,7 +66,7 @@ def _picture(height: int, width: int, channels: int, dtype: str, *, missing: flo
 )
 @pytest.mark.parametrize(("channels", "dtype"), [(1, "uint8"), (3, "uint16"), (4, "uint8"), (3, "float16"), (1, "float32"), (4, "float64")])
 def test_windows_equal_the_reference(size: tuple[int, int], top: int, left: int, side: int, scale: int, channels: int, dtype: str) -> None:
-    """Ranges, mirroring and reduction as if done pixel by pixel; what stands in the hole, even NaN, is not read."""
+    """Ranges, mirroring and reduction equal the reference; values in the hole, even NaN, are not read."""
     picture = _picture(*size, channels, dtype)
     pixels, hole = picture.window(top, left, side, scale)
     expected, expected_hole = _reference_window(picture, top, left, side, scale)
@@ -77,7 +77,7 @@ def test_windows_equal_the_reference(size: tuple[int, int], top: int, left: int,
 
 @pytest.mark.parametrize("scale", [1, 3, 300])
 def test_a_tall_window_equals_the_whole_reduced_at_once(scale: int) -> None:
-    """Windows are read strip by strip; no strip is lost, doubled or shifted."""
+    """A window is read in strips; no strip is lost, doubled or shifted."""
     picture, size = _picture(600, 2, 1, "uint8", missing=0.9), 600 // scale
     known = np.pad(~picture.hole, ((0, 0), (0, 598)), mode="symmetric").reshape(size, scale, size, scale)
     values = np.pad(picture.pixels[..., 0] / 127.5 - 1, ((0, 0), (0, 598)), mode="symmetric").reshape(size, scale, size, scale)
@@ -89,7 +89,7 @@ def test_a_tall_window_equals_the_whole_reduced_at_once(scale: int) -> None:
 
 
 def test_any_value_in_the_hole_is_ignored() -> None:
-    """Values beyond float32 in a float64 image raise no warning and leave no trace."""
+    """Values beyond float32 in the hole of a float64 image cause no warning and do not change the window."""
     picture = _picture(10, 10, 3, "float64")
     expected = picture.window(0, 0, 8)[0]
     picture.pixels[picture.hole] = 1e300
@@ -97,8 +97,8 @@ def test_any_value_in_the_hole_is_ignored() -> None:
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3, 5])
-def test_shrink_is_the_mean_of_what_is_known(factor: int) -> None:
-    """Block by block: the mean of the known pixels, or hole."""
+def test_shrink_is_the_mean_of_the_known_pixels(factor: int) -> None:
+    """Each block becomes the mean of its known pixels, or a hole if it has none."""
     hole = RNG.random((30, 60)) < 0.7
     pixels = np.where(hole[..., None], 0, RNG.uniform(-1, 1, (30, 60, 3))).astype(np.float32)
     small, small_hole = shrink(pixels, hole, factor)
@@ -111,7 +111,7 @@ def test_shrink_is_the_mean_of_what_is_known(factor: int) -> None:
 
 
 def test_enlarge_keeps_ramps_and_agrees_with_its_parts() -> None:
-    """Bicubic enlargement continues a linear ramp, pixel centres aligned, and a part of it equals that part of the whole."""
+    """Bicubic enlargement keeps a linear ramp with aligned pixel centres, and enlarging a part equals that part of the whole."""
     y, x = np.mgrid[:32, :32].astype(np.float32)
     ramps = np.stack([y, x, y - 2 * x], axis=2)
     whole = enlarge(ramps, 3, 0, 0, 96, 96)
@@ -124,7 +124,7 @@ def test_enlarge_keeps_ramps_and_agrees_with_its_parts() -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_write_touches_the_colours_of_the_hole_only(channels: int, dtype: str) -> None:
-    """Missing pixels inside the written box get the fill, clipped and rounded; all else, alpha too, keeps its bits."""
+    """Missing pixels inside the written box get the fill, clipped and rounded; all other values and alpha stay bit-identical."""
     picture = _picture(20, 24, channels, dtype)
     expected, fill = picture.pixels.copy(), RNG.uniform(-1.2, 1.2, (9, 11, 3)).astype(np.float32)
     for y, x in np.argwhere(picture.hole[4:13, 6:17]):
@@ -137,7 +137,7 @@ def test_write_touches_the_colours_of_the_hole_only(channels: int, dtype: str) -
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_every_integer_survives_the_round_trip(dtype: str) -> None:
-    """What is read as [-1, 1] is written back as the very same number, for all there are."""
+    """Every integer of the dtype is read into [-1, 1] and written back as the same integer."""
     side = {"uint8": 16, "uint16": 256}[dtype]
     numbers = np.arange(side * side, dtype=dtype).reshape(side, side, 1)
     high = float(numbers.max())
@@ -150,7 +150,7 @@ def test_every_integer_survives_the_round_trip(dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_range_is_never_left(dtype: str) -> None:
-    """A fill beyond [-1, 1] ends at the range's ends."""
+    """A fill outside [-1, 1] is clipped to the range of the picture."""
     low, high = (0.0, float(np.iinfo(dtype).max)) if dtype.startswith("uint") else (-3.0, 7.0)
     picture = Picture(np.zeros((1, 2, 3), dtype), np.ones((1, 2), np.bool_), low, high)
     picture.write(0, 0, np.array([[[-9] * 3, [9] * 3]], np.float32))

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 import pytest
 
-from gi_plugin import planning
-
-SMALL, LARGE = 96, 192  # pixels, instead of 256 and 512; every other size follows from these two
-COMMAND = f"from gi_plugin import cli, planning; planning.SMALL, planning.LARGE = {SMALL}, {LARGE}; cli.main()"  # in another process
+SMALL, LARGE = 96, 192  # pixels, instead of 256 and 512
+SIZES = {  # every other size follows from these
+    "gi_plugin.planning.network_windows": {"SMALL": SMALL, "LARGE": LARGE},
+    "gi_plugin.planning.transfer_windows": {"COARSE": 72, "SMALL": SMALL, "THICKEST": 42},
+}
+COMMAND = f"""
+from importlib import import_module
+for module, sizes in {SIZES}.items():
+    vars(import_module(module)).update(sizes)
+from gi_plugin import cli
+cli.main()
+"""  # in another process
 
 
 @contextmanager
 def small_windows() -> Iterator[None]:
     """Plan with small windows while the block runs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "SMALL", SMALL)
-        patch.setattr(planning, "LARGE", LARGE)
+        for module, sizes in SIZES.items():
+            for name, size in sizes.items():
+                patch.setattr(import_module(module), name, size)
         yield

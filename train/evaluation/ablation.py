@@ -16,7 +16,7 @@ from ..checkpoint import read_network
 from ..loop import LAST, Budget, Progress, train
 from ..model.network import InpaintingNetwork
 from .baselines import FillMethod
-from .evaluate import MASK_SETS, ScoreRow, evaluate
+from .evaluate import PAPER_SETS, ScoreRow, evaluate
 
 
 def ablate(
@@ -41,7 +41,7 @@ def ablate(
         position = train(data, folder / name, setting, budget, partial(report, name))
         steps[name] = position.step
     methods = {f"{name} ({steps[name]} steps)": network_method(read_network(folder / name / LAST)[0]) for name in settings}
-    return evaluate(scored, MASK_SETS, methods, folder, lambda _text, _number, _total: None)
+    return evaluate(scored, PAPER_SETS, methods, folder, lambda _text, _number, _total: None)
 
 
 def network_method(network: InpaintingNetwork) -> FillMethod:

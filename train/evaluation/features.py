@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gi_plugin.arrays import Bools, Bytes, Floats
+from gi_plugin.arrays import Bools, Bytes, Floats, Reals
 from gi_plugin.errors import require
 
 LEAST_SHARE = 0.2  # of a cell that the hole has to cover for the cell to count
@@ -75,7 +75,7 @@ def kernel_distance(fills: Sequence[Floats], originals: Sequence[Floats]) -> flo
     return 1e3 * (_between_others(first, first) + _between_others(second, second) - 2 * _between_others(first, second))
 
 
-def _between_others(first: Floats, second: Floats) -> float:
+def _between_others(first: Reals, second: Reals) -> float:
     """Mean kernel of all pairs of different numbers."""
     kernel = (first @ second.T / first.shape[1] + 1) ** 3
     count = len(kernel)

@@ -13,7 +13,7 @@ from gi_plugin.bench import command, pictures
 from gi_plugin.bench.pictures import BASE, CASES, GROWTH, PHOTOS, Case
 from gi_plugin.config import Config, EngineSettings
 from gi_plugin.errors import EngineError
-from gi_plugin.planning import plan
+from gi_plugin.planning.transfer_windows import plan_transfer
 
 SMALL, TWO = Case(0.2, 1, 40), Case(0.5, 2, 40)
 OTHERS = {"OpenCV Telea", "OpenCV Navier-Stokes", "scikit-image biharmonic, window"}
@@ -37,7 +37,7 @@ def test_picture_and_holes_of_a_case(case: Case) -> None:
     assert 3 * width == pytest.approx(4 * height, abs=4)
     hole = pictures.hole_of(case, picture.shape)
     assert hole.sum() == case.holes * case.side**2
-    assert len(plan(hole)) == case.holes
+    assert len(plan_transfer(hole)) == case.holes
 
 
 def test_the_grain_hides_the_tiles() -> None:

@@ -45,7 +45,7 @@ def state(seed: int, height: int = 30, width: int = 34, *, guided: bool = True) 
     field[targets] = centres[random.integers(len(centres), size=int(targets.sum()))]
     low, goal = random.integers(-1024, 1025, (2, height, width, 3)).astype(np.int16) if guided else (None, None)
     weight = np.where(hole, 1, 2).astype(np.uint8)
-    weight[:, 20:] *= random.integers(0, 2, dtype=np.uint8)  # as if the picture ended here
+    weight[:, 21:], field[:, 21:] = 0, -1  # as if the picture ended here
     return Sources(planes, valid, low, 0.5), Estimate(random.permutation(planes), weight, goal), field, hole
 
 

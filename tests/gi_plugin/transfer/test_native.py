@@ -119,7 +119,7 @@ def test_a_compiler_that_fails_does_not_stop_the_build(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its complaint is cut to one line, and the wheel goes without the library; only if it was asked for by name the build ends."""
-    monkeypatch.setattr(compiling, "SOURCES", {"no-such-file.c": ("base",)})
+    monkeypatch.setattr(compiling, "SOURCES", ("no-such-file.c",))
     monkeypatch.setenv("GI_PLUGIN_COMPILER", "auto")
     assert compiling.build(tmp_path) is None
     complaint = capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The box around the hole that a level works on; it may reach beyond the picture."""
+"""Boxes: rectangles of pixels, which may reach beyond their picture."""
 
 from __future__ import annotations
 
@@ -19,6 +19,15 @@ class Box(NamedTuple):
     left: int
     bottom: int
     right: int
+
+    @property
+    def longest(self) -> int:
+        """The longer side, in pixels."""
+        return max(self.shape)
+
+    def union(self, other: Box) -> Box:
+        """The smallest box around both."""
+        return Box(min(self.top, other.top), min(self.left, other.left), max(self.bottom, other.bottom), max(self.right, other.right))
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -1,0 +1,185 @@
+"""The steps between the inner loops: pyramid, texture, guide, interpolation, votes' weights, composition."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gi_plugin.box import Box, around
+from gi_plugin.transfer import Guide, composition, matching, schedule, texture
+from gi_plugin.transfer.arrays import ONE, Bools, Floats
+from gi_plugin.transfer.interpolation import smooth_fill
+from gi_plugin.transfer.matching import Match, Task, match
+from gi_plugin.transfer.pyramid import pyramid, spread, valid_sources
+from tests.gi_plugin.transfer import slow
+from tests.gi_plugin.transfer.scenes import block, guide, noise, photo
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 48), (31, 45), (7, 3)])
+def test_a_level_is_the_mean_of_known_pixels_and_missing_where_most_are(height: int, width: int) -> None:
+    """Against means of blocks at full size; blocks at the end of the picture are smaller."""
+    image, known = photo(1, height, width), noise(2, height, width) > -0.2
+    for level in pyramid(image, known, 3, 2)[1:]:
+        for y, x in np.ndindex(level.missing.shape):
+            part = (slice(y * level.factor, (y + 1) * level.factor), slice(x * level.factor, (x + 1) * level.factor))
+            assert level.count[y, x] == known[part].sum()
+            assert level.missing[y, x] == (known[part].mean() < 0.5)
+            if known[part].any():
+                assert np.abs(level.planes[y, x, :3] / ONE - image[part][known[part]].mean(0)).max() < 2.1 / ONE
+
+
+def test_texture_is_the_mean_gradient_of_known_pairs() -> None:
+    """Against loops over pixels."""
+    image, known = photo(3, 12, 14), noise(4, 12, 14) > -0.6
+    grey = image @ np.array((0.299, 0.587, 0.114), np.float32)
+    for axis, found in zip((1, 0), np.moveaxis(texture.texture(image, known, 2), 2, 0), strict=True):
+        size, both = np.zeros((12, 14, 1), np.float32), np.zeros((12, 14), np.bool_)
+        for y, x in np.argwhere(known):
+            v, u = (y, x - 1) if axis else (y - 1, x)
+            if v >= 0 and u >= 0 and known[v, u]:
+                size[y, x], both[y, x] = abs(grey[y, x] - grey[v, u]), True
+        np.testing.assert_allclose(found, np.minimum(texture.GAIN * slow.blurred(size, both, texture.SPREAD)[..., 0], 2), atol=2e-5)
+
+
+def test_planes_made_in_strips_are_those_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The strips' seams do not show."""
+    image, known = photo(5, 50, 20), noise(6, 50, 20) > -0.6
+    whole = texture.planes(image, known, 1)
+    monkeypatch.setattr(texture, "STRIP", 9)
+    np.testing.assert_array_equal(texture.planes(image, known, 1), whole)
+
+
+@pytest.mark.parametrize("share", [0.005, 0.05])
+def test_valid_sources_are_whole_patches_without_a_hole(share: float) -> None:
+    """Every centre looked at; those of patches that touch the hole are the targets."""
+    hole = np.random.default_rng(7).random((20, 24)) < share
+    valid, touching = valid_sources(hole), spread(hole)
+    for y, x in np.ndindex(hole.shape):
+        inside = 2 <= y < 18 and 2 <= x < 22
+        patch = hole[max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3]
+        assert valid[y, x] == (inside and not patch.any())
+        assert touching[y, x] == patch.any()
+
+
+@pytest.mark.parametrize("ratio", [2, 4])
+def test_the_guide_is_enlarged_by_a_cubic(ratio: int) -> None:
+    """As Pillow's bicubic does it, away from the edge."""
+    pixels = noise(8, 12, 10, 3) * 0.5
+    found = Guide(pixels, np.zeros((1, 1), np.int64), ratio).at(1, (slice(0, 12 * ratio), slice(0, 10 * ratio)))
+    size = (10 * ratio, 12 * ratio)
+    expected = [Image.fromarray(np.ascontiguousarray(pixels[..., c])).resize(size, Image.Resampling.BICUBIC) for c in range(3)]
+    inner = (slice(2 * ratio, -2 * ratio),) * 2
+    np.testing.assert_allclose(found[inner], np.stack([np.asarray(plane) for plane in expected], 2)[inner], atol=1e-5)
+
+
+def test_the_guide_is_reduced_by_means_and_repeats_its_edge() -> None:
+    """A box that reaches beyond it, at a quarter of its size."""
+    pixels = noise(9, 9, 16, 3)
+    found = Guide(pixels, np.zeros((1, 2), np.int64), 1).at(4, (slice(0, 5), slice(-1, 4)))
+    assert found.shape == (5, 5, 3)
+    np.testing.assert_allclose(found[1, 2], pixels[4:8, 4:8].mean((0, 1)), atol=1e-6)
+    np.testing.assert_allclose(found[4, 0], pixels[8:, :4].mean((0, 1)), atol=1e-6)
+
+
+def test_attention_offers_sources_moved_as_cells_match() -> None:
+    """A guide at half size, at a quarter of the window's: the middle offer is the own cell's, the rest their neighbours'."""
+    matches = np.full((4, 6), -1)
+    matches[1, 2] = 3 * 6 + 5  # two cells down, three to the right
+    offers = list(Guide(np.zeros((32, 48, 3), np.float32), matches, 2).offers(4, np.array([[5, 9], [0, 0]])))
+    assert len(offers) == 9
+    np.testing.assert_array_equal(offers[4], [[5 + 2 * 16 // 4, 9 + 3 * 16 // 4], [-1, -1]])
+    np.testing.assert_array_equal(offers[0], [[-1, -1], [-1, -1]])
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (13, 8), (32, 32)])
+def test_smooth_interpolation_keeps_values_and_stays_between_them(shape: tuple[int, int]) -> None:
+    """Nothing is read where nothing is known; a constant stays one."""
+    values, known = noise(10, *shape, 2), noise(11, *shape) > 0.5
+    known[0, 0] = True
+    values[~known] = np.nan
+    found = smooth_fill(values, known)
+    np.testing.assert_array_equal(found[known], values[known])
+    assert (found >= values[known].min(0) - 1e-6).all()
+    assert (found <= values[known].max(0) + 1e-6).all()
+    np.testing.assert_allclose(smooth_fill(np.full((*shape, 1), 3, np.float32), known), 3, rtol=1e-6)
+    assert not smooth_fill(values, np.zeros(shape, np.bool_)).any()
+
+
+def test_votes_weigh_exponentially_less_the_dearer_a_patch_is() -> None:
+    """1 / e more for every twentieth's cost; no target has no weight, equal costs have equal weights."""
+    field = np.zeros((1, 102, 2), np.int32)
+    field[0, 101] = -1
+    cost = np.arange(1, 103, dtype=np.float32)[None]
+    weight = matching.vote_weights(field, cost)
+    np.testing.assert_allclose(weight[0, :101], np.exp(-cost[0, :101] / 6) + 1e-6, rtol=1e-4)
+    assert weight[0, 101] == 0
+    assert np.ptp(matching.vote_weights(field[:, :3], np.zeros((1, 3), np.float32))) == 0
+
+
+def test_boxes_cut_with_zeros_outside() -> None:
+    """A box beyond a corner of an array."""
+    array = np.arange(12).reshape(3, 4) + 1
+    np.testing.assert_array_equal(Box(-1, 2, 2, 6).cut(array), [[0, 0, 0, 0], [3, 4, 0, 0], [7, 8, 0, 0]])
+    assert around(block(9, 9, 2, 3, 4, 5)) == Box(2, 3, 6, 8)
+
+
+@pytest.mark.parametrize("side", [1, 31, 256, 512, 1000, 2048, 3400, 10000])
+def test_every_window_has_steps(side: int) -> None:
+    """A sixteenth at least, 32 pixels or so of large windows; radii within reach, rounds at every level."""
+    depth = schedule.depth((side, side))
+    assert depth >= 4
+    assert depth <= 7  # counts of pixels fit in 16 bits
+    for number in range(depth + 1):
+        step = schedule.step(number, (side, side))
+        assert step.rounds >= 1
+        assert 1 <= step.radius <= max(side, 16)
+
+
+def _matched(image: Floats, hole: Bools) -> Match:
+    whole = pyramid(image, ~hole, 0, 1)[0]
+    return match(Task(guide(image, hole), 1.5, 0, 1), schedule.Step(5, 1.0, 20), whole, whole, None)
+
+
+def test_the_fill_is_what_the_found_sources_say() -> None:
+    """Blended again by loops over pixels, from the picture and the sources and weights alone: the same fill."""
+    image, hole = photo(12, 40, 44), block(40, 44, 12, 16, 9, 11)
+    found = _matched(image, hole)
+    whole = pyramid(image, ~hole, 0, 1)[0]
+    filled = composition.compose(image, whole, found, 1)
+    expected = _blended(image, hole, found)
+    np.testing.assert_allclose(filled, expected[found.box.slices], atol=2e-3)  # votes are rounded to 1 / 1024
+
+
+def _blended(image: Floats, hole: Bools, found: Match) -> Floats:
+    """Votes, their correction, their blur, what is copied, and its correction."""
+    field, weight = np.full((*hole.shape, 2), -1, np.int32), np.zeros(hole.shape, np.float32)
+    field[found.box.slices], weight[found.box.slices] = found.field, found.weight
+    border = spread_by_one(hole) & ~hole
+    line = np.hanning(7)[1:-1]
+    fine = image - slow.blurred(image, ~hole, composition.BAND)
+    voted, copied = image.astype(np.float64), np.zeros((*hole.shape, 3))
+    for y, x in np.argwhere(hole | border):
+        voted[y, x] = slow.votes(image, field, weight, y, x)
+        weighed = [(float(weight[v, u]) * line[y - v + 2] * line[x - u + 2], s) for (v, u), s in slow.covering(field, y, x)]
+        copied[y, x] = composition.GRAIN * fine[max(weighed)[1]]
+    depth = slow.distances(hole)[..., None]
+    low = np.where(hole[..., None], voted + _spread(image - voted, border, found) * np.exp(-depth / composition.FADE), image)
+    low = slow.blurred(low.astype(np.float32), np.ones_like(hole), composition.BAND)
+    high = copied + _spread(image - low - copied, border, found) * np.exp(-depth / composition.FADE_HIGH)
+    return np.where(hole[..., None], low + high, image).astype(np.float32)
+
+
+def _spread(lack: slow.Doubles, border: Bools, found: Match) -> slow.Doubles:
+    result = np.zeros_like(lack)
+    part = found.box.slices
+    result[part] = smooth_fill(np.where(border[..., None], lack, 0)[part].astype(np.float32), border[part])
+    return result
+
+
+def spread_by_one(mask: Bools) -> Bools:
+    """Pixels that touch a mask."""
+    result = np.zeros_like(mask)
+    for y, x in np.argwhere(mask):
+        result[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2] = True
+    return result
