@@ -1,4 +1,4 @@
-"""Fill the hole of a picture on a Triton Inference Server: python triton_client.py PHOTO MASK OUT [HOST:PORT].
+"""Fill the hole of a picture on a Triton Inference Server: python triton_client.py PHOTO MASK OUT [HOST:PORT [SEED]].
 
 The client needs `pip install 'tritonclient[grpc]' scikit-image`, but not gi-plugin. docs/triton-server.md describes the server.
 """
@@ -20,10 +20,10 @@ def inputs_of(image: np.ndarray, mask: np.ndarray) -> list[triton.InferInput]:
     return inputs
 
 
-def main(photo: str, mask: str, out: str, server: str = "localhost:8001") -> None:
-    """Send one picture to the server and save the result."""
+def main(photo: str, mask: str, out: str, server: str = "localhost:8001", seed: str = "0") -> None:
+    """Send one picture to the server and save the result; another seed gives another result."""
     with triton.InferenceServerClient(server) as client:
-        answer = client.infer("gi_inpaint", inputs_of(io.imread(photo), io.imread(mask)))
+        answer = client.infer("gi_inpaint", inputs_of(io.imread(photo), io.imread(mask)), parameters={"seed": int(seed)})
     filled = answer.as_numpy("filled")
     io.imsave(out, filled[..., 0] if filled.shape[2] == 1 else filled)
 

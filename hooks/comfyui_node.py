@@ -6,10 +6,13 @@ docs/comfyui.md).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gi_plugin.arrays import Array
+from gi_plugin.config import DETAILS
 from gi_plugin.errors import ImageError
 
 from .plugin import inpaint
@@ -18,6 +21,13 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = ["NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS"]
+
+LARGEST_SEED = 2**64 - 1  # of ComfyUI's own nodes
+SEEDS = 2**31  # number of seeds that the option takes
+GROW = {"default": 0, "min": 0, "max": 64, "tooltip": "Grow the hole by this many pixels first."}
+DETAIL = {"default": DETAILS[0], "tooltip": "transfer: pixels of the image, guided by the network. network: the network's own pixels."}
+SEED = {"default": 0, "min": 0, "max": LARGEST_SEED, "tooltip": "Another number gives another result of the transfer."}
+SOURCES = {"tooltip": "Where pixels may come from. If it is not connected or empty: from everywhere."}
 
 
 class ContextualAttentionInpaint:
@@ -31,38 +41,60 @@ class ContextualAttentionInpaint:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, dict[str, Any]]:  # noqa: N802  # ComfyUI's name
-        """Return the inputs by name: the type of each, and the range of a number."""
+        """Return the inputs by name: the type of each, and the range of a number.
+
+        Inputs that older workflows lack are optional, so that these still run.
+        """
         return {
-            "required": {
-                "image": ("IMAGE",),
-                "mask": ("MASK",),
-                "grow_mask": ("INT", {"default": 0, "min": 0, "max": 64, "tooltip": "Grow the hole by this many pixels first."}),
-            }
+            "required": {"image": ("IMAGE",), "mask": ("MASK",), "grow_mask": ("INT", GROW)},
+            "optional": {"detail": (list(DETAILS), DETAIL), "seed": ("INT", SEED), "sources": ("MASK", SOURCES)},
         }
 
-    def fill(self, image: torch.Tensor, mask: torch.Tensor, grow_mask: int = 0) -> tuple[torch.Tensor]:
+    def fill(
+        self,
+        image: torch.Tensor,
+        mask: torch.Tensor,
+        grow_mask: int = 0,
+        detail: str = DETAILS[0],
+        seed: int = 0,
+        sources: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor]:
         """Fill the holes of a batch of images.
 
         :param image: [B, H, W, C] float in [0, 1].
         :param mask: float [B, H, W], or [1, H, W] or [H, W] for all images; 1 = missing. An image with an empty mask is returned unchanged.
         :param grow_mask: pixels by which the hole is grown first.
+        :param detail: where the pixels come from, "transfer" or "network".
+        :param seed: another number gives another result of the transfer; numbers from 2**31 on stand for their remainder.
+        :param sources: like `mask`: 1 = pixels may come from here. An empty one means everywhere.
         :return: one tensor of the shape, dtype and device of `image`.
         :raises ImageError: if the number or the size of the masks does not match the images.
         """
         import torch  # noqa: PLC0415  # ComfyUI installs it; no other host needs it
 
-        images, masks = image.detach().cpu().float().numpy(), mask.detach().cpu().float().numpy()
-        masks = masks[None] if masks.ndim == 2 else masks
-        if len(masks) not in (1, len(images)):
-            raise ImageError(f"{len(images)} images and {len(masks)} masks: expected one mask for all, or one per image")
-        filled = [_fill(picture, masks[index % len(masks)], grow_mask) for index, picture in enumerate(images)]
+        images = image.detach().cpu().float().numpy()
+        masks, regions = _one_per_image(mask, len(images)), _one_per_image(sources, len(images))
+        options = {"dilate": grow_mask, "detail": detail, "seed": seed % SEEDS}
+        filled = [_fill(*inputs, options) for inputs in zip(images, masks, regions, strict=True)]
         return (torch.from_numpy(np.stack(filled)).to(device=image.device, dtype=image.dtype),)
 
 
-def _fill(image: np.ndarray[Any, Any], mask: np.ndarray[Any, Any], grow: int) -> Any:
-    if not mask.any():  # *Load Image* outputs an empty 64 x 64 mask for a picture without alpha
-        return image
-    return inpaint(image=image, mask=mask, options={"dilate": grow})
+def _one_per_image(mask: torch.Tensor | None, count: int) -> list[Array | None]:
+    """Masks [H, W] of the images of a batch; None where a mask is missing or empty.
+
+    *Load Image* outputs an empty 64 x 64 mask for a picture without alpha.
+    """
+    if mask is None:
+        return [None] * count
+    masks = mask.detach().cpu().float().numpy()
+    masks = masks[None] if masks.ndim == 2 else masks
+    if len(masks) not in (1, count):
+        raise ImageError(f"{count} images and {len(masks)} masks: expected one mask for all, or one per image")
+    return [one if one.any() else None for one in np.broadcast_to(masks, (count, *masks.shape[1:]))]
+
+
+def _fill(image: Array, mask: Array | None, sources: Array | None, options: Mapping[str, Any]) -> Any:
+    return image if mask is None else inpaint(image=image, mask=mask, options={**options, "sources": sources})
 
 
 NODE_CLASS_MAPPINGS = {"ContextualAttentionInpaint": ContextualAttentionInpaint}

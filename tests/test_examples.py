@@ -133,6 +133,15 @@ def test_the_triton_client_fills_a_photo(server: str, mode: str) -> None:
     assert (np.asarray(filled)[mask] != np.asarray(known)[mask]).any()
 
 
+def test_the_triton_client_asks_for_another_result(server: str) -> None:
+    """Another seed gives another fill of the same hole."""
+    for name, seed in (("first.png", "0"), ("again.png", "0"), ("other.png", "1")):
+        assert _run("triton_client", "photo.png", "mask.png", name, server, seed).returncode == 0
+    first, again, other = (np.asarray(Image.open(name)) for name in ("first.png", "again.png", "other.png"))
+    np.testing.assert_array_equal(again, first)
+    assert not np.array_equal(other, first)
+
+
 def test_the_triton_client_shows_the_servers_error(server: str) -> None:
     """The served model refuses a mask of another size, and the client ends with its message."""
     Image.new("L", (5, 5)).save("mask.png")

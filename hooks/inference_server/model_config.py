@@ -76,7 +76,11 @@ def pictures(networks: Mapping[int, Message], planners: int) -> Message:
         "backend": "python",
         "default_model_filename": FILES["python"],
         "max_batch_size": 0,
-        "input": [_tensor("image", "TYPE_UINT8", [ANY, ANY, ANY]), _tensor("mask", "TYPE_UINT8", [ANY, ANY])],
+        "input": [
+            _tensor("image", "TYPE_UINT8", [ANY, ANY, ANY]),
+            _tensor("mask", "TYPE_UINT8", [ANY, ANY]),
+            {**_tensor("sources", "TYPE_UINT8", [ANY, ANY]), "optional": True},
+        ],
         "output": [_tensor("filled", "TYPE_UINT8", [ANY, ANY, ANY])],
         "instance_group": [{"count": planners, "kind": EnumValue("KIND_CPU")}],
         "parameters": [{"key": "networks", "value": {"string_value": json.dumps(networks)}}],

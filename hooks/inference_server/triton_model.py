@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils  # exists only inside the server
 
-from gi_plugin.arrays import Floats, Matches
+from gi_plugin.arrays import Array, Floats, Matches
 from gi_plugin.engines.protocol import full_batch
-from gi_plugin.errors import EngineError, GiError, ImageError
+from gi_plugin.errors import ConfigError, EngineError, GiError, ImageError
 from gi_plugin.inpainter import Inpainter
+from gi_plugin.options import Options
+
+PARAMETERS = ("detail", "seed")  # options that a request may name; others are ignored, since a server may forward headers as parameters
 
 
 class ServedNetwork:
@@ -69,10 +72,26 @@ class TritonPythonModel:
         return [self._answer(request) for request in requests]
 
     def _answer(self, request: Any) -> Any:
-        image, mask = (pb_utils.get_input_tensor_by_name(request, name).as_numpy() for name in ("image", "mask"))
+        image, mask, sources = (_input(request, name) for name in ("image", "mask", "sources"))
         try:
-            filled = self._inpainter(image, mask)
+            filled = self._inpainter.run(image, mask, _options(request, sources)).image
         except GiError as error:
-            code = pb_utils.TritonError.INVALID_ARG if isinstance(error, ImageError) else pb_utils.TritonError.INTERNAL
+            wrong_request = isinstance(error, (ImageError, ConfigError))
+            code = pb_utils.TritonError.INVALID_ARG if wrong_request else pb_utils.TritonError.INTERNAL
             return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error), code))
         return pb_utils.InferenceResponse(output_tensors=[pb_utils.Tensor("filled", np.ascontiguousarray(filled))])
+
+
+def _input(request: Any, name: str) -> Any:
+    """An input of a request as an array; None if it was left out."""
+    tensor = pb_utils.get_input_tensor_by_name(request, name)
+    return None if tensor is None else tensor.as_numpy()
+
+
+def _options(request: Any, sources: Array | None) -> Options:
+    """Options of a request.
+
+    :raises ConfigError: if the value of a parameter is none that the option takes.
+    """
+    given = json.loads(request.parameters() or "{}")
+    return Options.of({**{name: given[name] for name in PARAMETERS if name in given}, "sources": sources})

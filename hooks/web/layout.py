@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import gradio as gr
 from PIL import Image
 
+from gi_plugin.config import Detail
 from gi_plugin.errors import GiError
 from gi_plugin.inpainter import Inpainter
 
@@ -22,6 +23,7 @@ WORK: dict[str, Any] = {"concurrency_id": "work", "concurrency_limit": 1}
 HELP = """### Fill the holes of a photo
 Load a photo, paint over the part to fill, press *Fill*. Known pixels stay as they are.
 """
+DETAILS: list[tuple[str, Detail]] = [("the photo", "transfer"), ("the network", "network")]  # label on the page, option
 Values = tuple[Any, ...]
 StepResult = TypeVar("StepResult")
 
@@ -37,13 +39,13 @@ class _Work:
             raise _error("there is no photo: load one first")
         return self._show(Photo(Path(path), Path(path).name))
 
-    def fill(self, photo: Photo | None, painting: dict[str, Any] | None) -> Values:
+    def fill(self, photo: Photo | None, painting: dict[str, Any] | None, detail: Detail, seed: int | None) -> Values:
         if photo is None:
             raise _error("there is no photo: load one first")
         layers = painting["layers"] if painting else []
-        result = self._run(web_photo.fill, photo, layers, self._inpainter, self._folder)
+        result = self._run(web_photo.fill, photo, layers, self._inpainter, self._folder, detail=detail, seed=seed or 0)
         ready = gr.Button(interactive=True)
-        return result.photo, result.shown, result.attention, result.report, ready, _download(result.download), _download(result.mask)
+        return result.photo, result.shown, result.sources, result.report, ready, _download(result.download), _download(result.mask)
 
     def go_on(self, filled: Photo | None) -> tuple[Photo, Image.Image]:
         if filled is None:
@@ -53,10 +55,10 @@ class _Work:
     def _show(self, photo: Photo) -> tuple[Photo, Image.Image]:
         return photo, self._run(web_photo.show, photo, self._inpainter.config.hook.max_pixels)
 
-    def _run(self, step: Callable[..., StepResult], *arguments: Any) -> StepResult:
+    def _run(self, step: Callable[..., StepResult], *arguments: Any, **options: Any) -> StepResult:
         """Run a step in the worker thread; show our own errors to the visitor."""
         try:
-            return self._worker.submit(step, *arguments).result()
+            return self._worker.submit(step, *arguments, **options).result()
         except GiError as error:
             raise _error(str(error)) from error
 
@@ -77,6 +79,9 @@ def build(inpainter: Inpainter, folder: Path, worker: Executor) -> gr.Blocks:
                 upload = gr.File(label="Photo", height=150)
                 editor = _editor()
                 with gr.Row():
+                    detail = gr.Radio(DETAILS, value=inpainter.config.hook.detail, label="Pixels from")
+                    seed = gr.Number(0, label="Another number gives another result", precision=0, minimum=0, maximum=2**31 - 1)
+                with gr.Row():
                     fill = gr.Button("Fill", variant="primary")
                     again = gr.Button("Go on with the result", interactive=False)
             with gr.Column():
@@ -85,14 +90,14 @@ def build(inpainter: Inpainter, folder: Path, worker: Executor) -> gr.Blocks:
                 with gr.Row():
                     download = gr.DownloadButton("Download", interactive=False)
                     mask = gr.DownloadButton("Download the mask", interactive=False)
-                attention = _picture("Where the network looked: the colour is the direction of the best match, pale means near")
-        results = [filled, shown, attention, report, again, download, mask]
+                sources = _picture("Where the pixels came from: the colour is the direction, pale means near")
+        results = [filled, shown, sources, report, again, download, mask]
         everything = [photo, editor, *results]
         upload.clear(_empty, None, everything, api_visibility="private")
         # The page is emptied first, so that after an unreadable photo nothing of the previous one is left.
         emptied = upload.upload(_empty, None, everything, api_visibility="private")
         emptied.then(work.load, upload, [photo, editor], api_name="load", show_progress_on=editor, **WORK)
-        fill.click(work.fill, [photo, editor], results, api_name="fill", show_progress_on=shown, **WORK)
+        fill.click(work.fill, [photo, editor, detail, seed], results, api_name="fill", show_progress_on=shown, **WORK)
         # Gradio 6.31's editor often becomes unusable when one photo replaces another, so it is emptied in between.
         blank = again.click(lambda: None, None, editor, api_visibility="private", show_progress="hidden")
         blank.then(work.go_on, filled, [photo, editor], api_name="go_on", show_progress_on=editor, **WORK)

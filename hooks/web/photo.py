@@ -14,9 +14,10 @@ from PIL import Image
 
 from gi_plugin import attention_map, files
 from gi_plugin.arrays import Array, Bools
+from gi_plugin.config import Detail
 from gi_plugin.errors import ImageError
 from gi_plugin.files import PictureFile, formats
-from gi_plugin.inpainter import Inpainter
+from gi_plugin.inpainter import Inpainter, Inpainting
 from gi_plugin.options import Options
 
 MAX_SIDE = 1536  # longest side of the picture in the browser, in pixels
@@ -42,7 +43,7 @@ class FilledPhoto:
     download: Path  # in the format of the uploaded file, if that format can store the result
     mask: Path
     shown: Image.Image
-    attention: Image.Image
+    sources: Image.Image  # where the pixels came from
     report: str
 
 
@@ -55,17 +56,20 @@ def show(photo: Photo, max_pixels: int) -> Image.Image:
     return _for_display(picture.pixels, picture)
 
 
-def fill(photo: Photo, layers: Iterable[Image.Image], inpainter: Inpainter, folder: Path) -> FilledPhoto:
+def fill(
+    photo: Photo, layers: Iterable[Image.Image], inpainter: Inpainter, folder: Path, *, detail: Detail | None = None, seed: int = 0
+) -> FilledPhoto:
     """Fill the painted hole, and write the result and the mask into a new folder inside `folder`.
 
     :param layers: pictures of the size that `show` returns; every pixel that is not fully transparent belongs to the hole.
+    :param detail: as for `gi_plugin.inpaint`; `seed` likewise.
     :raises GiError: if nothing (or everything) is painted, a file cannot be read or written, or no engine runs.
     """
     picture = _read(photo, inpainter.config.hook.max_pixels)
     mask = _painted_mask(layers, picture.pixels.shape[:2])
     data_range = files.value_range(picture.pixels, mask)
     start = time.perf_counter()
-    inpainting = inpainter.run(picture.pixels, mask, Options(data_range=data_range))
+    inpainting = inpainter.run(picture.pixels, mask, Options(data_range=data_range, detail=detail, seed=seed))
     seconds = time.perf_counter() - start
     result, download = _write(photo, picture, inpainting.image, inpainting.hole, folder / secrets.token_hex(16))
     mask_path = result.with_name(f"{Path(photo.name).stem}-mask.png")
@@ -73,8 +77,15 @@ def fill(photo: Photo, layers: Iterable[Image.Image], inpainter: Inpainter, fold
     report = f"Filled {np.count_nonzero(inpainting.hole):,} pixels in {seconds:.2f} s."
     if formats.is_lossy(download):
         report += f" {download.suffix} is a lossy format: known pixels change slightly in the download, but not in the next round."
-    attention = _for_display(attention_map.draw_sources(inpainting, data_range=data_range))
-    return FilledPhoto(Photo(result, photo.name), download, mask_path, _for_display(inpainting.image, picture), attention, report)
+    shown, sources = _for_display(inpainting.image, picture), _for_display(_draw_sources(inpainting, data_range))
+    return FilledPhoto(Photo(result, photo.name), download, mask_path, shown, sources, report)
+
+
+def _draw_sources(inpainting: Inpainting, data_range: tuple[float, float] | None) -> Array:
+    """Draw where the pixels came from; for pixels that the network made, draw where it looked."""
+    by_network = all(piece.sources is None for piece in inpainting.pieces)
+    draw = attention_map.draw_attention if by_network else attention_map.draw_sources
+    return draw(inpainting, data_range=data_range)
 
 
 def _read(photo: Photo, max_pixels: int) -> PictureFile:

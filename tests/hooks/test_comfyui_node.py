@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,17 +37,23 @@ class ComfyUi:
     def run(self, name: str, **given: Any) -> tuple[Any, ...]:
         """Validate the inputs against the node's declaration, add defaults, and call the node."""
         node = self.nodes[name]
-        inputs = {}
-        for key, (kind, *rest) in node.INPUT_TYPES()["required"].items():
-            options = rest[0] if rest else {}
-            inputs[key] = given.pop(key) if key in given else options["default"]
-            assert isinstance(inputs[key], KINDS[kind])
-            assert kind != "INT" or options["min"] <= inputs[key] <= options["max"]
-        assert given == {}
+        declared = node.INPUT_TYPES()
+        inputs = {key: rest[0]["default"] for key, (_, *rest) in declared["required"].items() if key not in given} | given
+        for key, (kind, *rest) in (declared["required"] | declared["optional"]).items():
+            if key in inputs or key in declared["required"]:  # an optional input that is not connected is left out of the call
+                assert _is_valid(inputs[key], kind, *rest)
+        assert inputs.keys() <= declared["required"].keys() | declared["optional"].keys()
         outputs = getattr(node(), node.FUNCTION)(**inputs)
         assert [type(output) for output in outputs] == [KINDS[kind] for kind in node.RETURN_TYPES]
         assert len(node.RETURN_NAMES) == len(node.RETURN_TYPES)
         return tuple(outputs)
+
+
+def _is_valid(value: Any, kind: Any, options: Mapping[str, Any] | None = None) -> bool:
+    """Whether the executor accepts the value of an input; a list as its kind has the choices."""
+    if isinstance(kind, list):
+        return value in kind
+    return isinstance(value, KINDS[kind]) and (kind != "INT" or (options or {})["min"] <= value <= (options or {})["max"])
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +124,37 @@ def test_growing_the_mask_is_dilation(comfyui: ComfyUi) -> None:
     assert not torch.equal(grown, _fill(comfyui, images, masks))
 
 
+@pytest.mark.parametrize(
+    ("given", "options"),
+    [
+        ({"detail": "network"}, {"detail": "network"}),
+        ({"detail": "transfer", "seed": 5}, {"seed": 5}),
+        ({"seed": 2**64 - 1}, {"seed": 2**31 - 1}),
+        ({"sources": torch.zeros(1, 64, 64)}, {}),
+    ],
+)
+def test_detail_and_seed_are_the_options(comfyui: ComfyUi, given: dict[str, Any], options: dict[str, Any]) -> None:
+    """The inputs are the options of the same names; seeds go on to 2**64 as those of ComfyUI, and an empty mask of sources is none."""
+    images, masks = _batch(1)
+    filled = _fill(comfyui, images, masks, **given)
+    np.testing.assert_array_equal(filled[0].numpy(), gi_plugin.inpaint(images[0].numpy(), masks[0].numpy(), **options))
+    assert torch.equal(filled, _fill(comfyui, images, masks)) == (not options)
+
+
+@pytest.mark.parametrize("one_for_all", [True, False])
+def test_pixels_come_from_the_sources(comfyui: ComfyUi, one_for_all: bool) -> None:  # a table
+    """The mask of sources is the option of that name: one for all images, or one for each."""
+    images, masks = _batch(2)
+    sources = torch.zeros(2, 64, 80)
+    sources[0, :, :40] = sources[1, :, 40:] = 1
+    sources = sources[0] if one_for_all else sources
+    filled = _fill(comfyui, images, masks, sources=sources)
+    for index, region in enumerate(sources.expand(2, 64, 80)):
+        expected = gi_plugin.inpaint(images[index].numpy(), masks[index].numpy(), sources=region.numpy())
+        np.testing.assert_array_equal(filled[index].numpy(), expected)
+    assert not torch.equal(filled, _fill(comfyui, images, masks))
+
+
 def test_an_empty_mask_of_the_loaders_size_changes_nothing(comfyui: ComfyUi) -> None:
     """An image with an empty mask, such as the 64 x 64 one of *Load Image*, stays unchanged; other images of the batch are filled."""
     images, masks = _batch(2)
@@ -133,5 +171,8 @@ def test_an_empty_mask_of_the_loaders_size_changes_nothing(comfyui: ComfyUi) -> 
 )
 def test_a_mask_that_does_not_match_the_images_is_an_error(comfyui: ComfyUi, mask: torch.Tensor, text: str) -> None:
     """The message states the numbers or sizes."""
+    images, masks = _batch(2)
     with pytest.raises(gi_plugin.ImageError, match=text):
-        _fill(comfyui, _batch(2)[0], mask)
+        _fill(comfyui, images, mask)
+    with pytest.raises(gi_plugin.ImageError, match=text):
+        _fill(comfyui, images, masks, sources=mask)

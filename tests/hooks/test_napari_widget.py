@@ -8,6 +8,7 @@ import sys
 import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 
 import gi_plugin
 from gi_plugin.arrays import Array
+from gi_plugin.config import CONFIG_VARIABLE
 from gi_plugin.hooks.napari_widget import fill_holes
 from tests.hooks.pictures import picture
 
@@ -35,11 +37,13 @@ napari.current_viewer = lambda: viewer  # a viewer window would need OpenGL
 photo = viewer.add_image(np.full((40, 50, 3), 90, np.uint8), rgb=True, name="photo")
 widget = manager.commands.get("gi-plugin.fill_holes")()
 print([field.name for field in widget], widget.holes.choices)
+print(widget.detail.choices, widget.detail.value, widget.seed.value, widget.seed.max, widget.sources.value)
 holes = viewer.add_labels(np.zeros((40, 50), np.uint8), name="holes")
 viewer.add_shapes(name="boxes")
 holes.data[10:20, 10:20] = 1
 widget.reset_choices()
 print([layer.name for layer in widget.holes.choices], widget.holes.value.name)
+print([layer and layer.name for layer in widget.sources.choices], widget.sources.value)
 (filled, attributes, layer_type) = widget(photo)
 print(filled.shape, attributes["name"], layer_type)
 """
@@ -123,12 +127,18 @@ print(widget.command, manager.commands.get(widget.command).__qualname__)
 
 
 @pytest.mark.skipif(not (find_spec("napari") and find_spec("PySide6")), reason="napari and PySide6 are not installed")
-def test_the_widget_offers_labels_and_shapes_as_holes() -> None:
-    """Image layers are not offered, and the first offered layer is selected. Runs without a screen."""
-    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+def test_the_widget_offers_labels_and_shapes_as_holes(tmp_path: Path) -> None:
+    """Image layers are not offered, and the first offered layer is selected, but none for the sources. Runs without a screen."""
+    (tmp_path / "plugin.toml").write_text('[hook]\ndetail = "network"\n', encoding="utf-8")
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", CONFIG_VARIABLE: str(tmp_path / "plugin.toml")}
     done = subprocess.run([sys.executable, "-c", WIDGET], capture_output=True, text=True, check=False, timeout=120, env=environment)
-    fields = "['image', 'holes', 'grow', 'call_button'] ()"
-    assert done.stdout.splitlines() == [fields, "['holes', 'boxes'] holes", "(40, 50, 3) photo filled image"], done.stderr
+    assert done.stdout.splitlines() == [
+        "['image', 'holes', 'grow', 'detail', 'seed', 'sources', 'call_button'] ()",
+        f"('transfer', 'network') network 0 {2**31 - 1} None",
+        "['holes', 'boxes'] holes",
+        "[None, 'holes', 'boxes'] None",
+        "(40, 50, 3) photo filled image",
+    ], done.stderr
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -158,6 +168,24 @@ def test_growing_is_dilation(layers: Any) -> None:
     """The widget's field `grow` is the option `dilate`."""
     filled, _, _ = fill_holes(layers.Image(IMAGE, rgb=True), layers.Labels(MASK.astype(np.uint8)), 3)
     np.testing.assert_array_equal(filled, gi_plugin.inpaint(IMAGE, MASK, dilate=3))
+
+
+def test_detail_and_seed_are_the_options(layers: Any) -> None:
+    """The widget's fields are the options of the same names; the default is the setting."""
+    image, holes = layers.Image(IMAGE, rgb=True), layers.Labels(MASK.astype(np.uint8))
+    for options in ({"detail": "network"}, {"detail": "transfer", "seed": 4}, {"detail": None}):
+        np.testing.assert_array_equal(fill_holes(image, holes, **options)[0], gi_plugin.inpaint(IMAGE, MASK, **options))
+
+
+@pytest.mark.parametrize("kind", ["labels", "shapes"])
+def test_pixels_come_from_the_sources(layers: Any, kind: str) -> None:
+    """Labels or shapes in the field `sources` are the option of that name."""
+    region = np.zeros(MASK.shape, np.uint8)
+    region[10:26, 12:31] = 2
+    sources = layers.Labels(region) if kind == "labels" else layers.Shapes([BOX])
+    filled, _, _ = fill_holes(layers.Image(IMAGE, rgb=True), layers.Labels(MASK.astype(np.uint8)), sources=sources)
+    np.testing.assert_array_equal(filled, gi_plugin.inpaint(IMAGE, MASK, sources=region > 0))
+    assert not np.array_equal(filled, gi_plugin.inpaint(IMAGE, MASK))
 
 
 def test_pictures_of_any_float_range_are_taken(layers: Any) -> None:

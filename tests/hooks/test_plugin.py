@@ -98,6 +98,16 @@ def test_options_reach_the_network(manager: pluggy.PluginManager) -> None:
     np.testing.assert_array_equal(result, np.moveaxis(expected, -1, 0))
 
 
+@pytest.mark.parametrize(
+    "options", [{"detail": "network"}, {"seed": 4}, {"sources": np.indices(MASK.shape)[1] < 40}], ids=["detail", "seed", "sources"]
+)
+def test_hosts_choose_where_pixels_come_from(manager: pluggy.PluginManager, options: dict[str, Any]) -> None:
+    """Detail, seed and sources are options of the hook, and each of them changes the result."""
+    result = manager.hook.inpaint(image=IMAGE, mask=MASK, options=options)
+    np.testing.assert_array_equal(result, gi_plugin.inpaint(IMAGE, MASK, **options))
+    assert not np.array_equal(result, gi_plugin.inpaint(IMAGE, MASK))
+
+
 def test_options_may_be_none(manager: pluggy.PluginManager) -> None:
     """`options=None` means the defaults."""
     image, mask = picture()
@@ -181,6 +191,9 @@ ERRORS = [  # changed arguments, class of the error, part of its message
     ({"mask": ~(MASK & False)}, gi_plugin.ImageError, "every pixel"),
     ({"options": {"dilate": 100}}, gi_plugin.ImageError, "dilate"),
     ({"options": {"dilte": 1}}, gi_plugin.ConfigError, "dilte"),
+    ({"options": {"detail": "paint"}}, gi_plugin.ConfigError, "'transfer' or 'network'"),
+    ({"options": {"seed": -1}}, gi_plugin.ConfigError, "seed = -1"),
+    ({"options": {"sources": MASK[:, 1:]}}, gi_plugin.ImageError, r"sources: mask has shape \(64, 79\)"),
 ]
 
 

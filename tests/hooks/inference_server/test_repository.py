@@ -6,24 +6,35 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+import tritonclient.grpc as triton
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
+from tritonclient.utils import InferenceServerException
 
 import gi_plugin
+from gi_plugin.arrays import Bytes
 from gi_plugin.config import Config, EngineSettings
 from gi_plugin.errors import ConfigError
 from gi_plugin.hooks.inference_server import model_config
 from gi_plugin.hooks.inference_server.repository import Plan, export
 from gi_plugin.network_file import network_path
 from gi_plugin.openvino_core import CORE
-from tests.hooks.inference_server.triton_stand_in import Server, TritonError, read_config
+from tests.hooks.inference_server.triton_stand_in import Parameters, Server, TritonError, listen, read_config
 from tests.hooks.pictures import picture
 
 NETWORK = network_path("")
+REGION = np.repeat(np.arange(80)[None] < 40, 64, axis=0).astype(np.uint8)  # the left half of a test picture
+CHOICES: dict[str, dict[str, Any]] = {
+    "detail": {"detail": "network"},
+    "seed": {"seed": 1},
+    "sources": {"sources": REGION},
+    "all": {"detail": "transfer", "seed": 2, "sources": REGION},
+}
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +147,7 @@ def test_the_served_model_fills_like_gi_plugin(server: Server, fp32_inpainter: g
 
 @pytest.mark.parametrize("shape", [(64, 80, 1), (70, 61, 3), (64, 80, 4), (1, 9, 3), (300, 700, 3)])
 def test_pictures_of_any_size_are_taken(server: Server, shape: tuple[int, ...]) -> None:
-    """Grey, colour and alpha, odd sizes, a single row and holes of both window sizes are filled; known pixels stay unchanged."""
+    """Grey, colour and alpha, odd sizes, a single row and holes of several sizes are filled; known pixels stay unchanged."""
     image = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
     mask = np.zeros(shape[:2], np.uint8)
     mask[: shape[0] // 2, : shape[1] // 4] = 255
@@ -176,10 +187,56 @@ def test_a_wrong_request_gets_an_error_with_the_reason(server: Server) -> None:
     server.infer("gi_inpaint", {"image": image, "mask": mask.astype(np.uint8)})
 
 
+@pytest.mark.parametrize("choices", CHOICES.values(), ids=CHOICES)
+def test_a_request_may_choose_detail_seed_and_sources(server: Server, fp32_inpainter: gi_plugin.Inpainter, choices: dict[str, Any]) -> None:
+    """The result equals that of an fp32 `Inpainter` with the same options within one step of 255, and differs from the default."""
+    (image, mask), parameters = picture(), {name: value for name, value in choices.items() if name != "sources"}
+    inputs = {"image": image, "mask": mask.astype(np.uint8), **({"sources": REGION} if "sources" in choices else {})}
+    filled = server.infer("gi_inpaint", inputs, parameters)["filled"]
+    np.testing.assert_allclose(filled.astype(int), fp32_inpainter(image, mask, **choices).astype(int), atol=1)
+    assert not np.array_equal(filled, server.infer("gi_inpaint", {"image": image, "mask": mask.astype(np.uint8)})["filled"])
+
+
+def test_the_real_client_passes_parameters_and_sources(server: Server) -> None:
+    """`parameters=` and the optional input of tritonclient reach the model by gRPC; a parameter that is not ours is ignored."""
+    image, mask = picture()
+    arrays, parameters = {"image": image, "mask": mask.astype(np.uint8), "sources": REGION}, {"detail": "transfer", "seed": 3}
+    inputs = [triton.InferInput(name, list(values.shape), "UINT8") for name, values in arrays.items()]
+    for tensor, values in zip(inputs, arrays.values(), strict=True):
+        tensor.set_data_from_numpy(values)
+    listener, address = listen(server)
+    with triton.InferenceServerClient(address) as client:
+        filled = client.infer("gi_inpaint", inputs, parameters={**parameters, "x-request-id": "7"}).as_numpy("filled")
+        with pytest.raises(InferenceServerException, match="option seed = -1: expected a whole number") as caught:
+            client.infer("gi_inpaint", inputs, parameters={"seed": -1})
+    listener.stop(None).wait()
+    assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
+    np.testing.assert_array_equal(filled, server.infer("gi_inpaint", arrays, parameters)["filled"])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sources", "text"),
+    [
+        ({"detail": "paint"}, REGION, "option detail = 'paint': expected 'transfer' or 'network'"),
+        ({"seed": "1"}, REGION, "option seed = '1': expected a whole number"),
+        ({"seed": 0.5}, REGION, "option seed = 0.5: expected a whole number"),
+        ({"seed": 2**31}, REGION, "option seed = 2147483648: expected a whole number from 0 to"),
+        ({}, REGION[:, 1:], r"sources: mask has shape \(64, 79\)"),
+    ],
+)
+def test_a_wrong_option_is_an_error_of_the_request(server: Server, parameters: Parameters, sources: Bytes, text: str) -> None:
+    """The error names the option, its value and what it takes, and has the code INVALID_ARGUMENT."""
+    image, mask = picture()
+    inputs = {"image": image, "mask": mask.astype(np.uint8), "sources": np.ascontiguousarray(sources)}
+    with pytest.raises(TritonError, match=text) as caught:
+        server.infer("gi_inpaint", inputs, parameters)
+    assert caught.value.code == TritonError.INVALID_ARG
+
+
 def test_an_error_of_the_network_is_passed_on(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """The client gets the name of the failed model and the reason, with the code INTERNAL."""
 
-    def fail(_inputs: object) -> None:
+    def fail(_inputs: object, _parameters: object) -> None:
         raise TritonError("out of memory")
 
     monkeypatch.setitem(server._models, "gi_network", fail)  # noqa: SLF001  # the stand-in is ours
@@ -194,7 +251,7 @@ def test_export_errors_come_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="backend 'torch': expected one of onnxruntime, openvino"):
         export(tmp_path, NETWORK, "torch")
     for windows in ([256, 256], [384]):
-        with pytest.raises(ConfigError, match=f"{', '.join(map(str, windows))} px: expected one each for 256 px, 512 px or both"):
+        with pytest.raises(ConfigError, match=f"{', '.join(map(str, windows))} px: expected at most one each for 128, 256, 512 px"):
             export(tmp_path, NETWORK, plans=[Plan(b"", window, 1) for window in windows])
     (tmp_path / "gi_inpaint").mkdir()
     with pytest.raises(ConfigError, match="gi_inpaint exists"):

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import grpc
@@ -24,6 +24,7 @@ from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 from tritonclient.utils import triton_to_np_dtype
 
 Arrays = dict[str, npt.NDArray[Any]]
+Parameters = Mapping[str, bool | int | float | str]
 
 
 class TritonError(Exception):
@@ -52,6 +53,17 @@ class Tensor:
         return self._values
 
 
+class Request:
+    """Input tensors and parameters, as the Python backend hands them to a model."""
+
+    def __init__(self, inputs: Arrays, parameters: Parameters) -> None:
+        self.tensors, self._parameters = [Tensor(*item) for item in inputs.items()], parameters
+
+    def parameters(self) -> str:
+        """Return the parameters as JSON."""
+        return json.dumps(self._parameters)
+
+
 class InferenceResponse:
     """Output tensors, or an error."""
 
@@ -76,7 +88,7 @@ class Server:
         sys.modules["triton_python_backend_utils"] = self._utilities()
         self._models = {name: self._load(repository / name / "1", config) for name, config in self.configs.items()}
 
-    def infer(self, name: str, inputs: Arrays) -> Arrays:
+    def infer(self, name: str, inputs: Arrays, parameters: Parameters | None = None) -> Arrays:
         """Run a model and check its inputs and outputs.
 
         :raises TritonError: if the model answers with an error.
@@ -84,7 +96,7 @@ class Server:
         self.calls.append(name)
         config = self.configs[name]
         _check(config, config.input, inputs)
-        outputs = self._models[name](inputs)
+        outputs = self._models[name](inputs, parameters or {})
         _check(config, config.output, outputs)
         return outputs
 
@@ -97,7 +109,7 @@ class Server:
         content = file.read_bytes()  # in these tests a plan is an ONNX file, since TensorRT is not installed
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         names = [value.name for value in session.get_outputs()]
-        return lambda inputs: dict(zip(names, session.run(names, inputs), strict=True))
+        return lambda inputs, _: dict(zip(names, session.run(names, inputs), strict=True))
 
     def _python_model(self, file: Path, config: Any) -> Any:
         spec = importlib.util.spec_from_file_location("served_model", file)
@@ -108,8 +120,8 @@ class Server:
         model = module.TritonPythonModel()
         model.initialize({"model_config": json.dumps(json_format.MessageToDict(config, preserving_proto_field_name=True))})
 
-        def answer(inputs: Arrays) -> Arrays:
-            (response,) = model.execute([SimpleNamespace(tensors=[Tensor(*item) for item in inputs.items()])])
+        def answer(inputs: Arrays, parameters: Parameters) -> Arrays:
+            (response,) = model.execute([Request(inputs, parameters)])
             if response.has_error():
                 raise response.error()
             return {tensor.name: tensor.as_numpy() for tensor in response.tensors}
@@ -160,8 +172,9 @@ class Service(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mi
         inputs = {}
         for tensor, content in zip(request.inputs, request.raw_input_contents, strict=True):
             inputs[tensor.name] = np.frombuffer(content, triton_to_np_dtype(tensor.datatype)).reshape(tensor.shape)
+        parameters = {name: getattr(value, value.WhichOneof("parameter_choice")) for name, value in request.parameters.items()}
         try:
-            outputs = self._server.infer(request.model_name, inputs)
+            outputs = self._server.infer(request.model_name, inputs, parameters)
         except TritonError as error:
             context.abort(grpc.StatusCode[error.code], str(error))
         response = service_pb2.ModelInferResponse(model_name=request.model_name)
@@ -189,9 +202,10 @@ def read_config(path: Path) -> Any:
 
 
 def _check(config: Any, tensors: Any, values: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Check that tensors have the configured names, types and shapes, and a batch that is not too large."""
-    assert {tensor.name for tensor in tensors} == values.keys()
-    for tensor in tensors:
+    """Check that tensors have the configured names, types and shapes, and a batch that is not too large; optional inputs may be missing."""
+    optional = {tensor.name for tensor in tensors if getattr(tensor, "optional", False)}
+    assert {tensor.name for tensor in tensors} - optional <= values.keys() <= {tensor.name for tensor in tensors}
+    for tensor in (tensor for tensor in tensors if tensor.name in values):
         value, dims = values[tensor.name], list(tensor.dims)
         if config.max_batch_size:
             assert 1 <= len(value) <= config.max_batch_size

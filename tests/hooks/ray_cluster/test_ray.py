@@ -23,7 +23,7 @@ import pytest
 from PIL import Image
 
 import gi_plugin
-from gi_plugin.config import Config, EngineSettings, ModelSettings
+from gi_plugin.config import Config, Detail, EngineSettings, ModelSettings
 from gi_plugin.errors import MissingDependency, ModelError
 from gi_plugin.folder_run import jobs as folders, pipeline
 from gi_plugin.folder_run.jobs import Job
@@ -224,6 +224,22 @@ def test_rows_of_arrays() -> None:
         expected = image if failed else Inpainter(ONE_THREAD)(image, np.asarray(row["mask"]), dilate=2)
         np.testing.assert_array_equal(result["filled"], expected)
         assert ("every pixel as missing" in result["error"]) == failed == bool(result["error"])
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("detail", ["transfer", "network"])
+def test_detail_seed_and_sources_reach_the_workers(tmp_path: Path, detail: Detail) -> None:
+    """A folder run on the cluster fills as a direct call with the same options, which differs from the default."""
+    image, mask = picture()
+    names = [tmp_path / name for name in ("image.png", "mask.png", "out.png")]
+    for name, pixels in zip(names, (image, mask), strict=False):
+        Image.fromarray(pixels).save(name)
+    choices: dict[str, Any] = {"detail": detail, "seed": 3, "sources": np.indices(mask.shape)[1] < 40}
+    (outcome,) = ray_folders.fill_files([Job(*names)], ONE_THREAD, Options(**choices))
+    filled = np.asarray(Image.open(names[2]))
+    assert outcome.error == ""
+    np.testing.assert_array_equal(filled, Inpainter(ONE_THREAD)(image, mask, **choices))
+    assert not np.array_equal(filled, Inpainter(ONE_THREAD)(image, mask))
 
 
 @pytest.mark.usefixtures("cluster")

@@ -17,6 +17,7 @@ from PIL import Image
 
 import gi_plugin
 from gi_plugin.arrays import Array, Bytes
+from gi_plugin.config import Detail
 from tests.hooks.pictures import picture
 from tests.hooks.web.web_server import PATIENCE, PageServer
 
@@ -70,6 +71,11 @@ class Browser:
         self.page.mouse.move(across + 20, down, steps=5)
         self.page.mouse.up()
         self._until(lambda seen: _painted(seen) > 100, "no stroke is shown")
+
+    def choose(self, origin: str, number: int) -> None:
+        """Choose where the pixels come from, and the number of the result."""
+        self.page.get_by_label(origin, exact=True).check()
+        self.page.get_by_label("Another number gives another result").fill(str(number))
 
     def fill(self) -> str:
         """Press *Fill*, wait for the result and return the report."""
@@ -126,12 +132,14 @@ def browser(server: PageServer, tmp_path: Path) -> Iterator[Browser]:
 
 
 def test_a_photo_is_painted_on_and_filled_twice(browser: Browser, tmp_path: Path) -> None:
-    """The downloads equal the result of the Python call; only this machine is contacted, and no script fails."""
+    """The downloads equal the Python call with the chosen detail and seed; only this machine is contacted, and no script fails."""
     photo = np.tile(picture()[0], (5, 6, 1))  # 320 x 480
     Image.fromarray(photo).save(tmp_path / "photo.png")
     browser.load(tmp_path / "photo.png")
-    for height in (0.45, 0.6):
+    rounds: list[tuple[float, str, Detail, int]] = [(0.45, "the network", "network", 0), (0.6, "the photo", "transfer", 2)]
+    for height, origin, detail, seed in rounds:
         browser.paint(height)
+        browser.choose(origin, seed)
         report = browser.fill()
         name, filled = browser.download("Download")
         mask_name, mask = browser.download("Download the mask")
@@ -140,7 +148,7 @@ def test_a_photo_is_painted_on_and_filled_twice(browser: Browser, tmp_path: Path
         assert 200 < hole.sum() < 20_000
         assert report.startswith(f"Filled {hole.sum():,} pixels in ")
         np.testing.assert_array_equal(filled[~hole], photo[~hole])
-        np.testing.assert_array_equal(filled, gi_plugin.inpaint(photo, mask))
+        np.testing.assert_array_equal(filled, gi_plugin.inpaint(photo, mask, detail=detail, seed=seed))
         photo = filled
         browser.go_on()
     assert {urlparse(url).hostname for url in browser.requested if not url.startswith(("blob:", "data:"))} == {"127.0.0.1"}

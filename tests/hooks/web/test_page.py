@@ -62,13 +62,16 @@ class Visitor:
         shown: dict[str, Any] = self._client.predict(handle_file(path), api_name="/load")
         return shown
 
-    def fill(self, mask: Bools) -> tuple[Bytes, Bools, str]:
-        """Paint a mask and fill; return the downloaded picture, the downloaded mask and the report."""
+    def fill(self, mask: Bools, **choices: Any) -> tuple[Bytes, Bools, str]:
+        """Paint a mask and fill; return the downloaded picture, the downloaded mask and the report.
+
+        :param choices: `detail` and `seed`; by default what the page shows first.
+        """
         layer = np.zeros((*mask.shape, 4), np.uint8)
         layer[mask] = 255
         Image.fromarray(layer).save(self._folder / "layer.png")
         painting = {"background": None, "layers": [handle_file(self._folder / "layer.png")], "composite": None}
-        _, _, report, download, painted = self._client.predict(painting, api_name="/fill")
+        _, _, report, download, painted = self._client.predict(painting, api_name="/fill", **choices)
         return _pixels(download["value"]), _pixels(painted["value"]) > 0, report
 
     def go_on(self) -> None:
@@ -125,6 +128,26 @@ def test_more_than_can_wait_are_refused(server: PageServer, tmp_path: Path) -> N
     assert [answer.status_code for answer in answers] == WAITING * [httpx.codes.OK] + 5 * [httpx.codes.SERVICE_UNAVAILABLE]
     assert all(answer.json()["detail"].startswith("Queue is full.") for answer in answers[WAITING:])
     np.testing.assert_array_equal(filled, gi_plugin.inpaint(photo, mask))
+
+
+@pytest.mark.parametrize("choices", [{"detail": "network"}, {"seed": 7}])
+def test_a_visitor_chooses_detail_and_seed(server: PageServer, tmp_path: Path, choices: dict[str, Any]) -> None:
+    """The choices of the page are the options of the Python call, and change the result."""
+    visitor, (image, mask) = Visitor(server, tmp_path), picture()
+    visitor.load(image)
+    filled, _, _ = visitor.fill(mask, **choices)
+    np.testing.assert_array_equal(filled, gi_plugin.inpaint(image, mask, **choices))
+    assert not np.array_equal(filled, visitor.fill(mask)[0])
+
+
+@pytest.mark.parametrize("choices", [{"detail": "paint"}, {"seed": -1}, {"seed": 2**31}])
+def test_other_choices_are_refused(server: PageServer, tmp_path: Path, choices: dict[str, Any]) -> None:
+    """Values that the page does not offer are an error, and the next fill works."""
+    visitor, (image, mask) = Visitor(server, tmp_path), picture()
+    visitor.load(image)
+    with pytest.raises(AppError):
+        visitor.fill(mask, **choices)
+    visitor.fill(mask)
 
 
 def test_a_second_round_starts_from_the_result(server: PageServer, tmp_path: Path) -> None:

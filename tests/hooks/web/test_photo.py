@@ -12,13 +12,14 @@ import tifffile
 from PIL import Image, ImageCms
 
 import gi_plugin
-from gi_plugin import files
+from gi_plugin import attention_map, files
 from gi_plugin.arrays import Array, Bools
-from gi_plugin.config import Config, HookSettings
+from gi_plugin.config import Config, Detail, HookSettings
 from gi_plugin.errors import ImageError
 from gi_plugin.hooks.web import photo as web_photo
 from gi_plugin.hooks.web.photo import MAX_SIDE, Photo
 from gi_plugin.inpainter import Inpainter, default_inpainter
+from gi_plugin.options import Options
 from tests.hooks.pictures import picture
 
 LIMIT = 10**6
@@ -71,7 +72,17 @@ def test_a_photo_is_filled_as_the_python_call_fills_it(tmp_path: Path, name: str
     assert (result.download.suffix, filled.dtype) == (photo.path.suffix, KINDS[name].dtype)
     np.testing.assert_array_equal(filled, gi_plugin.inpaint(KINDS[name], mask))
     assert result.report.startswith(f"Filled {MASK.sum()} pixels in ")
-    assert result.shown.size == result.attention.size == (MASK.shape[1], MASK.shape[0])
+    assert result.shown.size == result.sources.size == (MASK.shape[1], MASK.shape[0])
+
+
+@pytest.mark.parametrize("detail", ["transfer", "network"])
+def test_a_panel_shows_where_the_pixels_came_from(tmp_path: Path, detail: Detail) -> None:
+    """The panel shows the sources of the pixels; if the network made them, it shows where the network looked."""
+    result = web_photo.fill(_saved(IMAGE, tmp_path / "rgb.png"), [_layer(MASK)], default_inpainter(), tmp_path, detail=detail, seed=2)
+    inpainting = default_inpainter().run(IMAGE, MASK, Options(detail=detail, seed=2))
+    np.testing.assert_array_equal(np.asarray(_opened(result.download)), inpainting.image)
+    draw = attention_map.draw_sources if detail == "transfer" else attention_map.draw_attention
+    np.testing.assert_array_equal(np.asarray(result.sources), draw(inpainting))
 
 
 @pytest.mark.parametrize("name", KINDS)
