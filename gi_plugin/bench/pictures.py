@@ -31,6 +31,7 @@ from .sample import noise_window
 from .timing import in_fresh_process, in_turns
 from .windows import candidates
 
+OWN_PIXELS = "the network's own pixels"
 QUICK = "OpenCV"  # start of the names of methods that fill many holes in less than minutes
 RUNS = 5  # most repetitions, because pictures take long
 NOISE = 8  # grey levels of noise, so that no file format profits from the repeated tile
@@ -128,7 +129,8 @@ def other_methods(config: Config, ours: str) -> dict[str, FillMethod]:
         with suppress(EngineMissing):  # this CPU lacks the precision
             found[inpainter.engine(LARGE).backend] = inpainter
     found.pop(ours, None)
-    for name, method in (("telea", "OpenCV Telea"), ("ns", "OpenCV Navier-Stokes")):
+    found[f"{ours}, {OWN_PIXELS}"] = partial(Inpainter(config), detail="network")
+    for name, method in (("telea", "OpenCV Telea"), ("ns", "OpenCV Navier-Stokes"), ("patchmatch", "PatchMatch")):
         with suppress(MissingDependency):
             found[method] = baseline(name)
     return {**found, "scikit-image biharmonic, window": _biharmonic_window}

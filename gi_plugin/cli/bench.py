@@ -59,11 +59,11 @@ def bench(
 
 def _measure(file: Path | None, window: list[int] | None, runs: int, *, pictures: bool) -> dict[str, Any]:
     from ..bench import windows  # noqa: PLC0415  # heavy
-    from ..planning import LARGE, SMALL  # noqa: PLC0415  # heavy
+    from ..planning import WINDOWS  # noqa: PLC0415  # heavy
 
     config = load_config(file)
     with Spinner("measuring") as progress:
-        rows = [asdict(row) for row in windows.measure(config, window or [SMALL, LARGE], runs, progress)]
+        rows = [asdict(row) for row in windows.measure(config, window or WINDOWS, runs, progress)]
         return {"machine": windows.machine(), "windows": rows, **(_pictures(config, file, runs, progress) if pictures else {})}
 
 

@@ -51,6 +51,7 @@ def export_network(network: InpaintingNetwork, path: Path, notes: Mapping[str, s
     """
     rounded = _rounded(network)
     model = _with_functions(_half_parameters(deepcopy(_graph(network.settings)), rounded.state_dict()))
+    _remove_traces(model)
     helper.set_model_props(model, {**notes, network_file.SETTINGS_KEY: json.dumps(asdict(network.settings))})
     onnx.checker.check_model(model)
     difference = _difference(rounded, model)
@@ -61,6 +62,15 @@ def export_network(network: InpaintingNetwork, path: Path, notes: Mapping[str, s
     with replacing(path) as partial:
         partial.write_bytes(model.SerializeToString())
     return difference
+
+
+def _remove_traces(model: onnx.ModelProto) -> None:
+    """Remove what the exporter notes about the source code: stack traces with paths of this machine, 0.5 MB of them."""
+    for part in (model.graph, *model.functions):
+        part.doc_string = ""
+        for entry in (part, *part.node, *part.value_info):
+            del entry.metadata_props[:]
+            entry.doc_string = ""
 
 
 def _rounded(network: InpaintingNetwork) -> InpaintingNetwork:

@@ -57,6 +57,14 @@ def test_the_file_holds_one_attention_node_and_its_definition(exported: Path) ->
     assert not [node for node in network_file.expanded(model).graph.node if node.domain]
 
 
+def test_the_file_does_not_name_the_exporters_machine(exported: Path) -> None:
+    """Neither a new file nor the packaged one contains stack traces or paths of source files."""
+    for path in (exported, network_file.network_path("")):
+        content = path.read_bytes()
+        assert b"stack_trace" not in content
+        assert b".py" not in content
+
+
 def test_metadata_and_dynamic_sizes(exported: Path) -> None:
     """The file contains the notes as metadata; batch, height and width are dynamic."""
     model = network_file.load(exported)
