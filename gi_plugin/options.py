@@ -62,7 +62,10 @@ _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "mask_alpha": (lambda value: isinstance(value, bool), "True or False"),
     "detail": (lambda value: value in DETAILS, " or ".join(map(repr, DETAILS))),
     "sources": (lambda value: isinstance(value, np.ndarray), "a mask, as a numpy array"),
-    "seed": (lambda value: isinstance(value, Integral) and 0 <= int(value) < 2**31, "a whole number from 0 to 2**31 - 1"),
+    "seed": (
+        lambda value: isinstance(value, Integral) and not isinstance(value, bool) and 0 <= int(value) < 2**31,
+        "a whole number from 0 to 2**31 - 1",
+    ),
 }
 
 

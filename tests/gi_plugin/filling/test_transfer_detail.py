@@ -152,6 +152,7 @@ def test_deep_pictures_are_filled_alike(inpainter: Inpainter, dtype: str) -> Non
         ({"detail": "both"}, ConfigError, "option detail = 'both': expected 'transfer' or 'network'"),
         ({"seed": -1}, ConfigError, "option seed = -1: expected a whole number"),
         ({"seed": 1.5}, ConfigError, "option seed = 1.5"),
+        ({"seed": True}, ConfigError, "option seed = True"),
         ({"sources": "left half"}, ConfigError, "expected a mask, as a numpy array"),
         ({"sources": np.ones((4, 4))}, ImageError, r"sources: mask has shape \(4, 4\)"),
     ],
