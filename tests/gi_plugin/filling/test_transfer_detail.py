@@ -161,3 +161,24 @@ def test_wrong_options_are_named(inpainter: Inpainter, options: dict[str, object
     """What was given, and what is expected."""
     with pytest.raises(error, match=message):
         inpainter.run(PHOTO, HOLES["one"], Options.of(options))
+
+
+@pytest.mark.parametrize("sigma", [0, 5, 10, 20])
+def test_grain_and_sharpness_are_those_of_the_picture(inpainter: Inpainter, sigma: int) -> None:
+    """In five real photos, with noise and without, a fill has about as much high-frequency energy as what surrounds it."""
+    ratios = []
+    for photo in (data.astronaut(), data.chelsea(), data.coffee(), data.rocket(), data.camera()):
+        noisy = photo + np.random.default_rng(0).normal(0, sigma, photo.shape)
+        picture = np.rint(noisy.clip(0, 255)).astype(np.uint8)
+        top, left = picture.shape[0] // 2 - 60, picture.shape[1] // 2 - 70
+        hole = _hole((top, left, top + 120, left + 140), shape=picture.shape)
+        ring = _hole((top - 40, left - 40, top + 160, left + 180), shape=picture.shape) & ~hole
+        high = _high(inpainter(picture, hole))
+        ratios.append(high[hole].mean() / high[ring].mean())
+    assert 0.7 < np.mean(ratios) < 1.3
+
+
+def _high(picture: Array) -> Array:
+    """Amount of the frequencies above a blur of 1.5 px, [H, W]."""
+    grey = picture.astype(float).mean(axis=2) if picture.ndim == 3 else picture.astype(float)
+    return np.abs(grey - gaussian(grey, 1.5))
