@@ -1,1 +1,1 @@
-"""How the wheel is made: setuptools, and one library of C code that is compiled on the way. Nothing of this is installed."""
+"""The build backend: setuptools, and the compilation of the C code to one library. This package is not installed."""

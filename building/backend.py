@@ -1,12 +1,12 @@
-"""The build backend: setuptools, which also asks for the compiler `ziglang` where the system has none.
+"""The build backend: setuptools, which also requires the compiler `ziglang` if the system has none.
 
-Its 400 MB are worth fetching only then, which a fixed list in pyproject.toml cannot express.
+The package has 400 MB, so it is downloaded only if needed. A fixed list in pyproject.toml cannot express this.
 """
 
 from __future__ import annotations
 
 from setuptools import build_meta
-from setuptools.build_meta import *  # noqa: F403  # all other hooks of the interface are setuptools' own
+from setuptools.build_meta import *  # noqa: F403  # all other hooks are those of setuptools
 
 from building import compiling
 
@@ -15,12 +15,12 @@ ZIG = "ziglang>=0.14; sys_platform in 'linux darwin win32' and platform_machine 
 
 
 def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:
-    """What pip installs before it builds a wheel."""
+    """Packages that pip installs before it builds a wheel."""
     return [*build_meta.get_requires_for_build_wheel(config_settings), *_compiler()]
 
 
 def get_requires_for_build_editable(config_settings: Settings = None) -> list[str]:
-    """What pip installs before it builds an editable installation."""
+    """Packages that pip installs before it builds an editable installation."""
     return [*build_meta.get_requires_for_build_editable(config_settings), *_compiler()]
 
 

@@ -1,7 +1,8 @@
-"""Compile the C code of gi_plugin/transfer to one library that ctypes loads, with whatever C compiler there is.
+"""Compiles the C code of gi_plugin/transfer to one library that ctypes loads.
 
-GI_PLUGIN_COMPILER chooses: `cc` (the system's: $CC, cc, gcc or clang), `zig` (the package ziglang) or `none`; else the first that is there.
-`python -m building.compiling` writes the library into the source tree; `… FOLDER PLATFORM…` writes those of other platforms into a folder.
+The environment variable GI_PLUGIN_COMPILER chooses the compiler: `cc` (the system's: $CC, cc, gcc or clang), `zig` (the package ziglang),
+`none`, or `auto`, the default: the first that works. `python -m building.compiling` writes the library into the source tree;
+`… FOLDER PLATFORM…` writes the libraries of other platforms into a folder.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from tempfile import TemporaryDirectory
 from building.targets import MACOS, Target, target
 
 SOURCES = ("inner.c", "filters.c", "votes.c")
-EXACT = ("-fno-math-errno", "-ffp-contract=off")  # no fused multiply-add: the same bits on every processor, and as numpy
+EXACT = ("-fno-math-errno", "-ffp-contract=off")  # no fused multiply-add: equal results on every processor and in numpy
 FLAGS = ("-std=gnu11", "-O3", "-g0", "-fvisibility=hidden", *EXACT)
 FOLDER = Path(__file__).resolve().parents[1] / "gi_plugin" / "transfer"
 CHOICES = ("auto", "cc", "zig", "none")
@@ -28,9 +29,9 @@ Command = list[str]
 
 
 def choice() -> str:
-    """What GI_PLUGIN_COMPILER says; `auto` where it says nothing.
+    """Read GI_PLUGIN_COMPILER; `auto` if it is not set or empty.
 
-    :raises ValueError: it says something else than cc, zig, none or auto.
+    :raises ValueError: if it is not cc, zig, none or auto.
     """
     chosen = os.environ.get("GI_PLUGIN_COMPILER") or "auto"
     if chosen not in CHOICES:
@@ -39,27 +40,28 @@ def choice() -> str:
 
 
 def system_compiler() -> Command | None:
-    """The command of the first C compiler that makes a library here: $CC if given, else cc, gcc or clang."""
+    """Find the first C compiler that builds a library on this system: $CC if set, else cc, gcc or clang. Returns its command."""
     named = os.environ.get("CC")
     commands = [shlex.split(named)] if named else [[name] for name in ("cc", "gcc", "clang")]
     return next((command for command in commands if shutil.which(command[0]) and _works(command)), None)
 
 
 def zig() -> Command | None:
-    """The command of the C compiler in the package ziglang, if that is installed."""
+    """Return the command of the C compiler in the package ziglang; None if the package is not installed."""
     return [sys.executable, "-m", "ziglang", "cc"] if importlib.util.find_spec("ziglang") else None
 
 
 def build(folder: Path, platform: str = "") -> Path | None:
-    """Write the library into a folder, or remove it from there where no compiler works, and say so in one line.
+    """Compile the library into a folder. If no compiler works, remove an old library and print one line.
 
-    :param platform: another platform than this one, which only zig can compile for.
-    :raises RuntimeError: the compiler was chosen by name, and there is none, or it fails.
+    :param platform: name of another platform; only zig can compile for it. Empty: this platform.
+    :return: the path of the library, or None.
+    :raises RuntimeError: if the compiler was chosen by name and is missing or fails, or `cc` was chosen for a named platform.
     """
     chosen, goal = choice(), target(platform)
     if platform and chosen == "cc":
         raise RuntimeError(f"{platform}: only zig compiles for a named platform; set GI_PLUGIN_COMPILER=zig")
-    (folder / goal.library).unlink(missing_ok=True)  # that of an older source must not stay
+    (folder / goal.library).unlink(missing_ok=True)  # a library of older sources must not remain
     try:
         return _compile(folder, goal, _command(chosen, named=bool(platform)))
     except RuntimeError as problem:
@@ -71,6 +73,10 @@ def build(folder: Path, platform: str = "") -> Path | None:
 
 
 def _command(chosen: str, *, named: bool) -> Command:
+    """Return the command of the chosen compiler; a named platform needs zig.
+
+    :raises RuntimeError: if there is no such compiler.
+    """
     if chosen == "none":
         raise RuntimeError("GI_PLUGIN_COMPILER is none")
     command = system_compiler() if chosen != "zig" and not named else None
@@ -81,7 +87,7 @@ def _command(chosen: str, *, named: bool) -> Command:
 
 
 def _works(command: Command) -> bool:
-    """Whether a compiler compiles and links: on a Mac without its developer tools `cc` exists, but only asks for them."""
+    """Check that a compiler compiles and links. On macOS without the developer tools, `cc` exists but only asks to install them."""
     with TemporaryDirectory() as work:
         (Path(work) / "probe.c").write_text(PROBE, encoding="ascii")
         try:
@@ -92,7 +98,7 @@ def _works(command: Command) -> bool:
 
 
 def _compile(folder: Path, goal: Target, command: Command) -> Path:
-    """Compile every source, link, and put the library into the folder in one step."""
+    """Compile every source, link them, and move the library into the folder."""
     with_zig = command[1:3] == ["-m", "ziglang"]
     common = [*command, *_goal_flags(goal, with_zig=with_zig)]
     with TemporaryDirectory() as work:
@@ -109,7 +115,7 @@ def _compile(folder: Path, goal: Target, command: Command) -> Path:
 
 
 def _goal_flags(goal: Target, *, with_zig: bool) -> list[str]:
-    """The platform, and code that may lie anywhere in memory (on Windows all code may)."""
+    """Flags for the platform and for position-independent code (the default on Windows)."""
     place = [] if goal.system == "windows" else ["-fPIC"]
     if with_zig:
         return [*place, "-target", goal.triple]
@@ -117,13 +123,13 @@ def _goal_flags(goal: Target, *, with_zig: bool) -> list[str]:
 
 
 def _link_flags(goal: Target, *, with_zig: bool) -> list[str]:
-    """No symbols but the exported ones, and the libraries of threads and mathematics where they are separate."""
+    """Flags to strip all symbols except the exported ones, and to link the thread and mathematics libraries where they are separate."""
     strip = ["-Wl,-x"] if goal.system == "macos" and not with_zig else ["-s"]
     return strip + {"windows": [], "macos": []}.get(goal.system, ["-pthread", "-lm"])
 
 
 def _put(library: Path, folder: Path) -> Path:
-    """Replace the file at once: a process that runs with the old library keeps it."""
+    """Replace the library atomically; a running process keeps the old one."""
     folder.mkdir(parents=True, exist_ok=True)
     beside = folder / f"{library.name}.new"
     shutil.copyfile(library, beside)
@@ -131,15 +137,18 @@ def _put(library: Path, folder: Path) -> Path:
 
 
 def _run(command: Command, folder: Path, work: Path) -> None:
-    """Run a compiler in a folder; what it complains of becomes the error."""
-    environment = {"ZIG_GLOBAL_CACHE_DIR": str(work), "ZIG_LOCAL_CACHE_DIR": str(work), **os.environ}  # nothing stays in the user's cache
-    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)  # noqa: S603  # a line of ours
+    """Run a compiler in a folder.
+
+    :raises RuntimeError: with the compiler's output, if it fails.
+    """
+    environment = {"ZIG_GLOBAL_CACHE_DIR": str(work), "ZIG_LOCAL_CACHE_DIR": str(work), **os.environ}  # leave nothing in the user's cache
+    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)  # noqa: S603  # a fixed command line
     if result.returncode:
         raise RuntimeError(f"{shlex.join(command)} failed: {(result.stderr or result.stdout).strip()[-2000:]}")
 
 
 def main(arguments: list[str]) -> None:
-    """Write the library into the source tree, or those of the named platforms into folders of their names."""
+    """Write the library into the source tree, or the libraries of named platforms into folders with their names."""
     if not arguments:
         print(build(FOLDER) or "nothing compiled")
     for platform in arguments[1:]:

@@ -1,4 +1,4 @@
-"""The platform a library is compiled for: its file name, the compiler's name for it, and the wheel's."""
+"""The platform of a compiled library, with its names in file names, for zig and in wheels."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import platform
 import sysconfig
 from typing import NamedTuple
 
-GLIBC = "2.17"  # of manylinux2014, the oldest Linux that any dependency supports
-MACOS = "11.0"
+GLIBC = "2.17"  # version in manylinux2014, the oldest Linux that any dependency supports
+MACOS = "11.0"  # oldest version of macOS
 SUFFIXES = {"macos": "dylib", "windows": "dll"}
-MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}  # other spellings
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}  # other names of the same processor
 
 
 class Target(NamedTuple):
@@ -20,25 +20,25 @@ class Target(NamedTuple):
 
     @property
     def library(self) -> str:
-        """The file name of the library."""
+        """File name of the library."""
         return f"_inner.{SUFFIXES.get(self.system, 'so')}"
 
     @property
     def triple(self) -> str:
-        """Zig's name for it."""
+        """Name of the platform for zig."""
         ends = {"linux": f"linux-gnu.{GLIBC}", "musl": "linux-musl", "macos": f"macos.{MACOS}", "windows": "windows-gnu"}
         return f"{self.machine}-{ends[self.system]}"
 
     @property
     def macos_tag(self) -> str:
-        """The wheel's name for a Mac: one processor, though Python itself may be built for two."""
+        """Platform tag of a wheel for macOS. It names one processor, even if Python itself is built for two."""
         return f"macosx_{MACOS.replace('.', '_')}_{self.machine.replace('aarch64', 'arm64')}"
 
 
 def target(name: str = "") -> Target:
-    """The target that a platform's name means, such as `linux-x86_64`, `manylinux2014_x86_64`, `macosx_11_0_arm64`, `win_amd64`.
+    """Parse the name of a platform, such as `linux-x86_64`, `manylinux2014_x86_64`, `macosx_11_0_arm64`, `win_amd64`.
 
-    :param name: empty for the platform of the running Python.
+    :param name: name of the platform; empty: the platform of the running Python.
     """
     own = not name
     name = (name or sysconfig.get_platform()).lower().replace("-", "_")

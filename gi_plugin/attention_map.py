@@ -1,4 +1,4 @@
-"""Pictures of where the pixels of a hole came from: every missing pixel coloured by the way to its source."""
+"""Draws the sources of a fill: every missing pixel is coloured by direction and distance to its source."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from .image import Picture, check_image
 from .inpainter import Inpainting
 
 DIM = 0.5  # brightness of the known region
-Steps = Callable[[Piece], Array | None]
+Steps = Callable[[Piece], Array | None]  # returns the step [h, w, 2] from each pixel of a piece to its source
 CAPTIONS = ("sources of the pixels", "attention of the network")
 
 
 def draw(inpainting: Inpainting, channel_axis: int | None = -1, data_range: tuple[float, float] | None = None) -> Array:
-    """Draw the sources of the pixels, and beside them the network's attention if the transfer chose the sources: [H', W', 3] uint8."""
+    """Draw the sources of the pixels; if they come from the transfer, draw the network's attention next to them.
+
+    :return: [H', W', 3] uint8.
+    """
     attention = draw_attention(inpainting, channel_axis, data_range)
     if all(piece.sources is None for piece in inpainting.pieces):
         return attention
@@ -28,17 +31,18 @@ def draw(inpainting: Inpainting, channel_axis: int | None = -1, data_range: tupl
 def draw_sources(inpainting: Inpainting, channel_axis: int | None = -1, data_range: tuple[float, float] | None = None) -> Array:
     """Colour the hole by direction (hue: right red, then clockwise) and distance (saturation) to the pixel that was copied.
 
-    :return: [H, W, 3] uint8; the known region is the picture in dimmed grey, and so are pixels that the network made.
+    :return: [H, W, 3] uint8; known pixels and pixels of the network are the picture in dimmed grey.
     """
     return _drawn(inpainting, channel_axis, data_range, _source_steps)
 
 
 def draw_attention(inpainting: Inpainting, channel_axis: int | None = -1, data_range: tuple[float, float] | None = None) -> Array:
-    """Colour the hole by direction and distance to the cell that the network's attention matched: see `draw_sources`."""
+    """Colour the hole by direction and distance to the cell that the network's attention matched, as in `draw_sources`."""
     return _drawn(inpainting, channel_axis, data_range, _matched_steps)
 
 
 def _drawn(inpainting: Inpainting, channel_axis: int | None, data_range: tuple[float, float] | None, steps_of: Steps) -> Array:
+    """Draw the picture in dimmed grey, and colour the hole by the steps of each piece."""
     pixels, low, high = check_image(inpainting.image, channel_axis, data_range)
     grey = _grey(Picture(pixels, np.zeros(inpainting.hole.shape, bool), low, high))
     canvas = np.repeat((grey * DIM)[..., None], 3, axis=2)
@@ -70,7 +74,7 @@ def _matched_steps(piece: Piece) -> Array:
 
 
 def _colours(steps: Array, reach: float) -> Array:
-    """Colours [K, 3] from 0 to 255 of steps [K, 2]; the farthest shade is that of `reach` pixels."""
+    """Colours [K, 3] from 0 to 255 of steps [K, 2]; the saturation is highest from a distance of `reach` pixels on."""
     from skimage.color import hsv2rgb  # noqa: PLC0415  # heavy
 
     down, right = steps[:, 0], steps[:, 1]
@@ -80,6 +84,7 @@ def _colours(steps: Array, reach: float) -> Array:
 
 
 def _grey(picture: Picture) -> Array:
+    """Grey values [H, W] from 0 to 255, computed in strips to save memory."""
     height, width = picture.hole.shape
     rows = [picture.pixels[start : start + 256, :, :3].mean(axis=2, dtype=np.float32) for start in range(0, height, 256)]
     grey: Array = (np.concatenate(rows) - np.float32(picture.low)) * np.float32(255 / (picture.high - picture.low))

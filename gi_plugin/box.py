@@ -1,4 +1,4 @@
-"""Boxes: rectangles of pixels, which may reach beyond their picture."""
+"""Boxes: rectangles of pixels, which may extend beyond the picture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T", bound=np.generic)
 
 
 class Box(NamedTuple):
-    """A rectangle of pixels, ends exclusive."""
+    """A rectangle of pixels; `bottom` and `right` are exclusive."""
 
     top: int
     left: int
@@ -26,7 +26,7 @@ class Box(NamedTuple):
         return max(self.shape)
 
     def union(self, other: Box) -> Box:
-        """The smallest box around both."""
+        """The smallest box around both boxes."""
         return Box(min(self.top, other.top), min(self.left, other.left), max(self.bottom, other.bottom), max(self.right, other.right))
 
     @property
@@ -36,30 +36,30 @@ class Box(NamedTuple):
 
     @property
     def slices(self) -> tuple[slice, slice]:
-        """Its rows and columns."""
+        """Index of the box in an array: its rows and columns."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def grown(self, margin: int) -> Box:
-        """The box with `margin` pixels more on every side."""
+        """The box, enlarged by `margin` pixels on every side."""
         return Box(self.top - margin, self.left - margin, self.bottom + margin, self.right + margin)
 
     def inside(self, shape: tuple[int, ...]) -> Box:
-        """The part of it that lies in a picture of this shape."""
+        """The part of the box that lies in a picture of this shape, (rows, columns, …)."""
         return Box(max(self.top, 0), max(self.left, 0), min(self.bottom, shape[0]), min(self.right, shape[1]))
 
     def cut(self, array: npt.NDArray[T]) -> npt.NDArray[T]:
-        """Its pixels of an array [H, W, ...] as a copy; 0 outside."""
+        """Copy the box [h, w, ...] out of an array [H, W, ...]; 0 outside the array."""
         part = self.inside(array.shape)
         result = np.zeros((*self.shape, *array.shape[2:]), array.dtype)
         result[part.top - self.top : part.bottom - self.top, part.left - self.left : part.right - self.left] = array[part.slices]
         return result
 
     def within(self, outer: Box) -> tuple[slice, slice]:
-        """Where it lies in an array that covers `outer`."""
+        """Index of the box in an array that covers the box `outer`."""
         return Box(self.top - outer.top, self.left - outer.left, self.bottom - outer.top, self.right - outer.left).slices
 
 
 def around(mask: Bools) -> Box:
-    """The smallest box that holds every True pixel of `mask` [H, W], of which there is one at least."""
+    """The smallest box that contains every True pixel of `mask` [H, W], which must have at least one."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)

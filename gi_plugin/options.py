@@ -1,4 +1,4 @@
-"""Options of one call: what a caller may choose, checked, from keywords or from the mapping of a hook call."""
+"""Options of one call, checked, from keywords or from the mapping of a hook call."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ Result = TypeVar("Result")
 class Options:
     """Options of an `inpaint` call.
 
-    :raises ConfigError: if a value is none that its option takes.
+    :raises ConfigError: if an option has an invalid value.
     """
 
-    channel_axis: int | None = -1  # where the channels of a three-dimensional image stand
+    channel_axis: int | None = -1  # axis of the channels of a three-dimensional image
     data_range: tuple[float, float] | None = None  # lowest and highest value of a float image; [0, 1] if None
-    dilate: int | None = None  # pixels by which the hole is grown first; the setting [hook] dilate if None
+    dilate: int | None = None  # pixels by which the hole grows before it is filled; the setting [hook] dilate if None
     mask_alpha: bool = False  # read the hole from the alpha channel of a mask with four channels
-    detail: Detail | None = None  # where the pixels come from; the setting [hook] detail if None
-    sources: Array | None = field(default=None, compare=False)  # mask of where the transfer may take pixels from; everywhere if None
-    seed: int = 0  # another number gives another result of the transfer
+    detail: Detail | None = None  # source of the pixels, the transfer or the network; the setting [hook] detail if None
+    sources: Array | None = field(default=None, compare=False)  # mask of the pixels that the transfer may copy; all known pixels if None
+    seed: int = 0  # of the transfer; another seed gives another result
 
     def __post_init__(self) -> None:
         for name, (test, expected) in _EXPECTED.items():
@@ -44,9 +44,9 @@ class Options:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Options:
-        """Options from the mapping of a hook call.
+        """Make options from the mapping of a hook call.
 
-        :raises ConfigError: if a key is unknown, or its value is none that the option takes.
+        :raises ConfigError: if a key is unknown, or a value is invalid.
         """
         known = [entry.name for entry in dataclasses.fields(cls)]
         unknown = [key for key in values if key not in known]
@@ -70,7 +70,7 @@ _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def names_nearest_keyword(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Make a misspelt keyword of a call a `TypeError` that names the nearest one; type checkers see the same signature."""
+    """Decorate a function so that a misspelt keyword raises a `TypeError` that names the most similar one. The signature stays the same."""
     known = [parameter.name for parameter in inspect.signature(function).parameters.values() if parameter.name != "self"]
 
     @functools.wraps(function)
@@ -84,7 +84,7 @@ def names_nearest_keyword(function: Callable[Arguments, Result]) -> Callable[Arg
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of an error's message about an unknown name: the known name that is spelt most like it, or all of them."""
+    """Write the end of an error message about an unknown name: the most similar known name, or all known names."""
     names = list(known)
     found = get_close_matches(name, names, 1)
     return f"did you mean {found[0]!r}?" if found else f"expected one of {', '.join(names)}"

@@ -1,4 +1,4 @@
-"""Filling the hole of a checked picture: the network completes windows; its pixels, or those of the transfer, go into the hole."""
+"""Fills the hole of a checked picture: the network completes windows, and its pixels or those of the transfer go into the hole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network's completion of windows, a batch at a time."""
+"""Runs the network on windows, one batch at a time."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from ..errors import EngineError
 from ..image import Picture
 from ..planning import Window
 
-EngineOf = Callable[[int], Engine]  # the engine for windows of one size
+EngineOf = Callable[[int], Engine]  # returns the engine for windows of the given size
 
 
 @dataclass(frozen=True)
 class CompletedView:
-    """What the network makes of one view of a picture."""
+    """The network's output for one view of a picture."""
 
-    windows: list[Window]  # all of the same view
+    windows: list[Window]  # all with the same view
     pixels: Floats  # [S, S, 3] in [-1, 1]
-    matches: Matches  # [S/8 * S/8]
+    matches: Matches  # [S/8 * S/8] best background cell of each cell
 
 
 def completions(picture: Picture, windows: Sequence[Window], engine_of: EngineOf) -> Iterator[CompletedView]:
-    """Run the network on every view of `windows` once, the larger windows first.
+    """Run the network once on every view of `windows`, larger windows first.
 
     :raises EngineError: if an engine fails, or returns values that are not finite.
     """
     for size in sorted({window.size for window in windows}, reverse=True):
         engine = engine_of(size)
-        views: dict[tuple[int, int, int, int], list[Window]] = {}  # holes of a small picture often share a view: it is run once
+        views: dict[tuple[int, int, int, int], list[Window]] = {}  # holes of a small picture often share a view
         for window in windows:
             if window.size == size:
                 views.setdefault(window.view, []).append(window)
@@ -54,6 +54,6 @@ def _batch(picture: Picture, groups: list[list[Window]], engine: Engine) -> Iter
 
 
 def _grey_where(image: Floats, completed: Floats) -> Floats:
-    """Take the colour out of what is filled in grey views, [N, 3, S, S] each: the network leaves a tint."""
+    """Make completions of grey views grey, because the network leaves a tint. Both arrays are [N, 3, S, S]."""
     grey = (image == image[:, :1]).all(axis=(1, 2, 3), keepdims=True)
     return np.where(grey, completed.mean(axis=1, keepdims=True), completed)

@@ -1,7 +1,8 @@
-"""A transfer made at reduced size, carried out on the pixels of the full size.
+"""Enlarges a transfer that ran at reduced size, by copying pixels of the full size.
 
-The search ran on a picture reduced by a factor r. Every full-size pixel takes the pixel at r times its source, plus the difference of the
-reduced fill here and the reduced picture there: high frequencies are copied at full size, low ones are those of the reduced fill.
+The search ran on a picture reduced by a factor r. Every missing full-size pixel copies the pixel at r times its source, plus the reduced
+fill at the missing pixel minus the reduced picture at the source. So high frequencies are copied at full size, and low frequencies are
+those of the reduced fill.
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ from ..transfer import Transferred
 
 @dataclass(frozen=True)
 class Reduced:
-    """A region of a picture at 1/`factor` of its size, and what the transfer made of it."""
+    """A region of a picture at 1/`factor` of its size, and the result of its transfer."""
 
     region: Box  # in pixels of the picture
     factor: int
-    pixels: Floats  # [h, w, 3] as it was read
+    pixels: Floats  # [h, w, 3] the input of the transfer
     done: Transferred
 
 
 def enlarged(picture: Picture, reduced: Reduced, own: Box) -> tuple[Floats, Field]:
-    """The fill of a box of the picture at full size.
+    """Compute the fill of the box `own` of the picture at full size.
 
-    :return: [H, W, 3] in [-1, 1], and the sources [H, W, 2] in the picture, -1 where there is none.
+    :return: pixels [H, W, 3] in [-1, 1], and their sources [H, W, 2] in the picture, -1 where there is none.
     """
     factor, region = reduced.factor, reduced.region
     fill = np.zeros((*own.shape, 3), np.float32)
@@ -46,9 +47,9 @@ def enlarged(picture: Picture, reduced: Reduced, own: Box) -> tuple[Floats, Fiel
 
 
 def _phase(picture: Picture, reduced: Reduced, rows: Integers, columns: Integers, phase: tuple[int, int]) -> tuple[Floats, Integers]:
-    """The pixels at `rows` and `columns` of the picture, all at one place (down, right) inside of their reduced pixels."""
+    """Fill the pixels at `rows` and `columns`, which all have the same offset (down, right) inside their reduced pixels."""
     factor, region, found = reduced.factor, reduced.region, reduced.done.sources
-    assert found is not None  # noqa: S101  # the caller's branch
+    assert found is not None  # noqa: S101  # the caller checks this
     here = np.stack(np.broadcast_arrays(*np.ix_((rows - region.top) // factor, (columns - region.left) // factor)), axis=-1)  # [h, w, 2]
     source = found[here[..., 0], here[..., 1]].astype(np.int64)
     known = source[..., 0] >= 0
@@ -60,9 +61,9 @@ def _phase(picture: Picture, reduced: Reduced, rows: Integers, columns: Integers
 
 
 def _between(pixels: Floats, places: Integers, phase: tuple[int, int], factor: int) -> Floats:
-    """Bilinear values [h, w, 3] of a reduced picture at a place inside of the pixels `places` [h, w, 2]."""
+    """Bilinear values [h, w, 3] of a reduced picture at the offset `phase` inside its pixels `places` [h, w, 2]."""
     total = np.zeros((*places.shape[:2], 3), np.float32)
-    steps = [(offset + 0.5) / factor - 0.5 for offset in phase]  # from the middle of the reduced pixel, -0.5 to 0.5
+    steps = [(offset + 0.5) / factor - 0.5 for offset in phase]  # from the centre of the reduced pixel, -0.5 to 0.5
     for down, right in np.ndindex(2, 2):
         share = np.float32(1)
         index = []

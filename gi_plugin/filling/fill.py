@@ -1,4 +1,4 @@
-"""Fill the hole of a picture, window by window."""
+"""Fills the hole of a picture, window by window."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .transfer_detail import TransferDetail, TransferSettings
 
 
 def fill(picture: Picture, planned: PlannedHole, engine_of: EngineOf, settings: TransferSettings) -> Iterator[Piece]:
-    """Write every missing pixel of `picture`, and tell for each part of the hole where its pixels came from.
+    """Write every missing pixel of `picture`, and yield each part of the hole with the sources of its pixels.
 
-    :param engine_of: gives the engine for windows of one size.
-    :param settings: of the transfer, if the hole was planned for it.
+    :param engine_of: returns the engine for windows of the given size.
+    :param settings: settings of the transfer; used if the hole was planned for it.
     :raises EngineError: if an engine fails.
     """
     transfer = TransferDetail(picture, len(planned.windows), settings) if planned.detail == "transfer" else None

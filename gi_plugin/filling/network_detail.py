@@ -1,4 +1,4 @@
-"""The network's own pixels, enlarged where its window was reduced."""
+"""Fills a window with the network's own pixels, enlarged if the window was reduced."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..planning import Window
 
 
 def write_completed(picture: Picture, window: Window, pixels: Floats) -> None:
-    """Write the hole inside `window.own` from the completed window [S, S, 3] in [-1, 1], in strips of rows."""
+    """Write the hole inside `window.own` from the completed window `pixels` [S, S, 3] in [-1, 1], in strips of rows."""
     own = window.own
     for top in range(own.top, own.bottom, SCAN_ROWS):
         height, width = min(SCAN_ROWS, own.bottom - top), own.right - own.left

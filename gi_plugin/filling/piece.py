@@ -1,4 +1,4 @@
-"""A part of a hole, filled."""
+"""A filled part of a hole."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ..planning import Window
 
 @dataclass(frozen=True)
 class Piece:
-    """The hole inside `window.own`, filled, and where its pixels came from."""
+    """The filled hole inside `window.own`, and the sources of its pixels."""
 
     window: Window
-    matches: Matches  # the best background cell of every cell of the network's window [S/8 * S/8]
-    sources: Field | None  # [h, w, 2] row and column in the picture for each pixel of `window.own`, -1 where it was known;
-    # None: the pixels are the network's own
+    matches: Matches  # [S/8 * S/8] best background cell of every cell of the network's window
+    # [h, w, 2] row and column in the picture of each pixel's source, -1 at known pixels; None: the pixels are the network's own
+    sources: Field | None

@@ -1,4 +1,4 @@
-"""Pixels from the known part of the picture, guided by the network's completion."""
+"""Fills windows with pixels from the known part of the picture, guided by the network's completion."""
 
 from __future__ import annotations
 
@@ -17,31 +17,32 @@ from .completion import CompletedView
 from .enlarging import Reduced, enlarged
 from .piece import Piece
 
-CONTEXT = 0.65  # share of a part's longer side that is searched around it, at least; near the 0.64 of a hole of 224 px in a window of 512
-LEAST_CONTEXT = 64  # pixels
-LARGEST = 3600  # side of a region that is searched at full size, in pixels: takes about 0.7 GB
-BESIDE = 16  # pixels beyond a part whose hole is filled along, so that parts meet without a seam
+CONTEXT = 0.65  # width of the context on each side, as a share of the part's longer side; 224 px in a window of 512 px have 0.64
+MIN_CONTEXT = 64  # smallest width of the context, in pixels
+LARGEST = 3600  # longest side of a region that is searched at full size, in pixels; it takes about 0.7 GB
+OVERLAP = 16  # pixels around a part in which the hole is filled too, so that parts meet without a seam
 
 
 @dataclass(frozen=True)
 class TransferSettings:
-    """What is the same for all holes of a picture."""
+    """Settings of the transfer for all holes of a picture."""
 
-    sources: Bools | None  # [H, W], True = pixels may come from here; None: from everywhere that is known
+    sources: Bools | None  # [H, W], True = pixels may come from here; None: from every known pixel
     seed: int
     threads: int
 
 
 class TransferDetail:
-    """Fills the parts of a picture's hole one after the other; a part takes what was filled before as known, but never as a source."""
+    """Fills the parts of a picture's hole one after the other. Pixels that were filled earlier count as known, but are never sources."""
 
     def __init__(self, picture: Picture, windows: int, settings: TransferSettings) -> None:
-        """:param windows: how many windows the hole has."""
-        self._picture, self._settings, self._alone = picture, settings, windows == 1
-        self._rest = picture if self._alone else dataclasses.replace(picture, hole=picture.hole.copy())  # what is still missing
+        """:param windows: number of windows of the hole."""
+        self._picture, self._settings, self._only_window = picture, settings, windows == 1
+        # the same pixels, with a hole that shrinks as parts are filled
+        self._current = picture if self._only_window else dataclasses.replace(picture, hole=picture.hole.copy())
 
     def fill(self, completion: CompletedView) -> Iterator[Piece]:
-        """Fill what the windows of a view own."""
+        """Fill the own boxes of all windows of a view."""
         first, own = completion.windows[0], _union(completion.windows)
         region = _region(own, first)
         factor = _factor(region, first.scale)
@@ -52,42 +53,43 @@ class TransferDetail:
 
     def _transferred(self, region: Box, own: Box, guide: Guide, factor: int) -> Reduced:
         """Run the transfer on a region at 1/`factor` of its size."""
-        pixels, missing = self._rest.read(region.top, region.left, *region.shape, factor)
-        near = _cut(region, self._rest.hole, own.grown(BESIDE * factor).inside(self._rest.hole.shape))
-        targets = _any(near, factor)
+        pixels, missing = self._current.read(region.top, region.left, *region.shape, factor)
+        near = _cut(region, self._current.hole, own.grown(OVERLAP * factor).inside(self._current.hole.shape))
+        targets = _reduced_any(near, factor)
         others = missing & ~targets
         if others.any():
             pixels[others] = guide.at(1, (slice(0, missing.shape[0]), slice(0, missing.shape[1])))[others]
-        allowed = ~_any(~self._allowed(region), factor)
+        allowed = ~_reduced_any(~self._source_mask(region), factor)
         sources = None if np.array_equal(allowed, ~targets) else allowed
         done = transfer(pixels, targets, guide, sources=sources, seed=self._settings.seed, threads=self._settings.threads)
         return Reduced(region, factor, pixels, done)
 
-    def _allowed(self, region: Box) -> Bools:
-        """Where in a region pixels may come from: inside of the picture, known, and in the region that the caller named."""
+    def _source_mask(self, region: Box) -> Bools:
+        """Mark the pixels of a region [h, w] that may be sources: inside the picture, known, and in the caller's mask if there is one."""
         part = region.inside(self._picture.hole.shape)
         allowed = np.zeros(region.shape, np.bool_)
         allowed[part.within(region)] = ~self._picture.hole[part.slices]
         return allowed if self._settings.sources is None else allowed & region.cut(self._settings.sources)
 
     def _write(self, window: Window, matches: Matches, reduced: Reduced) -> Piece:
-        """Write what a window owns."""
+        """Write the own box of a window into the picture."""
         own, region, done = window.own, reduced.region, reduced.done
         sources: Field | None = None
         if done.sources is None:
             fill = enlarge(done.pixels, reduced.factor, own.top - region.top, own.left - region.left, *own.shape)
         elif reduced.factor > 1:
-            fill, sources = enlarged(self._rest, reduced, own)
+            fill, sources = enlarged(self._current, reduced, own)
         else:
             place = own.within(region)
-            fill, sources = done.pixels[place], _moved(done.sources[place], region)
-        self._rest.write(own.top, own.left, fill)
-        if not self._alone:
-            self._rest.hole[own.slices] = False
+            fill, sources = done.pixels[place], _in_picture(done.sources[place], region)
+        self._current.write(own.top, own.left, fill)
+        if not self._only_window:
+            self._current.hole[own.slices] = False
         return Piece(window, matches, sources)
 
 
 def _union(windows: list[Window]) -> Box:
+    """The smallest box around the own boxes of all windows."""
     own = windows[0].own
     for window in windows[1:]:
         own = own.union(window.own)
@@ -95,8 +97,8 @@ def _union(windows: list[Window]) -> Box:
 
 
 def _region(own: Box, window: Window) -> Box:
-    """The part of a window in which sources are searched: whole attention cells, with context around the hole on every side."""
-    step, context = CELL * window.scale, max(LEAST_CONTEXT, int(CONTEXT * own.longest))
+    """The part of a window in which sources are searched: the own box and context on every side, in whole attention cells."""
+    step, context = CELL * window.scale, max(MIN_CONTEXT, int(CONTEXT * own.longest))
     spans = []
     for start, end, origin in ((own.top, own.bottom, window.top), (own.left, own.right, window.left)):
         low = max((start - context - origin) // step, 0) * step
@@ -107,7 +109,7 @@ def _region(own: Box, window: Window) -> Box:
 
 
 def _guide(completion: CompletedView, window: Window, region: Box) -> Guide:
-    """The completion of a region of a window; matches beyond the region are dropped."""
+    """Cut the guide of a region out of the completion; matches outside the region become -1."""
     scale, cells = window.scale, window.size // CELL
     top, left, bottom, right = (
         (end - origin) // scale for end, origin in zip(region, (window.top, window.left, window.top, window.left), strict=True)
@@ -120,28 +122,28 @@ def _guide(completion: CompletedView, window: Window, region: Box) -> Guide:
 
 
 def _cut(region: Box, mask: Bools, part: Box) -> Bools:
-    """The pixels of `mask` [H, W] in a region [h, w]; False outside of `part`."""
+    """Cut a region [h, w] out of `mask` [H, W]; the result is False outside `part`."""
     cut = np.zeros(region.shape, np.bool_)
     both = Box(*map(max, part[:2], region[:2]), *map(min, part[2:], region[2:]))
     cut[both.within(region)] = mask[both.slices]
     return cut
 
 
-def _moved(sources: Field, region: Box) -> Field:
-    """Sources in a region as places in the picture."""
+def _in_picture(sources: Field, region: Box) -> Field:
+    """Convert sources in a region to positions in the picture; -1 stays."""
     corner = np.array([region.top, region.left], np.int32)
     return np.where(sources < 0, np.int32(-1), sources + corner)
 
 
-def _any(mask: Bools, factor: int) -> Bools:
-    """A mask [h, w] at 1/`factor` of its size: True where any pixel is."""
+def _reduced_any(mask: Bools, factor: int) -> Bools:
+    """Reduce a mask [h, w] by `factor`: True where any pixel of the block is True."""
     if factor == 1:
         return mask
     return np.asarray(mask.reshape(mask.shape[0] // factor, factor, mask.shape[1] // factor, factor).any(axis=(1, 3)))
 
 
 def _factor(region: Box, scale: int) -> int:
-    """By how much a region is reduced for the search, so that its memory stays bounded: a power of two, at most that of the guide."""
+    """Choose the factor by which a region is reduced for the search, to limit memory: a power of two, at most the scale of the guide."""
     factor = 1
     while region.longest / factor > LARGEST and factor < scale:
         factor *= 2

@@ -1,6 +1,6 @@
-"""How a picture of any size reaches a network of fixed size: holes become boxes, boxes become square windows.
+"""Plans the windows: finds the boxes around the holes of a picture, and the square windows that the network sees.
 
-The cost follows the holes, not the picture.
+The cost depends on the size of the holes, not on the size of the picture.
 """
 
 from __future__ import annotations

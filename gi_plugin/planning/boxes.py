@@ -1,4 +1,4 @@
-"""Boxes around the holes of a picture, found without picture-sized temporaries."""
+"""Finds the boxes around the holes of a picture, without temporary arrays of the picture's size."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import numpy as np
 from ..arrays import Bools
 from ..box import Box, around
 
-BLOCK = 32  # holes are told apart at this resolution: nearer ones count as one
+BLOCK = 32  # side of a grid cell in pixels: holes in the same or in touching cells count as one
 
 
 def boxes_of(hole: Bools, join: int) -> list[Box]:
-    """Bounding boxes of the connected holes of `hole` [H, W]; boxes that fit into a square of `join` pixels together become one."""
+    """Find the bounding boxes of connected holes in `hole` [H, W]; boxes that together fit into a square of `join` pixels become one."""
     return _joined(_boxes(hole), join)
 
 
 def tightened(box: Box, hole: Bools) -> Box:
-    """The smallest box around the missing pixels in `box`, of which there is one at least."""
+    """The smallest box around the missing pixels in `box`, which must contain at least one."""
     inner = around(hole[box.slices])
     return Box(box.top + inner.top, box.left + inner.left, box.top + inner.bottom, box.left + inner.right)
 
 
 def parts_of(box: Box, hole: Bools, step: int) -> Iterator[Box]:
-    """Cut a box into squares of `step` pixels and tighten each around its missing pixels; squares without one are left out."""
+    """Cut a box into squares of `step` pixels and shrink each to its missing pixels; squares without missing pixels are left out."""
     for top in range(box.top, box.bottom, step):
         for left in range(box.left, box.right, step):
             part = Box(top, left, min(top + step, box.bottom), min(left + step, box.right))
@@ -33,14 +33,14 @@ def parts_of(box: Box, hole: Bools, step: int) -> Iterator[Box]:
 
 
 def connected(blocks: Bools) -> Iterator[Box]:
-    """Bounding boxes of the blocks that touch each other, by sides or corners.
+    """Find the bounding boxes of groups of blocks that touch by sides or corners.
 
-    scikit-image's `label` does the same; importing it (and scipy) takes longer than all the rest of a plan.
+    scikit-image's `label` does the same, but importing it (and scipy) takes longer than the rest of the planning.
     """
     rest = set(zip(*(axis.tolist() for axis in blocks.nonzero()), strict=True))
     while rest:
         group = [rest.pop()]
-        for row, column in group:  # grows while it is read
+        for row, column in group:  # the list grows during the loop
             touching = {(row + down, column + right) for down in (-1, 0, 1) for right in (-1, 0, 1)} & rest
             rest -= touching
             group += touching
@@ -58,7 +58,7 @@ def _boxes(hole: Bools) -> list[Box]:
 
 
 def _joined(boxes: list[Box], join: int) -> list[Box]:
-    """Join boxes that fit into a square together; `boxes` come in raster order."""
+    """Join boxes that together fit into a square of `join` pixels; `boxes` are in raster order."""
     done: list[Box] = []
     near: list[Box] = []
     for box in boxes:

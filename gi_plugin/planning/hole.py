@@ -1,4 +1,4 @@
-"""A hole, ready to be filled: its mask checked and grown, its windows planned."""
+"""Checks and grows a hole, and plans its windows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PLANS = {"transfer": plan_transfer, "network": plan_network}
 
 @dataclass(frozen=True, eq=False)
 class PlannedHole:
-    """The hole of a picture, checked and grown, and the windows that fill it; serves every picture of the same size."""
+    """The hole of a picture, checked and grown, and the windows that fill it. It can be used for every picture of the same size."""
 
     hole: Bools  # [H, W], True = missing
     windows: tuple[Window, ...]
@@ -26,7 +26,7 @@ class PlannedHole:
     def check_fits(self, shape: tuple[int, int]) -> None:
         """Check the size of a picture, (rows, columns).
 
-        :raises ImageError: if it is not the hole's.
+        :raises ImageError: if the hole has another size.
         """
         if self.hole.shape != shape:
             raise ImageError(wrong_shape(self.hole.shape, shape))
@@ -35,7 +35,7 @@ class PlannedHole:
 def plan_hole(mask: Array, shape: tuple[int, int], detail: Detail, *, alpha: bool = False, dilate: int = 0) -> PlannedHole:
     """Check a mask, grow its hole, and plan the windows.
 
-    :param mask: as for `check_mask`; `shape` and `alpha` likewise.
+    :param mask: see `check_mask`, also for `shape` and `alpha`.
     :param dilate: pixels by which the hole grows in every direction.
     :raises ImageError: if the mask cannot be used, or its grown hole leaves no known pixel.
     """

@@ -1,8 +1,8 @@
-"""Windows for holes that the network fills by itself.
+"""Plans windows for holes that the network fills with its own pixels.
 
-A hole of up to 128 px gets a window of 256, one of up to 256 px a window of 512: the hole never takes more than half of the side. A longer
-hole is cut into parts of 256 px if it is thin (a scratch); if it is not, its window is read at 1/2, 1/3, … of its size, and the fill is
-enlarged.
+A hole of up to 128 px gets a window of 256 px, and one of up to 256 px a window of 512 px, so a hole is never longer than half of the
+window's side. A longer hole is cut into parts of 256 px if it is thin (a scratch). Otherwise its window is read at 1/2, 1/3, … of its size,
+and the fill is enlarged.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from .window import LARGE, SMALL, Window, window_around
 
 
 def plan_network(hole: Bools) -> list[Window]:
-    """Cover every missing pixel of `hole` [H, W] by a window that owns it; empty if nothing is missing.
+    """Cover every missing pixel of `hole` [H, W] by a window that owns it; the list is empty if nothing is missing.
 
-    The boxes of holes may overlap. Reduced windows come first, so that a fill at full size replaces theirs.
+    The boxes of holes may overlap. Reduced windows come first, so that fills at full size overwrite theirs.
     """
     windows = []
     for box in boxes_of(hole, SMALL // 2):
@@ -30,12 +30,13 @@ def plan_network(hole: Bools) -> list[Window]:
 
 
 def _window(own: Box, hole: Bools) -> Window:
+    """The smallest window, or else the least reduced one, whose side is at least twice the longer side of `own`."""
     size = SMALL if own.longest <= SMALL // 2 else LARGE
     return window_around(own, size, math.ceil(2 * own.longest / size), (hole.shape[0], hole.shape[1]))
 
 
 def _cut(box: Box, hole: Bools) -> list[Window]:
-    """Windows at full size for the parts of a long hole, or none if the hole fills more than half of any of them."""
+    """Plan windows at full size for the parts of a long hole; an empty list if the hole covers more than half of any of them."""
     windows = [_window(part, hole) for part in parts_of(box, hole, LARGE // 2)]
     thick = any(hole[window.top : window.top + window.side, window.left : window.left + window.side].mean() > 0.5 for window in windows)
     return [] if thick else windows

@@ -1,7 +1,7 @@
-"""Windows for holes that the transfer fills, guided by the network.
+"""Plans windows for holes that the transfer fills, guided by the network.
 
-The network only says what goes where, so it runs where the hole is at most 112 px thick: a thicker hole is read at 1/2, 1/4, … of its
-size. A hole that is longer than half of a window is cut into parts.
+The network decides only the content of the hole, so a reduced picture is enough: a hole of 112 px or more in thickness is read at 1/2,
+1/4, … of its size, until it is thinner. A hole that is longer than half of a window is cut into parts.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from ..transfer import hole_depth
 from .boxes import boxes_of, parts_of
 from .window import COARSE, SMALL, Window, window_around
 
-THICKEST = 112  # of a hole in the network's input, in pixels
-MEASURED = 1024  # longest side at which a thickness is measured, in pixels
+THICKEST = 112  # upper limit of a hole's thickness in the network's input, in pixels
+MEASURED = 1024  # longest side of a hole whose thickness is measured at full size, in pixels
 
 
 def plan_transfer(hole: Bools) -> list[Window]:
-    """Cover every missing pixel of `hole` [H, W] by a window that owns it; empty if nothing is missing. Thick holes come first."""
+    """Cover every missing pixel of `hole` [H, W] by a window that owns it, reduced windows first; empty if nothing is missing."""
     windows = [window for box in boxes_of(hole, SMALL // 2) for window in _windows(box, hole)]
     return sorted(windows, key=lambda window: -window.scale)
 
@@ -35,6 +35,7 @@ def _windows(box: Box, hole: Bools) -> list[Window]:
 
 
 def _scale(thickness: float) -> int:
+    """The smallest power of two that makes a hole thinner than `THICKEST`."""
     scale = 1
     while thickness / scale >= THICKEST:
         scale *= 2
@@ -42,13 +43,13 @@ def _scale(thickness: float) -> int:
 
 
 def _thickness(hole: Bools) -> float:
-    """Diameter of the largest disc inside a hole [h, w], in pixels; long holes are measured at reduced size, a little too small."""
+    """Diameter of the largest disc inside a hole [h, w], in pixels; slightly too small for long holes, because they are reduced first."""
     factor = -(-max(hole.shape) // MEASURED)
     return float(2 * factor * hole_depth(_reduced(hole, factor)))
 
 
 def _reduced(hole: Bools, factor: int) -> Bools:
-    """A hole at 1/factor of its size: missing is what is missing wholly."""
+    """Reduce a hole by `factor`: a pixel is missing if its whole block is missing."""
     if factor == 1:
         return hole
     for axis in (0, 1):

@@ -1,4 +1,4 @@
-"""Detail transfer: the hole is filled with pixels of the picture's known part, guided by the network."""
+"""Detail transfer: fill the hole with pixels from the known part of the picture, guided by the network."""
 
 from __future__ import annotations
 

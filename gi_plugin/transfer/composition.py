@@ -1,4 +1,4 @@
-"""The fill from the sources found: low frequencies from the votes, high ones copied from one patch, no step at the hole's border."""
+"""Compose the fill from the sources: low frequencies from the votes, high frequencies copied from one patch, no step at the border."""
 
 from __future__ import annotations
 
@@ -8,39 +8,44 @@ from . import kernels
 from .arrays import KNOWN, ONE, SIDE, Bools, Floats
 from .interpolation import smooth_fill
 from .matching import Match
-from .pyramid import Level
+from .pyramid import Level, spread
 
-BAND = 2.0  # sigma that parts low frequencies, which are voted, from high ones, which are copied
-GRAIN = 1.05  # gain of the high frequencies: the search is a little in favour of smooth patches
-FADE, FADE_HIGH = 8.0, 3.0  # the border's corrections have fallen to 1 / e so many pixels inside the hole
-HALO = 3 * int(BAND)
-STRIP = 512  # rows that are blurred at a time, so that temporaries stay small
+BAND = 2.0  # sigma in pixels: a Gaussian blur separates low frequencies (voted) from high ones (copied)
+GRAIN = 1.05  # gain of the high frequencies, because the search slightly prefers smooth patches
+FADE, FADE_HIGH = 8.0, 3.0  # distance from the border, in pixels, at which a correction has fallen to 1 / e
+HALO = 3 * int(BAND)  # radius of the blur in pixels
+STRIP = 512  # rows that are blurred at a time, to keep temporary arrays small
 
 
 def compose(image: Floats, source: Level, found: Match, threads: int) -> Floats:
-    """The box of `found`, filled: [h, w, 3]; known pixels as in `image` [H, W, 3]."""
-    border = _next_to(found.missing) & (found.estimate.weight == KNOWN)
+    """Fill the box of `found`.
+
+    :param image: [H, W, 3] float32 in [-1, 1].
+    :param source: level 0 of the pyramid, from which the pixels come.
+    :return: the box [h, w, 3] in [-1, 1]; known pixels are those of `image`.
+    """
+    border = spread(found.missing, 1) & (found.estimate.weight == KNOWN)
     known = found.box.cut(image)
     distance = kernels.distance(found.missing | (found.estimate.weight == 0), threads)
     voted = found.estimate.planes.copy()
     kernels.vote(source.planes, found.field, found.weight, border, voted, threads)
     low: Floats = voted[..., :3] * np.float32(1 / ONE)
-    low += _carried_in(known - low, border, found.missing, distance, FADE)
+    low += _faded_inwards(known - low, border, found.missing, distance, FADE)
     low = _smoothed(image, np.where(found.missing[..., None], low, known), found, threads)
     high = _copied(image, source, found, found.missing | border, threads)
-    high += _carried_in(known - low - high, border, found.missing, distance, FADE_HIGH)
+    high += _faded_inwards(known - low - high, border, found.missing, distance, FADE_HIGH)
     return np.where(found.missing[..., None], (low + high).clip(-1, 1), known)
 
 
-def _carried_in(lack: Floats, border: Bools, missing: Bools, distance: Floats, reach: float) -> Floats:
-    """What is lacking [h, w, 3] at the border, carried into the hole; it fades by 1 / e every `reach` pixels."""
-    spread = smooth_fill(np.where(border[..., None], lack, 0), border)
-    return np.where(missing[..., None], spread * np.exp(-distance / np.float32(reach))[..., None], 0)
+def _faded_inwards(correction: Floats, border: Bools, missing: Bools, distance: Floats, fade: float) -> Floats:
+    """Spread the correction [h, w, 3] at the border into the hole. It falls to 1 / e every `fade` pixels."""
+    everywhere = smooth_fill(np.where(border[..., None], correction, 0), border)
+    return np.where(missing[..., None], everywhere * np.exp(-distance / np.float32(fade))[..., None], 0)
 
 
 def _copied(image: Floats, source: Level, found: Match, where: Bools, threads: int) -> Floats:
-    """High frequencies [h, w, 3] of the picture at the source of each pixel of `where`."""
-    pixel = kernels.heaviest(found.field, found.weight, _window(), where, threads)[where]  # [n, 2]
+    """Copy high frequencies [h, w, 3] of the picture from the source of each pixel of `where`; 0 elsewhere."""
+    pixel = kernels.best_source(found.field, found.weight, _window(), where, threads)[where]  # [n, 2]
     values = np.empty((len(pixel), 3), np.float32)
     for top in range(0, image.shape[0], STRIP):
         chosen = (pixel[:, 0] >= top) & (pixel[:, 0] < top + STRIP)
@@ -54,21 +59,15 @@ def _copied(image: Floats, source: Level, found: Match, where: Bools, threads: i
 
 
 def _window() -> Floats:
+    """Weights [5, 5] of the pixels of a patch: a Hann window."""
     line = np.hanning(SIDE + 2)[1:-1]
     return np.outer(line, line).astype(np.float32)
 
 
 def _smoothed(image: Floats, filled: Floats, found: Match, threads: int) -> Floats:
+    """Low frequencies of the filled box [h, w, 3]; the blur also reads the picture around the box."""
     wide = found.box.grown(HALO)
-    around_it = wide.cut(image)
-    around_it[found.box.within(wide)] = filled
+    surrounded = wide.cut(image)
+    surrounded[found.box.within(wide)] = filled
     inside = wide.cut(np.ones(image.shape[:2], np.bool_))
-    return kernels.blur(around_it, inside, BAND, threads)[found.box.within(wide)]
-
-
-def _next_to(mask: Bools) -> Bools:
-    """Pixels of [h, w] that touch `mask` by a side or corner."""
-    padded = np.pad(mask, 1)
-    height, width = mask.shape
-    near = [padded[dy : dy + height, dx : dx + width] for dy, dx in np.ndindex(3, 3)]
-    return np.asarray(np.logical_or.reduce(near))
+    return kernels.blur(surrounded, inside, BAND, threads)[found.box.within(wide)]

@@ -1,4 +1,4 @@
-"""How deep a hole is."""
+"""The depth of a hole."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from .arrays import Bools
 
 
 def hole_depth(hole: Bools, threads: int = 1) -> float:
-    """Distance in pixels from the deepest pixel of `hole` [h, w] to the nearest known one; pixels outside of the array count as known."""
+    """Largest distance in pixels from a missing pixel of `hole` [h, w] to the nearest known one; outside the array all pixels are known."""
     return float(kernels.distance(around(hole).grown(1).cut(hole), threads).max())

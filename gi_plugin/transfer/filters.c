@@ -1,4 +1,4 @@
-/* Filters of whole pictures: a blur of known pixels, a reduction by two, distances. See inner.c for how this is compiled. */
+/* Filters of whole pictures: blur of known pixels, reduction by two, distance transform. inner.c says how this file is compiled. */
 
 #include "rows.h"
 #include <stdlib.h>
@@ -6,14 +6,14 @@
 
 typedef struct {
     const float *picture; /* [rows, columns, channels] */
-    const uint8_t *known; /* [rows, columns] 1 = counts; null: all do */
+    const uint8_t *known; /* [rows, columns], 1 = known; null: all pixels are known */
     int64_t rows, columns, channels;
     const float *kernel; /* [2 radius + 1] */
     int64_t radius;
     float *blurred; /* [rows, columns, channels] */
 } gi_blur_task;
 
-/* One row, its unknown pixels 0, with a channel more that says what is known, and `radius` empty pixels at either end. */
+/* Copies one row, with 0 at unknown pixels, one more channel (1 = known), and `radius` empty pixels at either end. */
 static void gi_spread_row(const gi_blur_task *task, int64_t y, float *row)
 {
     const int64_t channels = task->channels;
@@ -43,7 +43,7 @@ static void gi_write_means(const float *sum, float *mean, int64_t pixels, int64_
     }
 }
 
-/* First along the rows that these rows need, then along the columns. */
+/* Blurs first along the rows, also the `radius` rows above and below, then along the columns. */
 static int gi_blur_rows(const void *given, int64_t first, int64_t last)
 {
     const gi_blur_task *task = given;
@@ -71,7 +71,7 @@ static int gi_blur_rows(const void *given, int64_t first, int64_t last)
     return 0;
 }
 
-/* Weighted mean of the known pixels around each; pixels outside the picture count as unknown. */
+/* Blurs the known pixels by a separable kernel; pixels outside the picture count as unknown. */
 GI_EXPORT int gi_blur(const float *picture, const uint8_t *known, int64_t rows, int64_t columns, int64_t channels, const float *kernel,
                       int64_t radius, float *blurred, int threads)
 {
@@ -114,7 +114,8 @@ static int gi_halve_rows(const void *task, int64_t first, int64_t last)
     return 0;
 }
 
-/* Reduces by two, rounding sizes up: means weighted by how many known pixels each stands for, rounded; these numbers summed. */
+/* Reduces by two, rounding the size up. `half` is the rounded mean of 2 x 2 pixels, weighted by `count`, the number of known full-size
+   pixels in each; `half_count` is the sum of the counts. */
 GI_EXPORT int gi_halve(const int16_t *planes, const uint16_t *count, int64_t rows, int64_t columns, int64_t channels, int16_t *half,
                        uint16_t *half_count, int threads)
 {
@@ -127,7 +128,7 @@ typedef struct {
     int32_t *squared; /* [rows, columns]: distance along the column on entry, squared distance on return */
 } gi_distance_task;
 
-/* Lower envelope of the parabolas (x - centre)^2 + height^2 of one row. `edge[k]` is the first column where parabola `centre[k]` is lowest. */
+/* Finds the lower envelope of the parabolas (x - centre)^2 + height^2 of one row. From column `edge[k]` on, parabola `centre[k]` is lowest. */
 static void gi_envelope(const int32_t *height, int64_t columns, int64_t *centre, int64_t *edge)
 {
     int64_t last = 0;
@@ -174,7 +175,8 @@ static int gi_distance_rows(const void *given, int64_t first, int64_t last)
     return 0;
 }
 
-/* Exact Euclidean distance, squared, to the nearest pixel where `inside` is 0; `furthest` at most where there is none in the column. */
+/* Computes the exact squared Euclidean distance to the nearest pixel where `inside` is 0. `furthest` is the distance along a column that has
+   no such pixel. */
 GI_EXPORT int gi_distance(const uint8_t *inside, int64_t rows, int64_t columns, int32_t furthest, int32_t *squared, int threads)
 {
     for (int64_t y = 0; y < rows; y++)

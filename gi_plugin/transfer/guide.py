@@ -1,4 +1,4 @@
-"""What the network says: a small completion of the picture, and which cell looks like which."""
+"""The guide: the network's completion of the picture at reduced size, and the matches of its attention."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ..arrays import CELL, Integers, Matches
 from .arrays import Field, Floats
-
-CELL = 8  # pixels of the guide per cell of its attention
 
 
 @dataclass(frozen=True)
@@ -18,11 +16,15 @@ class Guide:
     """The network's completion of a window, at 1/`scale` of its size."""
 
     pixels: Floats  # [h, w, 3] in [-1, 1]
-    matches: npt.NDArray[np.int64]  # [h / 8, w / 8] flat number of the best matching cell, or -1
+    matches: Matches  # [h / 8, w / 8] number of the best matching cell, counted row by row; -1 if there is none
     scale: int  # a power of two
 
     def at(self, factor: int, box: tuple[slice, slice]) -> Floats:
-        """The completion [.., .., 3] at 1/`factor` of the window's size, in a box of that size's pixels."""
+        """Cut a box out of the completion at 1/`factor` of the window's size.
+
+        :param box: rows and columns in pixels of that size; the box may reach beyond the window.
+        :return: [rows, columns, 3].
+        """
         if factor >= self.scale:
             pixels, ratio = _reduced(self.pixels, factor // self.scale), 1
         else:
@@ -31,8 +33,14 @@ class Guide:
             pixels = _enlarged(pixels, ratio, part, axis)
         return pixels
 
-    def offers(self, factor: int, targets: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
-        """Sources [n, 2] for `targets` [n, 2] at 1/`factor` of the window's size: moved as their cell's best match is, or a near one's."""
+    def candidates(self, factor: int, targets: Integers) -> Iterator[Integers]:
+        """Suggest sources for targets by the attention: move each target by the step from a cell to its best match.
+
+        The cells are the target's own and its eight neighbours, one per yielded array.
+
+        :param targets: [n, 2] row and column at 1/`factor` of the window's size.
+        :return: arrays [n, 2] of sources at the same size. A row with a negative number is no source; a source may lie outside the window.
+        """
         if self.matches.size == 0:
             return
         step, shape = CELL * self.scale, np.array(self.matches.shape)
@@ -45,7 +53,7 @@ class Guide:
 
 
 def _reduced(pixels: Floats, factor: int) -> Floats:
-    """Means of blocks; the last ones may be smaller."""
+    """Reduce by `factor`: means of blocks; the last blocks may be smaller."""
     if factor == 1:
         return pixels
     for axis in (0, 1):
@@ -57,7 +65,7 @@ def _reduced(pixels: Floats, factor: int) -> Floats:
 
 
 def _enlarged(pixels: Floats, ratio: int, part: slice, axis: int) -> Floats:
-    """A part of an axis, enlarged by a cubic (Catmull-Rom) from four pixels; what lies outside repeats the edge."""
+    """Enlarge a part of an axis by cubic (Catmull-Rom) interpolation of four pixels; outside the picture the edge is repeated."""
     places = (np.arange(part.start, part.stop) + 0.5) / ratio - 0.5
     first = np.floor(places).astype(np.int64)
     t = (places - first).astype(np.float32).reshape((-1, 1, 1) if axis == 0 else (-1, 1))
@@ -69,6 +77,6 @@ def _enlarged(pixels: Floats, ratio: int, part: slice, axis: int) -> Floats:
     return np.asarray(sum(parts), dtype=np.float32)
 
 
-def nowhere(shape: tuple[int, ...]) -> Field:
-    """A field [h, w, 2] without any target."""
+def no_sources(shape: tuple[int, ...]) -> Field:
+    """Make a field [h, w, 2] without sources: -1 everywhere."""
     return np.full((*shape[:2], 2), -1, np.int32)

@@ -1,13 +1,13 @@
-/* The inner loops of the detail transfer: pricing and searching of source patches, and their votes. numpy_kernels.py has the same formulas.
+/* The inner loops of the detail transfer: cost and search of source patches. numpy_kernels.py has the same formulas.
 
    Linux:   cc -std=gnu11 -O3 -ffp-contract=off -fno-math-errno -fPIC -shared -fvisibility=hidden inner.c votes.c filters.c -o _inner.so -lpthread
    macOS:   zig cc -target aarch64-macos  (or x86_64-macos) … -o _inner.dylib
    Windows: zig cc -target x86_64-windows-gnu … -o _inner.dll
-   The baseline of x86-64 does: compiled for AVX2 or AVX-512 the search is no faster than the noise of the measurement.
-   Never -ffast-math: with -ffp-contract=off all sums are made in one order and rounded alike on every machine, as numpy rounds them.
+   The x86-64 baseline is enough: compiled for AVX2 or AVX-512, the search was not measurably faster.
+   Do not use -ffast-math. With -ffp-contract=off all sums have the same order and rounding on every machine, and as in numpy.
 
-   Pictures are int16 with five channels side by side (colour and two of texture; 1024 is 1.0). A patch is 5 x 5 pixels, so a row of it is
-   25 numbers, read as 32 of which the last seven weigh nothing. A squared difference of two patches, weights included, stays below 2^31. */
+   Pictures are int16 with five interleaved channels (three of colour, two of texture; 1024 means 1.0). A patch has 5 x 5 pixels, so its rows
+   have 25 numbers; 32 are read, and the last seven have weight 0. The weighted squared difference of two patches is below 2^31. */
 
 #include "rows.h"
 #include <float.h>
@@ -15,25 +15,25 @@
 
 enum { REACH = 2, SIDE = 5, CHANNELS = 5, ROW = SIDE * CHANNELS, LANES = 32, COLOURS = 3, NEIGHBOURS = 8 };
 
-typedef struct { /* what a patch is compared with: the sources */
+typedef struct { /* the picture from which patches may be taken */
     const int16_t *planes; /* [rows, columns, 5] */
-    const uint8_t *valid;  /* [rows, columns], 1 = a patch may be taken from around here */
+    const uint8_t *valid;  /* [rows, columns], 1 = a patch may be taken with its centre here */
     const int16_t *low;    /* [rows, columns, 3] low frequencies of the colours; unused if pull is 0 */
     int64_t rows, columns;
     float pull;
 } gi_sources;
 
-typedef struct { /* the part of the picture that is filled */
+typedef struct { /* the box around the hole with its current fill */
     const int16_t *planes; /* [height, width, 5] */
     const uint8_t *weight; /* [height, width]: 0 outside the picture, 1 missing, 2 known */
-    const int16_t *goal;   /* [height, width, 3] low frequencies that the guide wants; unused if pull is 0 */
+    const int16_t *goal;   /* [height, width, 3] low frequencies of the guide; unused if pull is 0 */
     int64_t height, width;
 } gi_estimate;
 
-typedef struct { /* one target, laid out so that a comparison is five loops of fixed length */
+typedef struct { /* the patch of one target, laid out so that a comparison is five loops of fixed length */
     int16_t patch[SIDE][LANES], weight[SIDE][LANES];
     const int16_t *goal;
-    float share; /* turns a weighted sum into a mean */
+    float share; /* factor that turns the weighted sum into a mean */
 } gi_target;
 
 typedef struct {
@@ -69,7 +69,8 @@ static inline int32_t gi_row_difference(const int16_t *patch, const int16_t *sou
     return sum;
 }
 
-/* Cost of a source: mean squared difference of the patches plus that of the low frequencies; FLT_MAX once it cannot be below `limit`. */
+/* Cost of a source: weighted mean squared difference of the patches, plus `pull` times the squared difference of the low frequencies.
+   Returns FLT_MAX as soon as the cost cannot be below `limit`. */
 static inline float gi_price(const gi_target *target, const gi_sources *sources, int32_t row, int32_t column, float limit)
 {
     const int64_t centre = (int64_t)row * sources->columns + column;
@@ -86,7 +87,7 @@ static inline float gi_price(const gi_target *target, const gi_sources *sources,
     }
     const int16_t *corner = sources->planes + (centre - REACH * sources->columns - REACH) * CHANNELS;
     const int64_t stride = sources->columns * CHANNELS;
-    const int at_end = row + REACH + 1 == sources->rows && column + SIDE > sources->columns; /* the last numbers of all: read no further */
+    const int at_end = row + REACH + 1 == sources->rows && column + SIDE > sources->columns; /* do not read beyond the end of the array */
     int32_t sum = 0;
     for (int dy = 0; dy < SIDE; dy++) {
         sum += gi_row_difference(target->patch[dy], corner + dy * stride, target->weight[dy], LANES - (at_end && dy == SIDE - 1) * (LANES - ROW));
@@ -117,14 +118,14 @@ static inline uint32_t gi_scramble(uint32_t bits)
     return bits ^ (bits >> 16);
 }
 
-/* A whole number from -radius to radius, and the next state of the counter. */
+/* Draws an integer from -radius to radius, and advances the state. */
 static inline int32_t gi_draw(uint32_t *state, int32_t radius)
 {
     *state = gi_scramble(*state + 0x9E3779B9u);
     return (int32_t)(((uint64_t)*state * (uint32_t)(2 * radius + 1)) >> 32) - radius;
 }
 
-/* The sources of the eight neighbours, moved along; each is tried once. */
+/* Tries the sources of the eight neighbours, shifted by the step to the neighbour; equal ones are tried once. */
 static inline void gi_try_neighbours(gi_match *best, const gi_target *target, const gi_sources *sources, const int32_t *field, int64_t width)
 {
     int32_t tried[NEIGHBOURS + 1][2] = {{best->row, best->column}};
@@ -147,8 +148,8 @@ static inline void gi_try_neighbours(gi_match *best, const gi_target *target, co
 typedef struct {
     gi_sources sources;
     gi_estimate estimate;
-    const int32_t *field; /* [height, width, 2] row and column of the source now; -1 where there is no target */
-    int32_t *found;       /* the same, after this round; null: price `field` and change nothing */
+    const int32_t *field; /* [height, width, 2] row and column of the current source; -1 where there is no target */
+    int32_t *found;       /* the same after this round; null: only compute the costs of `field` */
     float *cost;          /* [height, width] */
     int32_t radius;
     uint32_t seed;
@@ -190,7 +191,7 @@ static int gi_search_rows(const void *task, int64_t first, int64_t last)
 
 GI_EXPORT int gi_transfer_version(void) { return 1; }
 
-/* One round for all targets, from the state in `field`; the outer two rows and columns of the box hold no target. */
+/* Runs one round of search for all targets, from the state in `field`. The outer two rows and columns of the box hold no target. */
 GI_EXPORT int gi_search(const int16_t *planes, const uint8_t *valid, const int16_t *low, int64_t rows, int64_t columns, float pull,
                         const int16_t *estimate, const uint8_t *weight, const int16_t *goal, int64_t height, int64_t width,
                         const int32_t *field, int32_t *found, float *cost, int32_t radius, uint32_t seed, int threads)

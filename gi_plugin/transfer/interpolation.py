@@ -1,4 +1,4 @@
-"""Smooth interpolation from scattered known values: push-pull, a pyramid of means down and up again."""
+"""Smooth interpolation of scattered known values by push-pull: reduce by means of known values, then enlarge again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .arrays import Bools, Floats
 
 
 def smooth_fill(values: Floats, known: Bools) -> Floats:
-    """`values` [H, W, C] where `known` [H, W], interpolated smoothly elsewhere; 0 if nothing is known."""
+    """Keep `values` [H, W, C] where `known` [H, W] is True, and interpolate smoothly elsewhere; all 0 if nothing is known."""
     if known.all() or known.size == 1:
         return np.where(known[..., None], values, np.float32(0))
     coarse = smooth_fill(*_half(values, known))
@@ -16,7 +16,7 @@ def smooth_fill(values: Floats, known: Bools) -> Floats:
 
 
 def _half(values: Floats, known: Bools) -> tuple[Floats, Bools]:
-    """Means of the known values of 2 x 2 pixels, and whether there is one."""
+    """Reduce by two: means of the known values of 2 x 2 pixels, and whether at least one of the four is known."""
     even = ((0, known.shape[0] % 2), (0, known.shape[1] % 2))
     known, values = np.pad(known, even), np.pad(values, (*even, (0, 0)))
     total, count = (np.zeros_like(array[::2, ::2], np.float32) for array in (values, known[..., None]))
@@ -28,7 +28,7 @@ def _half(values: Floats, known: Bools) -> tuple[Floats, Bools]:
 
 
 def _double(values: Floats, shape: tuple[int, ...]) -> Floats:
-    """Enlarged twofold to `shape`: three quarters of the nearer pixel and a quarter of the next."""
+    """Enlarge by two to `shape`, linearly: 3/4 of the nearer pixel and 1/4 of the next one."""
     for axis in (0, 1):
         length = values.shape[axis]
         before = values.take([0, *range(length - 1)], axis)

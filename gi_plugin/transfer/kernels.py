@@ -1,4 +1,4 @@
-"""The inner loops, compiled where the library is there and in numpy where it is not: the same results."""
+"""The inner loops of the transfer: compiled if the library is available, else in numpy, with the same results."""
 
 from __future__ import annotations
 
@@ -15,23 +15,26 @@ from .arrays import ONE, Bools, Counts, Estimate, Field, Floats, Shorts, Sources
 
 
 def cores() -> int:
-    """How many threads this process may run at once."""
+    """Number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def prices(sources: Sources, estimate: Estimate, field: Field, threads: int) -> Floats:
-    """Cost [h, w] of each target's source; 0 where there is no target."""
+def costs(sources: Sources, estimate: Estimate, field: Field, threads: int) -> Floats:
+    """Compute the cost [h, w] of each target's source; 0 where there is no target."""
     if native.library() is None:
-        return numpy_kernels.prices(sources, estimate, field)
+        return numpy_kernels.costs(sources, estimate, field)
     cost = np.zeros(field.shape[:2], np.float32)
     _run("gi_search", *_flat(sources, estimate), field, None, cost, _i32(0), _u32(0), threads)
     return cost
 
 
 def search(sources: Sources, estimate: Estimate, field: Field, radius: int, seed: int, threads: int) -> tuple[Field, Floats]:
-    """One round for all targets: the source of each after it [h, w, 2], and their costs [h, w].
+    """Improve the sources of all targets in one round of search.
 
-    Each target tries its eight neighbours' sources, moved along, and random ones around its best, within `radius`, a half, a quarter, …
+    Each target tries the sources of its eight neighbours, shifted by the step to the neighbour. Then it tries random sources around its
+    best one, within `radius`, `radius` / 2, `radius` / 4, …
+
+    :return: the new field [h, w, 2] and its costs [h, w].
     """
     if native.library() is None:
         return numpy_kernels.search(sources, estimate, field, radius, seed)
@@ -41,24 +44,32 @@ def search(sources: Sources, estimate: Estimate, field: Field, radius: int, seed
 
 
 def vote(planes: Shorts, field: Field, weight: Floats, where: Bools, votes: Shorts, threads: int) -> None:
-    """Write the weighted mean of the source patches that cover each pixel of `where` into `votes` [h, w, 5]."""
+    """Write into `votes` [h, w, 5], for each pixel of `where`, the weighted mean of the source patches that cover it."""
     if native.library() is None:
         numpy_kernels.vote(planes, field, weight, where, votes)
     else:
         _run("gi_vote", planes, _i64(planes.shape[1]), field, weight, where, *_sizes(where), votes, threads)
 
 
-def heaviest(field: Field, weight: Floats, window: Floats, where: Bools, threads: int) -> Field:
-    """Row and column [h, w, 2] of the pixel that the heaviest patch has at each pixel of `where`; -1 elsewhere."""
+def best_source(field: Field, weight: Floats, window: Floats, where: Bools, threads: int) -> Field:
+    """Find the source pixel of each pixel of `where`, taken from the covering patch of the largest weight.
+
+    :param weight: [h, w] of each target's patch.
+    :param window: [5, 5] weight of each pixel within a patch; it is multiplied by `weight`.
+    :return: row and column [h, w, 2]; -1 elsewhere.
+    """
     if native.library() is None:
-        return numpy_kernels.heaviest(field, weight, window, where)
+        return numpy_kernels.best_source(field, weight, window, where)
     pixel = np.full_like(field, -1)
     _run("gi_heaviest", field, weight, window, where, *_sizes(where), pixel, threads)
     return pixel
 
 
 def blur(picture: Floats, known: Bools | None, sigma: float, threads: int) -> Floats:
-    """Mean [H, W, C] of the known pixels around each, weighted by a Gaussian that ends at three sigma."""
+    """Blur the known pixels of `picture` [H, W, C] by a Gaussian that ends at three sigma; unknown pixels weigh nothing.
+
+    :param known: [H, W]; None: all pixels are known.
+    """
     radius = max(math.ceil(3 * sigma), 1)
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     kernel = (kernel / kernel.sum()).astype(np.float32)
@@ -71,7 +82,11 @@ def blur(picture: Floats, known: Bools | None, sigma: float, threads: int) -> Fl
 
 
 def halve(planes: Shorts, count: Counts, threads: int) -> tuple[Shorts, Counts]:
-    """Reduce by two, sizes rounded up: means weighted by `count` [H, W], the pixels that each stands for, and the counts summed."""
+    """Reduce by two, rounding the size up.
+
+    :param count: [H, W] number of known full-size pixels in each pixel.
+    :return: means of 2 x 2 pixels, weighted by `count`, and the sums of the counts.
+    """
     if native.library() is None:
         return numpy_kernels.halve(planes, count)
     height, width, channels = planes.shape
@@ -82,7 +97,7 @@ def halve(planes: Shorts, count: Counts, threads: int) -> tuple[Shorts, Counts]:
 
 
 def distance(inside: Bools, threads: int) -> Floats:
-    """Exact distance [H, W] in pixels to the nearest pixel that is not `inside`; of the order of H + W if there is none."""
+    """Compute the exact distance [H, W] in pixels to the nearest pixel that is not `inside`; about H + W if there is none."""
     furthest = min(sum(inside.shape), 30000)
     if native.library() is None:
         squared = numpy_kernels.squared_distance(inside, furthest)
@@ -100,13 +115,17 @@ def _sizes(array: npt.NDArray[Any]) -> tuple[ctypes.c_int64, ctypes.c_int64]:
 
 
 def _flat(sources: Sources, estimate: Estimate) -> tuple[Any, ...]:
+    """The first eleven arguments of `gi_search`."""
     pull = 0.0 if sources.low is None else sources.pull / (ONE * ONE)
     theirs = (sources.planes, sources.valid, sources.low, *_sizes(sources.planes), _f32(pull))
     return (*theirs, estimate.planes, estimate.weight, estimate.goal, *_sizes(estimate.planes))
 
 
 def _run(name: str, *arguments: Any) -> None:
-    """Call a C function: arrays go as pointers, which must be contiguous; its last argument is the number of threads."""
+    """Call a C function with arrays as pointers; they must be contiguous. The last argument is the number of threads.
+
+    :raises MemoryError: if the function ran out of memory.
+    """
     loaded = native.library()
     if loaded is None or getattr(loaded, name)(*(_pointer(argument) for argument in arguments)):
         raise MemoryError(f"{name}: not enough memory")
@@ -118,5 +137,5 @@ def _pointer(argument: Any) -> Any:
     if not isinstance(argument, np.ndarray):
         return argument
     if not argument.flags.c_contiguous:
-        raise ValueError("expected a contiguous array")  # a mistake of ours, never a user's
+        raise ValueError("expected a contiguous array")  # an error in this package, not of the user
     return ctypes.c_void_p(argument.ctypes.data)

@@ -1,4 +1,4 @@
-"""The search for sources, level by level: a few rounds at each, all targets at once, then on to twice the size with twice the steps."""
+"""The search for sources, level by level from coarse to fine: a few rounds per level, all targets at once."""
 
 from __future__ import annotations
 
@@ -11,85 +11,89 @@ import numpy.typing as npt
 from ..box import Box, around
 from . import kernels
 from .arrays import KNOWN, MARGIN, MISSING, ONE, Bools, Bytes, Estimate, Field, Floats, Shorts, Sources
-from .guide import Guide, nowhere
+from .guide import Guide, no_sources
 from .interpolation import smooth_fill
 from .pyramid import Level, spread, valid_sources
 from .schedule import Step
 
-SHARP = 0.05  # the quantile of the costs at which a patch's weight has fallen to 1 / e
-SAMPLE = 8192  # costs that the quantile is taken from
-LEAST = np.float32(1e-6)  # weight of the worst patch
+QUANTILE = 0.05  # quantile of the costs at which the weight of a patch has fallen to 1 / e
+SAMPLE = 8192  # number of costs from which the quantile is computed
+MIN_WEIGHT = np.float32(1e-6)  # smallest weight of a patch
 
 
 @dataclass(frozen=True)
 class Match:
-    """Where every target's patch comes from, at one level."""
+    """The sources found at one level."""
 
-    box: Box
-    missing: Bools  # [h, w] of the box
+    box: Box  # around the hole, in pixels of the level
+    missing: Bools  # [h, w]
     estimate: Estimate
-    field: Field  # [h, w, 2]
+    field: Field  # [h, w, 2] centre of the source patch of each target
     weight: Floats  # [h, w] of each target's patch in the votes
 
 
 @dataclass(frozen=True)
 class Task:
-    """What stays the same from level to level."""
+    """The inputs of the search that are the same at all levels."""
 
     guide: Guide
-    sigma: float  # of the low frequencies that the guide decides, in pixels at full size
+    sigma: float  # of the blur that leaves the low frequencies of the guide, in pixels at full size
     seed: int
     threads: int
 
 
-def match(task: Task, step: Step, source: Level, context: Level, last: Match | None) -> Match:
-    """Find sources at one level: `source` offers the patches, `context` is what is known around the hole.
+def match(task: Task, step: Step, source: Level, context: Level, coarser: Match | None) -> Match:
+    """Find sources at one level.
 
-    :param last: what was found at half the size, if anything.
+    :param source: the level from which patches are taken.
+    :param context: the level with all known pixels around the hole.
+    :param coarser: the result of the next coarser level; None at the coarsest.
     """
     valid, box = valid_sources(source.missing), around(context.missing).grown(MARGIN)
     missing, targets = box.cut(context.missing), box.cut(spread(context.missing))
     low, goal = (None, None) if step.pull == 0 else _low_frequencies(task, source, context, box)
     sources = Sources(source.planes, valid, low, step.pull)
     estimate = Estimate(box.cut(context.planes), _weights(missing, box, context.missing.shape), goal)
-    seed = _mixed(task.seed, source.factor, 0)
-    if last is None:
+    seed = _seed_of(task.seed, source.factor, 0)
+    if coarser is None:
         _first_estimate(task, context, box, missing, estimate.planes)
-        field = _attended(task, sources, estimate, _drawn(nowhere(targets.shape), targets, valid, seed), box, source.factor)
+        field = _with_random_sources(no_sources(targets.shape), targets, valid, seed)
+        field = _with_attention(task, sources, estimate, field, box, source.factor)
     else:
-        field, weight = _carried(last, box, targets, valid)
-        field = _drawn(field, targets & (field[..., 0] < 0), valid, seed)
+        field, weight = _doubled(coarser, box, targets, valid)
+        field = _with_random_sources(field, targets & (field[..., 0] < 0), valid, seed)
         kernels.vote(source.planes, field, weight, missing, estimate.planes, task.threads)
     for number in range(1, step.rounds + 1):
-        field, cost = kernels.search(sources, estimate, field, step.radius, _mixed(task.seed, source.factor, number), task.threads)
+        field, cost = kernels.search(sources, estimate, field, step.radius, _seed_of(task.seed, source.factor, number), task.threads)
         weight = vote_weights(field, cost)
         kernels.vote(source.planes, field, weight, missing, estimate.planes, task.threads)
     return Match(box, missing, estimate, field, weight)
 
 
 def vote_weights(field: Field, cost: Floats) -> Floats:
-    """Weight [h, w] of each target's patch in the votes: exp(-cost / s), s the first quartile of the costs; 0 where there is no target."""
+    """Weight [h, w] of each target's patch in the votes: exp(-cost / s), s the 5 % quantile of the costs; 0 where there is no target."""
     target = field[..., 0] >= 0
     costs = cost[target]
     costs = costs[:: max(len(costs) // SAMPLE, 1)]
-    rank = int(SHARP * (len(costs) - 1))
+    rank = int(QUANTILE * (len(costs) - 1))
     scale = max(float(np.partition(costs, rank)[rank]), 1e-6)
-    return np.where(target, np.exp(cost * np.float32(-1 / scale)) + LEAST, np.float32(0))
+    return np.where(target, np.exp(cost * np.float32(-1 / scale)) + MIN_WEIGHT, np.float32(0))
 
 
-def _mixed(*numbers: int) -> int:
-    """A 32-bit seed made of several numbers."""
+def _seed_of(*numbers: int) -> int:
+    """Make a 32-bit seed from several numbers."""
     return int(np.random.SeedSequence([number % 2**64 for number in numbers]).generate_state(1)[0])
 
 
 def _weights(missing: Bools, box: Box, shape: tuple[int, ...]) -> Bytes:
+    """Weights [h, w] of the pixels of a box: 0 outside the picture, MISSING or KNOWN."""
     weight = box.cut(np.full(shape, KNOWN, np.uint8))
     weight[missing] = MISSING
     return weight
 
 
 def _low_frequencies(task: Task, source: Level, context: Level, box: Box) -> tuple[Shorts, Shorts]:
-    """Low frequencies of the sources [H, W, 3], and those of the guide [h, w, 3] in the box, completed by what is known around the hole."""
+    """Low frequencies of the sources [H, W, 3], and in the box those of the guide [h, w, 3] together with the known pixels."""
     sigma = task.sigma / source.factor
     wide = box.grown(int(3 * sigma) + 1).inside(context.missing.shape)
     guided = task.guide.at(source.factor, wide.slices)
@@ -113,16 +117,16 @@ def _shorts(values: Floats) -> Shorts:
 
 
 def _first_estimate(task: Task, context: Level, box: Box, missing: Bools, planes: Shorts) -> None:
-    """Write the guide's colours, and texture interpolated from around the hole, into the hole."""
+    """Write the guide's colours, and texture interpolated from the pixels around the hole, into the hole."""
     inside = box.inside(context.missing.shape)
     place = inside.within(box)
-    busy = smooth_fill(planes[place][..., 3:].astype(np.float32), ~missing[place])
-    fill = np.concatenate([_shorts(task.guide.at(context.factor, inside.slices)), np.rint(busy).astype(np.int16)], axis=2)
+    texture = smooth_fill(planes[place][..., 3:].astype(np.float32), ~missing[place])
+    fill = np.concatenate([_shorts(task.guide.at(context.factor, inside.slices)), np.rint(texture).astype(np.int16)], axis=2)
     planes[place] = np.where(missing[place][..., None], fill, planes[place])
 
 
-def _drawn(field: Field, targets: Bools, valid: Bools, seed: int) -> Field:
-    """`field` with any valid source for each of `targets` [h, w]."""
+def _with_random_sources(field: Field, targets: Bools, valid: Bools, seed: int) -> Field:
+    """Write a random valid source into `field` for each of `targets` [h, w], and return it."""
     count = int(targets.sum())
     if count:
         stride = 4 if valid.size > 2**20 and valid[::4, ::4].any() else 1
@@ -133,37 +137,37 @@ def _drawn(field: Field, targets: Bools, valid: Bools, seed: int) -> Field:
     return field
 
 
-def _attended(task: Task, sources: Sources, estimate: Estimate, field: Field, box: Box, factor: int) -> Field:
-    """For each target the cheapest of its source so far and those that the attention offers."""
-    cost = kernels.prices(sources, estimate, field, task.threads)
+def _with_attention(task: Task, sources: Sources, estimate: Estimate, field: Field, box: Box, factor: int) -> Field:
+    """Choose for each target the cheapest of its current source and the candidates of the attention."""
+    cost = kernels.costs(sources, estimate, field, task.threads)
     targets = np.argwhere(field[..., 0] >= 0)
-    for offer in task.guide.offers(factor, targets + np.array((box.top, box.left))):
-        offered = field.copy()
-        offered[tuple(targets.T)] = np.where(_are_valid(offer, sources.valid)[:, None], offer, field[tuple(targets.T)])
-        price = kernels.prices(sources, estimate, offered, task.threads)
-        field = np.where((price < cost)[..., None], offered, field)
-        cost = np.minimum(price, cost)
+    for candidate in task.guide.candidates(factor, targets + np.array((box.top, box.left))):
+        trial = field.copy()
+        trial[tuple(targets.T)] = np.where(_are_valid(candidate, sources.valid)[:, None], candidate, field[tuple(targets.T)])
+        trial_cost = kernels.costs(sources, estimate, trial, task.threads)
+        field = np.where((trial_cost < cost)[..., None], trial, field)
+        cost = np.minimum(trial_cost, cost)
     return field
 
 
-def _carried(last: Match, box: Box, targets: Bools, valid: Bools) -> tuple[Field, Floats]:
-    """The sources found at half the size, their steps doubled, and their weights; -1 and the least weight where that is not valid."""
+def _doubled(coarser: Match, box: Box, targets: Bools, valid: Bools) -> tuple[Field, Floats]:
+    """Double the sources found at half the size, and take over their weights; -1 and the smallest weight where a source is not valid."""
     places = [np.arange(start, start + size) for start, size in zip((box.top, box.left), box.shape, strict=True)]
-    parents = [place // 2 - start for place, start in zip(places, (last.box.top, last.box.left), strict=True)]
-    inside = [(parent >= 0) & (parent < size) for parent, size in zip(parents, last.box.shape, strict=True)]
-    nearest = np.ix_(*(parent.clip(0, size - 1) for parent, size in zip(parents, last.box.shape, strict=True)))
-    source = last.field[nearest]
+    parents = [place // 2 - start for place, start in zip(places, (coarser.box.top, coarser.box.left), strict=True)]
+    inside = [(parent >= 0) & (parent < size) for parent, size in zip(parents, coarser.box.shape, strict=True)]
+    nearest = np.ix_(*(parent.clip(0, size - 1) for parent, size in zip(parents, coarser.box.shape, strict=True)))
+    source = coarser.field[nearest]
     good = targets & inside[0][:, None] & inside[1] & (source[..., 0] >= 0)
     source *= 2
     source[..., 0] += (places[0] % 2).astype(np.int32)[:, None]
     source[..., 1] += (places[1] % 2).astype(np.int32)
     good &= _are_valid(source, valid)
     source[~good] = -1
-    return source, np.where(good, last.weight[nearest], np.where(targets, LEAST, np.float32(0)))
+    return source, np.where(good, coarser.weight[nearest], np.where(targets, MIN_WEIGHT, np.float32(0)))
 
 
 def _are_valid(centres: npt.NDArray[np.signedinteger[Any]], valid: Bools) -> Bools:
-    """Which of the places [..., 2] are valid, and inside the picture."""
+    """Which of the centres [..., 2] lie inside the picture and are valid."""
     row, column = centres[..., 0], centres[..., 1]
     inside = (row >= 0) & (row < valid.shape[0]) & (column >= 0) & (column < valid.shape[1])
     return np.asarray(inside & valid[np.where(inside, row, 0), np.where(inside, column, 0)])

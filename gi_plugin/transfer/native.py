@@ -1,4 +1,4 @@
-"""The compiled form of the transfer's inner loop: one library beside this file, loaded once, for every version of Python."""
+"""Loads the compiled inner loops of the transfer: one library beside this file, for every version of Python."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import warnings
 from functools import cache
 from pathlib import Path
 
-VERSION = 1  # what `gi_transfer_version()` of the C code has to answer; both change with the arguments of its functions
-SLOWER = 15  # times, in processor time; measured: 13 to 17
+VERSION = 1  # of the C functions' arguments; must be equal to `gi_transfer_version()` in inner.c
+SLOWER = 15  # factor of processor time without the library; measured: 13 to 17
 NAMES = {"darwin": "_inner.dylib", "win32": "_inner.dll"}
 FILE = Path(__file__).with_name(NAMES.get(sys.platform, "_inner.so"))
 
 
 def library() -> ctypes.CDLL | None:
-    """The compiled functions, or None where numpy has to do, which a warning explains once per process.
+    """Return the compiled functions, or None if the library cannot be used; a warning then says why, once per process.
 
-    With `GI_PLUGIN_NATIVE=0` in the environment it is None without a warning.
+    If the environment variable `GI_PLUGIN_NATIVE` is 0, return None without a warning.
     """
     return None if os.environ.get("GI_PLUGIN_NATIVE") == "0" else load(FILE)
 
 
 @cache
 def load(file: Path) -> ctypes.CDLL | None:
-    """The functions of one file, or None with a warning; the answer is kept."""
+    """Load a library file, or return None with a warning; the result is cached."""
     loaded, reason = _load(file)
     if loaded is None:
         cost = f"the transfer runs in numpy, some {SLOWER} times slower"
@@ -35,7 +35,7 @@ def load(file: Path) -> ctypes.CDLL | None:
 
 
 def _load(file: Path) -> tuple[ctypes.CDLL | None, str]:
-    """The functions, or why there are none."""
+    """Load a library file: the functions, or None and the reason."""
     if not file.is_file():
         return None, f"{file.name} was not built into this installation"
     try:

@@ -1,6 +1,6 @@
-"""The C functions' formulas in numpy: what they are tested against, and what runs where they could not be built.
+"""The C functions in numpy. Tests compare both, and this module runs if the C code is not available.
 
-Whole numbers and float32 are used as C does, sums are made in the same order: the results are the same to the last bit.
+Integers and float32 are used as in C, and sums have the same order, so the results are equal bit by bit.
 """
 
 from __future__ import annotations
@@ -11,100 +11,102 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
+from ..arrays import Integers
 from .arrays import CHANNELS, ONE, REACH, SIDE, Bools, Counts, Estimate, Field, Floats, Shorts, Sources
 
-Whole = npt.NDArray[np.int64]
-AT_ONCE = 1 << 14  # targets that are priced together: some 40 MB of differences
-ROW = SIDE * CHANNELS
+BATCH = 1 << 14  # targets whose costs are computed together: about 40 MB of differences
+ROW = SIDE * CHANNELS  # numbers in a row of a patch
 
 
 def patches(planes: Shorts) -> Shorts:
-    """All patches of [H, W, 5] by their corners, as a view [H - 4, W - 4, 5, 25] of the same memory."""
+    """View all patches of [H, W, 5] as an array [H - 4, W - 4, 5, 25], indexed by their upper left corner."""
     height, width, _ = planes.shape
     down, right, step = planes.strides
     shape = (max(height - 2 * REACH, 0), max(width - 2 * REACH, 0), SIDE, ROW)
     return as_strided(planes, shape, (down, right, down, step), writeable=False)
 
 
-def price(sources: Sources, estimate: Estimate, targets: Whole, centres: Whole) -> Floats:
-    """Cost [n] of the source at `centres` [n, 2] for the target at `targets` [n, 2], all of them valid."""
+def pair_costs(sources: Sources, estimate: Estimate, targets: Integers, centres: Integers) -> Floats:
+    """Compute the cost [n] of the sources at `centres` [n, 2] for `targets` [n, 2]; all of them must be valid."""
     theirs, ours = patches(sources.planes), patches(estimate.planes)
     weights = np.lib.stride_tricks.sliding_window_view(estimate.weight, (SIDE, SIDE))
     cost = np.empty(len(targets), np.float32)
-    for start in range(0, len(targets), AT_ONCE):
-        y, x = targets[start : start + AT_ONCE].T
-        row, column = centres[start : start + AT_ONCE].T
+    for start in range(0, len(targets), BATCH):
+        y, x = targets[start : start + BATCH].T
+        row, column = centres[start : start + BATCH].T
         weight = weights[y - REACH, x - REACH].astype(np.int32)  # [n, 5, 5]
         share = np.float32(1) / ((weight**2).sum((1, 2), dtype=np.int32).astype(np.float32) * np.float32(ONE * ONE))
         difference = ours[y - REACH, x - REACH].astype(np.int32) - theirs[row - REACH, column - REACH]  # [n, 5, 25]
         difference *= weight.repeat(CHANNELS, 2)
         total = (difference**2).sum((1, 2), dtype=np.int32)
-        cost[start : start + AT_ONCE] = total.astype(np.float32) * share + _wish(sources, estimate, (y, x), (row, column))
+        cost[start : start + BATCH] = total.astype(np.float32) * share + _guide_cost(sources, estimate, (y, x), (row, column))
     return cost
 
 
-def _wish(sources: Sources, estimate: Estimate, target: tuple[Whole, Whole], source: tuple[Whole, Whole]) -> Floats:
+def _guide_cost(sources: Sources, estimate: Estimate, target: tuple[Integers, Integers], source: tuple[Integers, Integers]) -> Floats:
+    """The guide's part of the cost [n]: the squared difference of low frequencies."""
     if sources.low is None or estimate.goal is None:
         return np.zeros(len(target[0]), np.float32)
     difference = estimate.goal[target].astype(np.int32) - sources.low[source]
     return np.asarray((difference**2).sum(1, dtype=np.int32).astype(np.float32) * np.float32(sources.pull / (ONE * ONE)))
 
 
-def prices(sources: Sources, estimate: Estimate, field: Field) -> Floats:
-    """Cost [h, w] of each target's source; 0 where there is no target."""
+def costs(sources: Sources, estimate: Estimate, field: Field) -> Floats:
+    """Compute the cost [h, w] of each target's source; 0 where there is no target."""
     targets = np.argwhere(field[..., 0] >= 0)
     cost = np.zeros(field.shape[:2], np.float32)
-    cost[tuple(targets.T)] = price(sources, estimate, targets, field[tuple(targets.T)].astype(np.int64))
+    cost[tuple(targets.T)] = pair_costs(sources, estimate, targets, field[tuple(targets.T)].astype(np.int64))
     return cost
 
 
 def search(sources: Sources, estimate: Estimate, field: Field, radius: int, seed: int) -> tuple[Field, Floats]:
-    """One round for all targets: `field` after it, and the costs."""
+    """Improve the sources of all targets in one round of search: the new field and its costs."""
     targets = np.argwhere(field[..., 0] >= 0)
     best = field[tuple(targets.T)].astype(np.int64)
-    cost = price(sources, estimate, targets, best)
-    for step in _STEPS:
+    cost = pair_costs(sources, estimate, targets, best)
+    for step in _NEIGHBOURS:
         neighbour = field[tuple((targets + step).T)].astype(np.int64)
-        _offer(sources, estimate, targets, np.where(neighbour < 0, -1, neighbour - step), best, cost)
+        _try(sources, estimate, targets, np.where(neighbour < 0, -1, neighbour - step), best, cost)
     state = scramble(np.uint32(seed) + (targets[:, 0] * field.shape[1] + targets[:, 1]).astype(np.uint32))
     while radius >= 1:
         state = scramble(state + np.uint32(0x9E3779B9))
-        down = _within(state, radius)
+        down = _random_offsets(state, radius)
         state = scramble(state + np.uint32(0x9E3779B9))
-        _offer(sources, estimate, targets, best + np.stack([down, _within(state, radius)], 1), best, cost)
+        _try(sources, estimate, targets, best + np.stack([down, _random_offsets(state, radius)], 1), best, cost)
         radius //= 2
-    found, costs = np.full_like(field, -1), np.zeros(field.shape[:2], np.float32)
-    found[tuple(targets.T)], costs[tuple(targets.T)] = best, cost
-    return found, costs
+    found, new_cost = np.full_like(field, -1), np.zeros(field.shape[:2], np.float32)
+    found[tuple(targets.T)], new_cost[tuple(targets.T)] = best, cost
+    return found, new_cost
 
 
-_STEPS = [np.array((dy, dx)) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0)]
+_NEIGHBOURS = [np.array((dy, dx)) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0)]
 
 
-def _offer(sources: Sources, estimate: Estimate, targets: Whole, offered: Whole, best: Whole, cost: Floats) -> None:
-    """Take what is offered [n, 2] where it is valid and cheaper."""
-    inside: Bools = np.all((offered >= 0) & (offered < sources.valid.shape), axis=1)
-    inside[inside] = sources.valid[tuple(offered[inside].T)]
-    inside &= (offered != best).any(1)
+def _try(sources: Sources, estimate: Estimate, targets: Integers, candidates: Integers, best: Integers, cost: Floats) -> None:
+    """Write the candidates [n, 2] that are valid and cheaper into `best` and `cost`."""
+    inside: Bools = np.all((candidates >= 0) & (candidates < sources.valid.shape), axis=1)
+    inside[inside] = sources.valid[tuple(candidates[inside].T)]
+    inside &= (candidates != best).any(1)
     chosen = np.flatnonzero(inside)
-    offered_cost = price(sources, estimate, targets[chosen], offered[chosen])
-    better = offered_cost < cost[chosen]
-    best[chosen[better]], cost[chosen[better]] = offered[chosen[better]], offered_cost[better]
+    their_cost = pair_costs(sources, estimate, targets[chosen], candidates[chosen])
+    better = their_cost < cost[chosen]
+    best[chosen[better]], cost[chosen[better]] = candidates[chosen[better]], their_cost[better]
 
 
 def scramble(bits: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-    """A hash of 32 bits in which every bit of the input changes half of the output's."""
+    """Hash 32-bit numbers: a change of one input bit changes about half of the output bits."""
     bits = (bits ^ (bits >> np.uint32(16))) * np.uint32(0x7FEB352D)
     bits = (bits ^ (bits >> np.uint32(15))) * np.uint32(0x846CA68B)
     return bits ^ (bits >> np.uint32(16))
 
 
-def _within(bits: npt.NDArray[np.uint32], radius: int) -> Whole:
+def _random_offsets(bits: npt.NDArray[np.uint32], radius: int) -> Integers:
+    """Integers from -radius to radius, from random bits."""
     return ((bits.astype(np.uint64) * np.uint64(2 * radius + 1)) >> np.uint64(32)).astype(np.int64) - radius
 
 
-def _covering(where: Bools, weight: Floats) -> Iterator[tuple[int, tuple[Whole, Whole], tuple[Whole, Whole]]]:
-    """The 25 steps from a target to the pixels that its patch covers: number, wanted pixels [n], targets [n] that have weight."""
+def _covering(where: Bools, weight: Floats) -> Iterator[tuple[int, tuple[Integers, Integers], tuple[Integers, Integers]]]:
+    """For each of the 25 pixels of a patch: its number, the pixels of `where`, and the targets that cover them there and have a weight."""
     wanted = np.argwhere(where)
     for number, step in enumerate(np.ndindex(SIDE, SIDE)):
         there = wanted - step + REACH
@@ -113,7 +115,7 @@ def _covering(where: Bools, weight: Floats) -> Iterator[tuple[int, tuple[Whole, 
 
 
 def vote(planes: Shorts, field: Field, weight: Floats, where: Bools, votes: Shorts) -> None:
-    """Write the weighted mean of the source patches that cover each pixel of `where` into `votes` [h, w, 5]."""
+    """Write into `votes` [h, w, 5], for each pixel of `where`, the weighted mean of the source patches that cover it."""
     total, sums = np.zeros(where.shape, np.float32), np.zeros((*where.shape, CHANNELS), np.float32)
     for number, here, there in _covering(where, weight):
         source = field[there] + np.array(divmod(number, SIDE)) - REACH
@@ -124,19 +126,19 @@ def vote(planes: Shorts, field: Field, weight: Floats, where: Bools, votes: Shor
     votes[covered] = (mean + np.float32(4 * ONE + 0.5)).astype(np.int32) - 4 * ONE
 
 
-def heaviest(field: Field, weight: Floats, window: Floats, where: Bools) -> Field:
-    """Row and column [h, w, 2] of the pixel that the heaviest patch has at each pixel of `where`; -1 elsewhere."""
-    most, pixel = np.zeros(where.shape, np.float32), np.full_like(field, -1)
+def best_source(field: Field, weight: Floats, window: Floats, where: Bools) -> Field:
+    """Find the source pixel [h, w, 2] of each pixel of `where`, taken from the covering patch of the largest weight; -1 elsewhere."""
+    largest, pixel = np.zeros(where.shape, np.float32), np.full_like(field, -1)
     for number, here, there in _covering(where, weight):
         weighed = weight[there] * window.flat[number]
-        heavier = weighed > most[here]
-        most[here] = np.where(heavier, weighed, most[here])
+        heavier = weighed > largest[here]
+        largest[here] = np.where(heavier, weighed, largest[here])
         pixel[here] = np.where(heavier[:, None], field[there] + np.array(divmod(number, SIDE)) - REACH, pixel[here])
     return pixel
 
 
 def blur(picture: Floats, known: Bools | None, kernel: Floats) -> Floats:
-    """Weighted mean of the known pixels around each pixel of [H, W, C]; pixels outside the picture count as unknown."""
+    """Blur the known pixels of [H, W, C] by a separable `kernel`; pixels outside the picture count as unknown."""
     known = np.ones(picture.shape[:2], np.bool_) if known is None else known
     spread = np.concatenate([np.where(known[..., None], picture, np.float32(0)), known[..., None]], axis=2, dtype=np.float32)
     for axis in (1, 0):
@@ -149,7 +151,7 @@ def blur(picture: Floats, known: Bools | None, kernel: Floats) -> Floats:
 
 
 def halve(planes: Shorts, count: Counts) -> tuple[Shorts, Counts]:
-    """Reduce by two, sizes rounded up: means weighted by `count` [H, W], and the counts summed."""
+    """Reduce by two, rounding the size up: means weighted by `count` [H, W], and the sums of the counts."""
     height, width = count.shape
     even = ((0, height % 2), (0, width % 2))
     counts = np.pad(count, even).astype(np.int64)
@@ -162,7 +164,10 @@ def halve(planes: Shorts, count: Counts) -> tuple[Shorts, Counts]:
 
 
 def squared_distance(inside: Bools, furthest: int) -> npt.NDArray[np.int32]:
-    """Squared distance [H, W] to the nearest pixel that is not `inside`."""
+    """Compute the squared distance [H, W] to the nearest pixel that is not `inside`.
+
+    :param furthest: the distance along a column that has no such pixel.
+    """
     height = np.where(inside, np.int32(furthest), np.int32(0))
     for y in range(1, len(height)):
         height[y] = np.minimum(height[y], height[y - 1] + 1)

@@ -1,4 +1,4 @@
-"""A picture at 1, 1/2, 1/4, … of its size, each pixel the mean of the known ones that it stands for."""
+"""The image pyramid: a picture at 1, 1/2, 1/4, … of its size. A reduced pixel is the mean of the known pixels in its block."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import kernels, texture
-from .arrays import REACH, SIDE, Bools, Counts, Floats, Shorts
+from .arrays import REACH, Bools, Counts, Floats, Shorts
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,12 @@ class Level:
 
     factor: int
     planes: Shorts  # [h, w, 5]; 0 where nothing is known
-    count: Counts  # [h, w] known pixels that each stands for
-    missing: Bools  # [h, w] half or more of what it stands for is unknown, at full size: it is unknown
+    count: Counts  # [h, w] number of known full-size pixels in the block of each pixel
+    missing: Bools  # [h, w], True = more than half of the block is unknown; at full size: the pixel is unknown
 
 
 def pyramid(image: Floats, known: Bools, depth: int, threads: int) -> list[Level]:
-    """`depth` + 1 levels of `image` [H, W, 3] in [-1, 1], full size first; values of unknown pixels are not looked at."""
+    """Make `depth` + 1 levels of `image` [H, W, 3] in [-1, 1], full size first; values of unknown pixels are ignored."""
     planes, count = texture.planes(image, known, threads), known.astype(np.uint16)
     levels = [Level(1, planes, count, ~known)]
     for step in range(1, depth + 1):
@@ -31,24 +31,24 @@ def pyramid(image: Floats, known: Bools, depth: int, threads: int) -> list[Level
 
 
 def _missing(count: Counts, shape: tuple[int, ...], factor: int) -> Bools:
-    """Which pixels of a level stand for more unknown pixels than known ones; those at the end of the picture stand for fewer."""
+    """Pixels of a level with more unknown than known pixels in their block; blocks at the end of the picture are smaller."""
     rows, columns = (np.minimum(factor, size - factor * np.arange(length)) for size, length in zip(shape, count.shape, strict=True))
     return np.asarray(2 * count.astype(np.int32) < rows[:, None] * columns)
 
 
 def valid_sources(missing: Bools) -> Bools:
-    """Centres of patches that lie inside the picture and miss nothing, [h, w]."""
+    """Mark the centres of patches that lie inside the picture and have no missing pixel, [h, w]."""
     valid = ~spread(missing)
     valid[:REACH] = valid[-REACH:] = False
     valid[:, :REACH] = valid[:, -REACH:] = False
     return valid
 
 
-def spread(mask: Bools) -> Bools:
-    """Centres of patches that touch `mask`, [h, w]."""
+def spread(mask: Bools, reach: int = REACH) -> Bools:
+    """Grow `mask` [h, w] by `reach` pixels in every direction; by default this marks the centres of all patches that touch it."""
     for axis in (0, 1):
         length = mask.shape[axis]
-        padded = np.pad(mask, [(REACH, REACH) if axis == other else (0, 0) for other in (0, 1)])
-        parts = [padded[step : step + length] if axis == 0 else padded[:, step : step + length] for step in range(SIDE)]
+        padded = np.pad(mask, [(reach, reach) if axis == other else (0, 0) for other in (0, 1)])
+        parts = [padded[step : step + length] if axis == 0 else padded[:, step : step + length] for step in range(2 * reach + 1)]
         mask = np.logical_or.reduce(parts)
     return mask

@@ -1,4 +1,4 @@
-/* Rows of a picture shared out among threads. Every row's result depends on the inputs alone, so that it does not matter which thread makes it. */
+/* Distributes the rows of a picture among threads. The result of a row depends only on the inputs, not on the thread that computes it. */
 #ifndef GI_ROWS_H
 #define GI_ROWS_H
 
@@ -19,7 +19,7 @@ typedef struct {
     gi_work work;
     const void *task;
     int64_t rows, step;
-    int64_t next; /* first row that nobody has taken yet */
+    int64_t next; /* first row that no thread has taken yet */
     int failed;
 } gi_queue;
 
@@ -63,8 +63,8 @@ static int gi_start(gi_thread *thread, gi_queue *queue) { return pthread_create(
 static void gi_join(gi_thread thread) { pthread_join(thread, 0); }
 #endif
 
-/* Does `work` on all rows, `step` or some more at a time, so that it is worth a thread's start: `pixels` at least. A thread that cannot be
-   started leaves its rows to the others. */
+/* Runs `work` on all rows. A thread takes `step` rows plus about `pixels` pixels at a time, so that the start of the thread pays off. If a
+   thread cannot be started, the others do its rows. */
 static int gi_share_rows(gi_work work, const void *task, int64_t rows, int64_t columns, int64_t step, int64_t pixels, int threads)
 {
     step += pixels / columns;

@@ -1,37 +1,46 @@
-"""How many levels, rounds at each, and how much the guide is asked: constants that were measured."""
+"""The schedule of the search: number of levels, rounds per level, and weight of the guide. The constants were measured."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-ROUNDS = (16, 14, 10, 6, 3, 2, 1)  # of search and vote per level, coarse to fine
-PULL = (2.0, 2.0, 1.0, 0.5, 0.0)  # weight of the guide's low frequencies beside the patches
-FULL = 4  # so many levels search everywhere, the finer ones NEAR the sources found so far
-NEAR = 8
+ROUNDS = (16, 14, 10, 6, 3, 2, 1)  # rounds of search and vote at each level, coarse to fine
+PULL = (2.0, 2.0, 1.0, 0.5, 0.0)  # weight of the guide's low frequencies in the cost, coarse to fine
+GLOBAL_LEVELS = 4  # the coarsest levels search the whole picture
+LOCAL_RADIUS = 8  # finer levels search around the sources found so far, in pixels
 
 
 @dataclass(frozen=True)
 class Step:
-    """What is done at one level."""
+    """Settings of the search at one level."""
 
     rounds: int
-    pull: float
-    radius: int
+    pull: float  # weight of the guide's low frequencies in the cost
+    radius: int  # of the random search, in pixels of the level
 
 
 def depth(shape: tuple[int, ...]) -> int:
-    """Number of the coarsest level: a sixteenth of the window; of large windows so small that 32 pixels are left."""
+    """Choose the number of the coarsest level, 4 to 7: it has 1/16 of the window's size; of large windows, about 32 pixels are left."""
     return min(max(4, round(math.log2(max(shape) / 32))), 7)
 
 
 def step(number: int, shape: tuple[int, ...]) -> Step:
-    """What to do at the level of this number, 0 the coarsest, of this shape."""
+    """Settings of a level.
+
+    :param number: 0 = the coarsest level.
+    :param shape: of the level, (rows, columns).
+    """
     last = len(ROUNDS) - 1
-    radius = max(shape) // 2 if number < FULL else NEAR
+    radius = max(shape) // 2 if number < GLOBAL_LEVELS else LOCAL_RADIUS
     return Step(ROUNDS[min(number, last)], PULL[min(number, len(PULL) - 1)], max(radius, 1))
 
 
-def trust(thickness: float) -> float:
-    """Sigma of the low frequencies that the guide decides: the thicker the hole (from border to middle), the less it is trusted."""
-    return min(max(thickness / 15, 1.5), 8.0 if thickness < 200 else 32.0)
+def guide_sigma(depth: float) -> float:
+    """Sigma, in pixels, of the blur that leaves the low frequencies taken from the guide.
+
+    It grows with the depth of the hole, because the guide is less reliable in a thick hole.
+
+    :param depth: largest distance from a missing pixel to a known one, in pixels.
+    """
+    return min(max(depth / 15, 1.5), 8.0 if depth < 200 else 32.0)

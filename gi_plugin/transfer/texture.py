@@ -1,4 +1,4 @@
-"""Planes of a picture: its colours, and how busy it is, so that the search does not prefer smooth patches."""
+"""The planes of a picture: colours, and texture channels so that the search does not prefer smooth patches."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import numpy as np
 from . import kernels
 from .arrays import CHANNELS, ONE, Bools, Floats, Shorts
 
-GAIN = 5.0  # weight of the texture beside the colours
-SPREAD = 2.0  # sigma of the neighbourhood whose gradients count, in pixels
-LUMA = (0.299, 0.587, 0.114)
-STRIP = 512  # rows at a time, so that float temporaries stay small
-HALO = 8  # rows around a strip that its blur reads
+GAIN = 5.0  # weight of the texture relative to the colours
+SPREAD = 2.0  # sigma of the neighbourhood in which gradients are averaged, in pixels
+LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue in grey (ITU-R BT.601)
+STRIP = 512  # rows that are computed at a time, to keep temporary arrays small
+HALO = 8  # rows above and below a strip that the blur reads
 
 
 def planes(image: Floats, known: Bools, threads: int) -> Shorts:
-    """Colour and texture [H, W, 5] of the known pixels of `image` [H, W, 3] in [-1, 1]; unknown ones are not read and come out as 0."""
+    """Compute colour and texture [H, W, 5] of the known pixels of `image` [H, W, 3] in [-1, 1]; unknown pixels are ignored and become 0."""
     result = np.zeros((*known.shape, CHANNELS), np.int16)
     for top in range(0, known.shape[0], STRIP):
         start, end = max(top - HALO, 0), min(top + STRIP + HALO, known.shape[0])
@@ -27,14 +27,14 @@ def planes(image: Floats, known: Bools, threads: int) -> Shorts:
 
 
 def _rounded(values: Floats) -> Floats:
-    """Whole numbers, 1024 for 1, made in place."""
+    """Round to fixed point (1024 means 1) in place."""
     values *= ONE
     return np.rint(values.clip(-ONE, 2 * ONE, out=values), out=values)
 
 
 def texture(image: Floats, known: Bools, threads: int) -> Floats:
-    """Mean absolute gradient [H, W, 2] along x and along y near each pixel, from pairs of known pixels, times `GAIN`; at most 2."""
-    with np.errstate(over="ignore", invalid="ignore"):  # what stands in a hole may be anything
+    """Compute `GAIN` times the mean absolute gradient [H, W, 2] along x and y, at most 2, from pairs of known pixels near each pixel."""
+    with np.errstate(over="ignore", invalid="ignore"):  # pixels of a hole may have any value
         red, green, blue = (np.float32(share) * image[..., channel] for channel, share in enumerate(LUMA))
         grey = np.where(known, red + green + blue, np.float32(0))
     means = [kernels.blur(*_gradient(grey, known, axis), SPREAD, threads) for axis in (1, 0)]
@@ -42,7 +42,7 @@ def texture(image: Floats, known: Bools, threads: int) -> Floats:
 
 
 def _gradient(grey: Floats, known: Bools, axis: int) -> tuple[Floats, Bools]:
-    """Absolute difference [H, W, 1] to the pixel before, and whether both are known."""
+    """Absolute difference [H, W, 1] to the previous pixel along an axis, and [H, W] whether both are known."""
     size, both = np.zeros_like(grey), np.zeros_like(known)
     this, last = (slice(1, None), slice(None, -1)) if axis == 0 else ((slice(None), slice(1, None)), (slice(None), slice(None, -1)))
     size[this] = np.abs(grey[this] - grey[last])

@@ -1,4 +1,4 @@
-/* The votes of overlapping patches, and the heaviest of them. See inner.c for the layout of pictures and how this is compiled. */
+/* The votes of overlapping patches, and the patch of the largest weight. inner.c describes the layout of pictures and the compilation. */
 
 #include "rows.h"
 
@@ -9,14 +9,14 @@ typedef struct {
     int64_t columns;
     const int32_t *field; /* [height, width, 2] */
     const float *weight;  /* [height, width] of each target's patch; 0 where there is no target */
-    const float *window;  /* [5, 5] weight within a patch; used by the heaviest */
-    const uint8_t *where; /* [height, width] 1 = wanted */
+    const float *window;  /* [5, 5] weight of each pixel within a patch; used by gi_heaviest */
+    const uint8_t *where; /* [height, width], 1 = compute this pixel */
     int64_t width;
     int16_t *votes; /* [height, width, 5] */
     int32_t *pixel; /* [height, width, 2] */
 } gi_ballot;
 
-/* Mean of all patches that cover the pixel, rounded; false if there is none. */
+/* Writes the rounded weighted mean of all patches that cover the pixel; nothing if there is none. */
 static inline void gi_vote_pixel(const gi_ballot *ballot, int64_t here)
 {
     float sum[CHANNELS] = {0}, total = 0.0f;
@@ -37,7 +37,7 @@ static inline void gi_vote_pixel(const gi_ballot *ballot, int64_t here)
             ballot->votes[here * CHANNELS + channel] = (int16_t)((int32_t)(sum[channel] / total + 4096.5f) - 4096);
 }
 
-/* Row and column of the pixel that the heaviest patch over this one has here. */
+/* Writes row and column of the source pixel, taken from the covering patch of the largest weight. */
 static inline void gi_heaviest_pixel(const gi_ballot *ballot, int64_t here)
 {
     float most = 0.0f;
@@ -63,7 +63,7 @@ static int gi_vote_rows(const void *task, int64_t first, int64_t last)
     return 0;
 }
 
-/* Votes for the pixels of `where`; those that no patch covers keep what `votes` has. Wanted pixels lie two or more from the box's edge. */
+/* Writes the votes for the pixels of `where`, which must lie at least two pixels from the edge. Pixels without a patch keep their value. */
 GI_EXPORT int gi_vote(const int16_t *planes, int64_t columns, const int32_t *field, const float *weight, const uint8_t *where, int64_t height,
                       int64_t width, int16_t *votes, int threads)
 {
@@ -71,7 +71,7 @@ GI_EXPORT int gi_vote(const int16_t *planes, int64_t columns, const int32_t *fie
     return gi_share_rows(gi_vote_rows, &ballot, height - 2 * REACH, width, 8, 4096, threads);
 }
 
-/* Where the pixels of `where` are copied from: `pixel` keeps what it has where no patch covers. */
+/* Writes the source pixel of each pixel of `where`. Pixels without a patch keep their value in `pixel`. */
 GI_EXPORT int gi_heaviest(const int32_t *field, const float *weight, const float *window, const uint8_t *where, int64_t height, int64_t width,
                           int32_t *pixel, int threads)
 {

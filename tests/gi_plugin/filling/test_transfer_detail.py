@@ -1,4 +1,4 @@
-"""Holes filled with pixels of the picture: which pixels are taken, over all windows of a picture."""
+"""Holes filled with pixels of the picture: sources, options and sharpness over all windows of a picture."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PHOTO = data.chelsea()  # [300, 451, 3] uint8
 
 @pytest.fixture(scope="module")
 def inpainter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inpainter]:
-    """One engine per window size for all tests."""
+    """An inpainter for all tests; it opens one engine per window size."""
     made = Inpainter(Config(engine=EngineSettings(backend="openvino", threads=2, cache=str(tmp_path_factory.mktemp("cache")))))
     yield made
     made.close()
@@ -55,9 +55,9 @@ def _sources(filled: Inpainting) -> Array:
 @pytest.mark.parametrize("largest", [3600, 300])
 @pytest.mark.parametrize("name", HOLES)
 def test_every_pixel_has_a_known_source(inpainter: Inpainter, name: str, largest: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sources are known pixels of the picture, never pixels that an earlier window filled; each missing pixel has one.
+    """Each missing pixel has a source: a known pixel of the picture, never one that an earlier window filled.
 
-    Also where the search runs at reduced size.
+    This also holds if the search runs at reduced size.
     """
     monkeypatch.setattr(transfer_detail, "LARGEST", largest)
     hole = HOLES[name]
@@ -70,14 +70,14 @@ def test_every_pixel_has_a_known_source(inpainter: Inpainter, name: str, largest
 
 @pytest.mark.parametrize("name", HOLES)
 def test_nothing_missing_is_read(inpainter: Inpainter, name: str) -> None:
-    """Whatever stands in the hole, the result is the same."""
+    """The result does not depend on the values in the hole."""
     hole = HOLES[name]
     poisoned = np.where(hole[..., None], np.uint8(255), PHOTO)
     np.testing.assert_array_equal(inpainter(poisoned, hole), inpainter(np.where(hole[..., None], np.uint8(0), PHOTO), hole))
 
 
 def test_pixels_come_from_the_named_region(inpainter: Inpainter) -> None:
-    """With `sources`, no pixel outside of it is taken, and what stands there in colours of its own does not appear in the hole."""
+    """With `sources`, no pixel outside the mask is copied, and colours that exist only there do not appear in the hole."""
     hole, region = _hole((100, 150, 150, 210)), _hole((80, 60, 250, 300))
     picture = np.where(region[..., None], PHOTO // 4 + 90, np.array([255, 0, 255], np.uint8))
     filled = inpainter.run(picture, hole, Options(sources=region))
@@ -86,7 +86,7 @@ def test_pixels_come_from_the_named_region(inpainter: Inpainter) -> None:
 
 
 def test_a_search_at_reduced_size_copies_pixels_of_the_full_size(inpainter: Inpainter, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fill is as sharp as its surroundings although the search saw a quarter of the pixels; a constant picture stays constant."""
+    """A fill is as sharp as its surroundings although the search ran on a quarter of the pixels; a constant picture stays constant."""
     monkeypatch.setattr(transfer_detail, "LARGEST", 200)
     gravel, hole = data.gravel(), np.zeros((512, 512), np.bool_)
     hole[150:370, 140:360] = True
@@ -98,7 +98,7 @@ def test_a_search_at_reduced_size_copies_pixels_of_the_full_size(inpainter: Inpa
 
 
 def test_without_sources_the_networks_pixels_stay(inpainter: Inpainter) -> None:
-    """An empty region, or a picture whose every patch misses a pixel, is filled by the network alone."""
+    """If the mask of sources is empty, or every patch has a missing pixel, the hole gets the network's pixels."""
     hole = _hole((100, 150, 150, 210))
     empty = inpainter.run(PHOTO, hole, Options(sources=np.zeros(hole.shape, np.bool_)))
     assert [piece.sources for piece in empty.pieces] == [None]
@@ -109,7 +109,7 @@ def test_without_sources_the_networks_pixels_stay(inpainter: Inpainter) -> None:
 
 
 def test_detail_network_takes_the_networks_pixels(inpainter: Inpainter) -> None:
-    """`detail` chooses; the transfer's result is sharper than the network's."""
+    """`detail` chooses the source of the pixels; the transfer's result is sharper than the network's."""
     hole = HOLES["thick"]
     network, transfer = (inpainter(PHOTO, hole, detail=detail) for detail in ("network", "transfer"))
     assert (network[hole] != transfer[hole]).any()
@@ -119,7 +119,7 @@ def test_detail_network_takes_the_networks_pixels(inpainter: Inpainter) -> None:
 
 
 def test_the_seed_chooses_among_results(inpainter: Inpainter) -> None:
-    """The same seed gives the same result, another one another."""
+    """The same seed gives the same result, and another seed gives another result."""
     hole = HOLES["thick"]
     first, again, other = (inpainter(PHOTO, hole, seed=seed) for seed in (0, 0, 7))
     np.testing.assert_array_equal(first, again)
@@ -127,7 +127,7 @@ def test_the_seed_chooses_among_results(inpainter: Inpainter) -> None:
 
 
 def test_threads_do_not_change_the_result(inpainter: Inpainter) -> None:
-    """Given the same network output, one thread fills like two."""
+    """With the same output of the network, one thread and two threads give the same result."""
     hole = HOLES["neighbours"]
     alone = Inpainter(Config(engine=EngineSettings(backend="openvino", threads=1, cache=inpainter.config.engine.cache)))
     alone_engine = alone.engine
@@ -138,7 +138,7 @@ def test_threads_do_not_change_the_result(inpainter: Inpainter) -> None:
 
 @pytest.mark.parametrize("dtype", ["uint16", "float32", "float64"])
 def test_deep_pictures_are_filled_alike(inpainter: Inpainter, dtype: str) -> None:
-    """A picture of more bits gets the fill of its 8-bit copy, up to rounding that the search enlarges."""
+    """A picture with more than 8 bits gets about the same fill as its 8-bit copy; the search amplifies rounding differences."""
     hole = HOLES["one"]
     scale = 257 if dtype == "uint16" else 1 / 255
     deep = (PHOTO * np.float64(scale)).astype(dtype)
@@ -158,14 +158,14 @@ def test_deep_pictures_are_filled_alike(inpainter: Inpainter, dtype: str) -> Non
     ],
 )
 def test_wrong_options_are_named(inpainter: Inpainter, options: dict[str, object], error: type[Exception], message: str) -> None:
-    """What was given, and what is expected."""
+    """The message names the given value and the expected one."""
     with pytest.raises(error, match=message):
         inpainter.run(PHOTO, HOLES["one"], Options.of(options))
 
 
 @pytest.mark.parametrize("sigma", [0, 5, 10, 20])
 def test_grain_and_sharpness_are_those_of_the_picture(inpainter: Inpainter, sigma: int) -> None:
-    """In five real photos, with noise and without, a fill has about as much high-frequency energy as what surrounds it."""
+    """In five real photos, with noise and without, a fill has about as much energy of high frequencies as its surroundings."""
     ratios = []
     for photo in (data.astronaut(), data.chelsea(), data.coffee(), data.rocket(), data.camera()):
         noisy = photo + np.random.default_rng(0).normal(0, sigma, photo.shape)
@@ -179,6 +179,6 @@ def test_grain_and_sharpness_are_those_of_the_picture(inpainter: Inpainter, sigm
 
 
 def _high(picture: Array) -> Array:
-    """Amount of the frequencies above a blur of 1.5 px, [H, W]."""
+    """Absolute difference [H, W] between the grey picture and its blur of 1.5 px."""
     grey = picture.astype(float).mean(axis=2) if picture.ndim == 3 else picture.astype(float)
     return np.abs(grey - gaussian(grey, 1.5))

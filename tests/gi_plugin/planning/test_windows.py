@@ -1,4 +1,4 @@
-"""What the windows promise, for holes of every kind."""
+"""Properties of the planned windows, for holes of every kind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EACH = pytest.mark.parametrize("plan", PLANNERS)
 
 @st.composite
 def holes(draw: st.DrawFn) -> Bools:
-    """An image's hole, 1 to 1500 px long and wide, made of up to 8 boxes, thin strokes or sprays of dots."""
+    """Draw the hole of an image of 1 to 1500 px per side, made of up to 8 boxes, thin strokes or groups of random dots."""
     height, width = draw(st.integers(1, 1500)), draw(st.integers(1, 1500))
     hole = np.zeros((height, width), np.bool_)
     row, column = st.integers(0, height - 1), st.integers(0, width - 1)
@@ -45,7 +45,7 @@ def holes(draw: st.DrawFn) -> Bools:
     return hole
 
 
-def _native(windows: list[Window]) -> bool:
+def _at_full_size(windows: list[Window]) -> bool:
     return all(window.scale == 1 for window in windows)
 
 
@@ -53,7 +53,7 @@ def _native(windows: list[Window]) -> bool:
 @SETTINGS
 @given(hole=holes())
 def test_every_missing_pixel_is_owned(plan: Planner, hole: Bools) -> None:
-    """No missing pixel lies outside of the own boxes."""
+    """No missing pixel lies outside the own boxes."""
     rest = hole.copy()
     for window in plan(hole):
         rest[window.own.top : window.own.bottom, window.own.left : window.own.right] = False
@@ -63,14 +63,14 @@ def test_every_missing_pixel_is_owned(plan: Planner, hole: Bools) -> None:
 @EACH
 @pytest.mark.parametrize("shape", [(1, 1), (31, 33), (1000, 3), (3000, 4000)])
 def test_nothing_missing_needs_no_window(plan: Planner, shape: tuple[int, int]) -> None:
-    """A hole without missing pixels is planned as nothing to do."""
+    """The plan of a hole without missing pixels is empty."""
     assert plan(np.zeros(shape, np.bool_)) == []
 
 
 @SETTINGS
 @given(seed=st.integers(0, 2**32 - 1), height=st.integers(1, 30), width=st.integers(1, 30), share=st.floats(0, 1))
 def test_touching_blocks_are_those_of_scikit_image(seed: int, height: int, width: int, share: float) -> None:
-    """The boxes of groups of blocks are those that `label` and `regionprops` find."""
+    """The boxes of connected blocks equal those of `label` and `regionprops`."""
     blocks = np.random.default_rng(seed).random((height, width)) < share
     expected = [region.bbox for region in regionprops(label(blocks, connectivity=2))]
     assert sorted(tuple(box) for box in connected(blocks)) == sorted(expected)
@@ -93,7 +93,7 @@ def test_own_boxes_are_tight(plan: Planner, hole: Bools) -> None:
 @SETTINGS
 @given(hole=holes())
 def test_the_own_box_is_at_most_half_of_the_windows_side(hole: Bools) -> None:
-    """Every window contains its own box and is at least twice as long; no smaller size or scale would do."""
+    """Every window contains its own box and is at least twice as long; its size and scale are the smallest possible."""
     for window in plan_network(hole):
         assert window.size in {256, 512}
         assert window.side == window.size * window.scale
@@ -111,7 +111,7 @@ def test_the_own_box_is_at_most_half_of_the_windows_side(hole: Bools) -> None:
 @SETTINGS
 @given(hole=holes())
 def test_windows_stay_inside_as_far_as_the_image_reaches(plan: Planner, hole: Bools) -> None:
-    """A window, reduced or not, leaves the image only at its lower and right end, and only where the image is smaller than it."""
+    """A window, reduced or not, extends beyond the image only at the lower or right end, and only if it is longer than the image."""
     for window in plan(hole):
         for start, length in ((window.top, hole.shape[0]), (window.left, hole.shape[1])):
             assert start >= 0
@@ -122,7 +122,7 @@ def test_windows_stay_inside_as_far_as_the_image_reaches(plan: Planner, hole: Bo
 @SETTINGS
 @given(hole=holes())
 def test_the_own_box_is_in_the_middle_unless_the_image_ends(plan: Planner, hole: Bools) -> None:
-    """What surrounds a hole is seen on all sides alike, to the pixel, except where the window was shifted to the image's edge."""
+    """The own box is centred in the window to the pixel, except if the window was shifted to the edge of the image."""
     for window in plan(hole):
         own = window.own
         for start, first, last, length in (
@@ -137,7 +137,7 @@ def test_the_own_box_is_in_the_middle_unless_the_image_ends(plan: Planner, hole:
 @SETTINGS
 @given(hole=holes())
 def test_the_number_of_windows_is_bounded_by_the_area(plan: Planner, hole: Bools) -> None:
-    """However many holes there are: at most one window per 64 x 64 px of the image."""
+    """For any number of holes there is at most one window per 64 x 64 px of the image."""
     assert len(plan(hole)) <= math.ceil(hole.shape[0] / 64) * math.ceil(hole.shape[1] / 64)
 
 
@@ -145,7 +145,7 @@ def test_the_number_of_windows_is_bounded_by_the_area(plan: Planner, hole: Bools
 @SETTINGS
 @given(hole=holes())
 def test_reduced_windows_come_first(plan: Planner, hole: Bools) -> None:
-    """Where own boxes overlap, the fill at full size is written last and stands."""
+    """Where own boxes overlap, the fill at full size is written last and remains."""
     scales = [window.scale for window in plan(hole)]
     assert scales == sorted(scales, reverse=True)
 
@@ -154,7 +154,7 @@ def test_reduced_windows_come_first(plan: Planner, hole: Bools) -> None:
 @SETTINGS
 @given(hole=holes(), rows=st.integers(0, 3), columns=st.integers(0, 3))
 def test_a_plan_depends_on_the_pixels_only(plan: Planner, hole: Bools, rows: int, columns: int) -> None:
-    """The same hole in another memory layout, or as a part of a larger array, gets the same windows; the hole is not changed."""
+    """The same hole in another memory layout, or as a part of a larger array, gets the same windows. The hole does not change."""
     expected, before = plan(hole), hole.copy()
     padded = np.pad(hole, ((rows, 1), (columns, 2)), constant_values=True)
     assert plan(padded[rows:-1, columns:-2]) == expected
@@ -164,7 +164,7 @@ def test_a_plan_depends_on_the_pixels_only(plan: Planner, hole: Bools, rows: int
 
 @pytest.mark.parametrize(("side", "size"), [(1, 256), (127, 256), (128, 256), (129, 512), (200, 512), (256, 512)])
 def test_one_small_hole_costs_one_window(side: int, size: int) -> None:
-    """Up to 128 px a window of 256, up to 256 px one of 512, whatever the size of the image."""
+    """A hole of up to 128 px gets a window of 256 px, and one of up to 256 px a window of 512 px, for any size of the image."""
     hole = np.zeros((10_000, 10_000), np.bool_)
     hole[6000 : 6000 + side, 3001 : 3001 + side] = True
     (window,) = plan_network(hole)
@@ -175,19 +175,19 @@ def test_one_small_hole_costs_one_window(side: int, size: int) -> None:
 @pytest.mark.parametrize("length", [260, 500, 2000])
 @pytest.mark.parametrize(("down", "right"), [(0, 1), (-1, 0), (1, 1), (-1, 1), (1, -0.3)])
 def test_a_long_scratch_is_filled_at_full_size(length: int, down: float, right: float) -> None:
-    """A scratch of 5 px, in any direction, is cut into native windows, one or two per 256 px."""
+    """A scratch of 5 px width in any direction is cut into windows at full size, one or two per 256 px."""
     hole = np.zeros((2100, 2100), np.bool_)
     (top, left), (bottom, end) = ((int(1045 + half * down), int(1045 + half * right)) for half in (-length // 2, length // 2))
     rows, columns = line(top, left, bottom, end)
     for offset in range(5):
         hole[rows + offset, columns + offset] = True
     windows = plan_network(hole)
-    assert _native(windows)
+    assert _at_full_size(windows)
     assert length / 256 <= len(windows) <= 2 * math.ceil(length / 256) + 2
 
 
 def test_a_solid_hole_is_cut_while_half_of_each_window_is_known() -> None:
-    """362 x 362 px are less than half of 512 x 512, and filled at full size in four parts; 363 x 363 px are more."""
+    """A hole of 362 x 362 px covers less than half of 512 x 512 px and is filled at full size in four parts; 363 x 363 px are too much."""
     hole = np.zeros((2000, 2000), np.bool_)
     hole[700:1062, 700:1062] = True
     parts = [Box(700, 700, 956, 956), Box(700, 956, 956, 1062), Box(956, 700, 1062, 956), Box(956, 956, 1062, 1062)]
@@ -197,7 +197,7 @@ def test_a_solid_hole_is_cut_while_half_of_each_window_is_known() -> None:
 
 
 def test_holes_that_touch_at_a_corner_are_one() -> None:
-    """Connected means in eight directions."""
+    """Holes are connected by sides and by corners."""
     hole = np.zeros((1000, 1000), np.bool_)
     hole[320:416, 320:416] = hole[416:512, 416:512] = True
     (window,) = plan_network(hole)
@@ -206,7 +206,7 @@ def test_holes_that_touch_at_a_corner_are_one() -> None:
 
 @pytest.mark.parametrize("side", [400, 512, 1000, 1500])
 def test_a_large_solid_hole_gets_one_reduced_window(side: int) -> None:
-    """A window that would be mostly hole at full size is read at 1/2, 1/3, …; the hole is then half of it."""
+    """If the hole would cover most of the window at full size, the window is read at 1/2, 1/3, … of its size, twice as long as the hole."""
     hole = np.zeros((4000, 4000), np.bool_)
     hole[1100 : 1100 + side, 1200 : 1200 + side] = True
     (window,) = plan_network(hole)
@@ -216,7 +216,7 @@ def test_a_large_solid_hole_gets_one_reduced_window(side: int) -> None:
 
 @pytest.mark.parametrize(("distance", "count"), [(0, 1), (31, 1), (78, 1), (79, 2), (400, 2), (2000, 2)])
 def test_near_holes_share_a_window(distance: int, count: int) -> None:
-    """Two holes of 25 px count as one while both fit into 128 px, and as two beyond."""
+    """Two holes of 25 px share a window as long as both fit into 128 px."""
     hole = np.zeros((3000, 3000), np.bool_)
     hole[640:665, 512:537] = hole[640:665, 537 + distance : 562 + distance] = True
     assert len(plan_network(hole)) == count
@@ -224,16 +224,16 @@ def test_near_holes_share_a_window(distance: int, count: int) -> None:
 
 @pytest.mark.parametrize("spacing", [8, 33, 64, 96, 128, 160, 300])
 def test_many_dots_do_not_cost_many_windows(spacing: int) -> None:
-    """A lattice of dots costs at most a window per dot, and at most four per 128 x 128 px."""
+    """A grid of dots gets at most one window per dot, and at most four per 128 x 128 px."""
     hole = np.zeros((3000, 3000), np.bool_)
     hole[::spacing, ::spacing] = True
     windows = plan_network(hole)
-    assert _native(windows)
+    assert _at_full_size(windows)
     assert len(windows) <= min(hole.sum(), 47 * 47)
 
 
 def test_a_dot_beside_a_large_hole_keeps_its_own_window() -> None:
-    """A small hole in the bounding box of a large one is filled at full size after it."""
+    """A small hole in the bounding box of a large hole is filled at full size, after the large one."""
     hole = np.zeros((3000, 3000), np.bool_)
     hole[500:1500, 500:1100] = hole[1100:1500, 500:1500] = hole[700:720, 1300:1320] = True
     large, small = plan_network(hole)
@@ -243,8 +243,8 @@ def test_a_dot_beside_a_large_hole_keeps_its_own_window() -> None:
 
 @SETTINGS
 @given(hole=holes())
-def test_the_transfers_windows_are_those_of_its_network(hole: Bools) -> None:
-    """A window holds its own box, which takes at most half of its side; only reduced windows are of 128 px, scales are powers of two."""
+def test_windows_of_the_transfer_have_its_sizes_and_scales(hole: Bools) -> None:
+    """A window is at least twice as long as its own box; only reduced windows have 128 px, and scales are powers of two."""
     for window in plan_transfer(hole):
         assert window.size == 256 or (window.size == 128 and window.scale > 1)
         assert window.side == window.size * window.scale
@@ -259,7 +259,7 @@ def test_the_transfers_windows_are_those_of_its_network(hole: Bools) -> None:
     [(1, 1, 256, 1, 1), (110, 110, 256, 1, 1), (128, 128, 128, 2, 1), (224, 224, 128, 4, 1), (896, 896, 128, 16, 1), (896, 50, 256, 1, 7)],
 )
 def test_the_thickness_decides_the_scale(height: int, width: int, size: int, scale: int, count: int) -> None:
-    """The network sees a hole of at most 112 px, however long it is; a long hole is cut."""
+    """In the network's input a hole is less than 112 px thick, for any length; a long hole is cut."""
     hole = np.zeros((3000, 3000), np.bool_)
     hole[1000 : 1000 + height, 1100 : 1100 + width] = True
     windows = plan_transfer(hole)
@@ -267,7 +267,7 @@ def test_the_thickness_decides_the_scale(height: int, width: int, size: int, sca
 
 
 def test_the_thickness_of_a_long_hole_is_measured_at_reduced_size() -> None:
-    """A frame of 60 px around 4,000 px is filled at full size."""
+    """A frame of 60 px width and 4,000 px length is filled at full size."""
     hole = np.zeros((4200, 4200), np.bool_)
     hole[100:4100, 100:4100] = True
     hole[160:4040, 160:4040] = False

@@ -11,7 +11,7 @@ from gi_plugin.transfer.pyramid import spread, valid_sources
 
 
 def photo(seed: int, height: int, width: int) -> Floats:
-    """[height, width, 3] in [-1, 1]: broad shapes, stripes and grain."""
+    """Make a picture [height, width, 3] in [-1, 1] of large shapes, stripes and grain."""
     random = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
     planes = [np.sin(x / (5 + seed % 7)) * 0.3 + np.cos((y + shift * x) / 11) * 0.4 for shift in random.uniform(-1, 1, 3)]
@@ -19,14 +19,14 @@ def photo(seed: int, height: int, width: int) -> Floats:
 
 
 def block(height: int, width: int, top: int, left: int, rows: int, columns: int) -> Bools:
-    """A hole of one rectangle."""
+    """Make a rectangular hole [height, width]."""
     hole = np.zeros((height, width), np.bool_)
     hole[top : top + rows, left : left + columns] = True
     return hole
 
 
 def guide(image: Floats, hole: Bools, scale: int = 1, seed: int = 0) -> Guide:
-    """What a poor network would say: the mean colour, and any cell for each cell."""
+    """Make a poor guide: the mean colour, and random matches of cells."""
     height, width = max(hole.shape[0] // scale, 1), max(hole.shape[1] // scale, 1)
     mean = image[~hole].mean(axis=0) if not hole.all() else np.zeros(3)
     cells = (height // 8, width // 8)
@@ -35,7 +35,7 @@ def guide(image: Floats, hole: Bools, scale: int = 1, seed: int = 0) -> Guide:
 
 
 def state(seed: int, height: int = 30, width: int = 34, *, guided: bool = True) -> tuple[Sources, Estimate, Field, Bools]:
-    """Random sources, an estimate of the same size around a hole, a valid field, and the hole."""
+    """Make random sources, a random estimate of the same size, a valid field, and the hole."""
     random = np.random.default_rng(seed)
     hole = block(height, width, 10, 12, 7, 9)
     planes = random.integers(-1024, 1025, (height, width, 5)).astype(np.int16)
@@ -50,5 +50,5 @@ def state(seed: int, height: int = 30, width: int = 34, *, guided: bool = True) 
 
 
 def noise(seed: int, *shape: int) -> npt.NDArray[np.float32]:
-    """Uniform in [-1, 1]."""
+    """Uniform random numbers in [-1, 1]."""
     return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The steps of the transfer as plain loops over pixels, in float64 or whole numbers: slow, and written apart from the product."""
+"""The steps of the transfer as plain loops over pixels, in float64 or integers: slow, and independent of the product's code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Doubles = npt.NDArray[np.float64]
 
 
 def blurred(picture: Floats, known: Bools, sigma: float) -> Doubles:
-    """Mean of the known pixels around each, weighted by a Gaussian that ends at three sigma."""
+    """Mean [H, W, C] of the known pixels around each pixel, weighted by a Gaussian that ends at three sigma."""
     radius = max(math.ceil(3 * sigma), 1)
     height, width, channels = picture.shape
     result = np.zeros((height, width, channels))
@@ -31,7 +31,7 @@ def blurred(picture: Floats, known: Bools, sigma: float) -> Doubles:
 
 
 def distances(inside: Bools) -> Doubles:
-    """Distance to the nearest pixel that is not inside."""
+    """Distance [H, W] to the nearest pixel that is not inside."""
     outside = np.argwhere(~inside)
     result = np.zeros(inside.shape)
     for y, x in np.argwhere(inside):
@@ -40,7 +40,7 @@ def distances(inside: Bools) -> Doubles:
 
 
 def cost(ours: Shorts, weight: Bytes, target: tuple[int, int], theirs: Shorts, source: tuple[int, int]) -> float:
-    """Mean squared difference of two patches, each pixel counted by its squared weight."""
+    """Mean squared difference of two patches, weighted by the squared weight of each pixel."""
     total = weights = 0.0
     for dy in range(-2, 3):
         for dx in range(-2, 3):
@@ -52,7 +52,7 @@ def cost(ours: Shorts, weight: Bytes, target: tuple[int, int], theirs: Shorts, s
 
 
 def covering(field: Field, y: int, x: int) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """Targets whose patch covers a pixel, and the source pixel that each has for it."""
+    """Yield each target whose patch covers a pixel, with the source pixel of its patch at that place."""
     for v in range(y - 2, y + 3):
         for u in range(x - 2, x + 3):
             if field[v, u, 0] >= 0:
@@ -60,7 +60,7 @@ def covering(field: Field, y: int, x: int) -> Iterator[tuple[tuple[int, int], tu
 
 
 def votes(planes: npt.NDArray[np.generic], field: Field, weight: Floats, y: int, x: int) -> Doubles:
-    """Weighted mean of what the patches over a pixel have there."""
+    """Weighted mean [C] of the source pixels of all patches that cover a pixel."""
     pairs = list(covering(field, y, x))
     weights = np.array([float(weight[target]) for target, _ in pairs])
     return np.asarray((weights[:, None] * np.array([planes[source].astype(float) for _, source in pairs])).sum(0) / weights.sum())

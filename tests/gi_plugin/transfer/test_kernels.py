@@ -1,4 +1,4 @@
-"""The inner loops against plain loops over pixels, and the compiled ones against numpy's, to the last bit."""
+"""The inner loops are compared with plain loops over pixels, and the compiled loops bit by bit with numpy."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def _searched(seed: int, threads: int) -> Result:
     return kernels.search(sources, estimate, field, 9, 77 + seed, threads)
 
 
-def _priced(seed: int, threads: int) -> Result:
+def _costs(seed: int, threads: int) -> Result:
     sources, estimate, field, _ = state(seed)
-    return (kernels.prices(sources, estimate, field, threads),)
+    return (kernels.costs(sources, estimate, field, threads),)
 
 
 def _voted(seed: int, threads: int) -> Result:
@@ -33,7 +33,7 @@ def _voted(seed: int, threads: int) -> Result:
     weight = np.where(field[..., 0] >= 0, noise(seed, *hole.shape) + 1, 0).astype(np.float32)
     votes = estimate.planes.copy()
     kernels.vote(sources.planes, field, weight, hole, votes, threads)
-    return votes, kernels.heaviest(field, weight, noise(1, 5, 5) + 2, hole, threads)
+    return votes, kernels.best_source(field, weight, noise(1, 5, 5) + 2, hole, threads)
 
 
 def _blurred(seed: int, threads: int) -> Result:
@@ -55,12 +55,12 @@ def _distances(seed: int, threads: int) -> Result:
 
 
 @needs_library
-@pytest.mark.parametrize("run", [_searched, _priced, _voted, _blurred, _halved, _distances])
+@pytest.mark.parametrize("run", [_searched, _costs, _voted, _blurred, _halved, _distances])
 @pytest.mark.parametrize("seed", range(5))
 def test_compiled_loops_give_what_numpy_gives_for_any_number_of_threads(
     run: Callable[[int, int], Result], seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every number is the same, bit by bit."""
+    """All results are equal bit by bit."""
     compiled = [run(seed, threads) for threads in (1, 2, 4)]
     monkeypatch.setattr(native, "library", lambda: None)
     for results in compiled:
@@ -69,10 +69,10 @@ def test_compiled_loops_give_what_numpy_gives_for_any_number_of_threads(
 
 
 @pytest.mark.parametrize("guided", [False, True])
-def test_a_price_is_the_difference_of_patches_and_of_low_frequencies(*, guided: bool) -> None:
-    """Within float32's rounding of the double loop."""
+def test_the_cost_is_the_difference_of_patches_and_of_low_frequencies(*, guided: bool) -> None:
+    """The cost equals that of a plain loop, up to rounding of float32."""
     sources, estimate, field, _ = state(3, guided=guided)
-    found = kernels.prices(sources, estimate, field, 2)
+    found = kernels.costs(sources, estimate, field, 2)
     for y, x in np.argwhere(field[..., 0] >= 0):
         row, column = (int(place) for place in field[y, x])
         expected = slow.cost(estimate.planes, estimate.weight, (y, x), sources.planes, (row, column))
@@ -82,27 +82,29 @@ def test_a_price_is_the_difference_of_patches_and_of_low_frequencies(*, guided: 
 
 
 def test_a_round_lowers_costs_and_keeps_to_valid_sources() -> None:
-    """No target gets a dearer source, nor an invalid one; its cost is the price of its source."""
+    """No target gets a source that is invalid or of higher cost; the returned cost is that of the new source."""
     sources, estimate, field, _ = state(4)
-    before = kernels.prices(sources, estimate, field, 1)
+    before = kernels.costs(sources, estimate, field, 1)
     found, cost = kernels.search(sources, estimate, field, 12, 5, 1)
     targets = field[..., 0] >= 0
     assert (cost <= before).all()
     assert cost.sum() < 0.9 * before.sum()
     assert sources.valid[tuple(found[targets].T)].all()
-    np.testing.assert_array_equal(cost, kernels.prices(sources, estimate, found, 1))
+    np.testing.assert_array_equal(cost, kernels.costs(sources, estimate, found, 1))
 
 
-def test_a_round_takes_the_best_of_what_neighbours_offer() -> None:
-    """Without random trials the new source is the cheapest of nine, all from the state before the round."""
+def test_a_round_takes_the_best_source_of_the_neighbours() -> None:
+    """Without random trials the new source has the lowest cost of nine candidates, all from the state before the round."""
     sources, estimate, field, _ = state(5)
     found, cost = kernels.search(sources, estimate, field, 0, 5, 1)
     for y, x in np.argwhere(field[..., 0] >= 0):
-        offers = [field[y + dy, x + dx] - (dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if field[y + dy, x + dx, 0] >= 0]
-        offers = [offer for offer in offers if (offer >= 0).all() and (offer < sources.valid.shape).all() and sources.valid[tuple(offer)]]
-        prices = [float(kernels.prices(sources, estimate, _only(field, y, x, offer), 1)[y, x]) for offer in offers]
-        assert cost[y, x] == min(prices)
-        assert found[y, x].tolist() in [offer.tolist() for offer, price in zip(offers, prices, strict=True) if price == min(prices)]
+        tried = [field[y + dy, x + dx] - (dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if field[y + dy, x + dx, 0] >= 0]
+        tried = [
+            source for source in tried if (source >= 0).all() and (source < sources.valid.shape).all() and sources.valid[tuple(source)]
+        ]
+        costs = [float(kernels.costs(sources, estimate, _only(field, y, x, source), 1)[y, x]) for source in tried]
+        assert cost[y, x] == min(costs)
+        assert found[y, x].tolist() in [source.tolist() for source, its_cost in zip(tried, costs, strict=True) if its_cost == min(costs)]
 
 
 def _only(field: Field, y: int, x: int, source: Field) -> Field:
@@ -111,18 +113,18 @@ def _only(field: Field, y: int, x: int, source: Field) -> Field:
     return one
 
 
-def test_a_row_of_a_patch_at_the_very_end_of_the_planes_is_read_no_further() -> None:
-    """The last patch of all has the price that the loop gives it."""
+def test_a_patch_at_the_end_of_the_planes_is_not_read_beyond_the_end() -> None:
+    """The cost of the last patch equals that of a plain loop."""
     sources, estimate, field, _ = state(6, guided=False)
     field[field[..., 0] >= 0] = np.array(sources.valid.shape) - 3
-    found = kernels.prices(sources, estimate, field, 1)
+    found = kernels.costs(sources, estimate, field, 1)
     y, x = np.argwhere(field[..., 0] >= 0)[0]
     last = (sources.valid.shape[0] - 3, sources.valid.shape[1] - 3)
     assert found[y, x] == pytest.approx(slow.cost(estimate.planes, estimate.weight, (y, x), sources.planes, last), rel=1e-5)
 
 
 def test_votes_are_weighted_means_of_all_patches_over_a_pixel() -> None:
-    """Within the half of a step that rounding takes; pixels not asked for stay as they were."""
+    """Votes equal those of a plain loop up to rounding; pixels outside the mask do not change."""
     sources, estimate, field, hole = state(7)
     weight: Floats = np.where(field[..., 0] >= 0, noise(7, *hole.shape) + 1.1, 0).astype(np.float32)
     votes = estimate.planes.copy()
@@ -132,12 +134,12 @@ def test_votes_are_weighted_means_of_all_patches_over_a_pixel() -> None:
     np.testing.assert_array_equal(votes[~hole], estimate.planes[~hole])
 
 
-def test_the_heaviest_patch_says_where_a_pixel_is_copied_from() -> None:
-    """Of the patches over it, the one whose weight times the window's is largest."""
+def test_a_pixel_is_copied_from_the_patch_of_the_largest_weight() -> None:
+    """Of the patches that cover the pixel, the product of the patch's weight and the window's decides."""
     _, _, field, hole = state(8)
     weight: Floats = np.where(field[..., 0] >= 0, noise(8, *hole.shape) + 1.1, 0).astype(np.float32)
     window = noise(9, 5, 5) + 2
-    pixel = kernels.heaviest(field, weight, window, hole, 2)
+    pixel = kernels.best_source(field, weight, window, hole, 2)
     for y, x in np.argwhere(hole):
         weighed = [(float(weight[v, u] * window[y - v + 2, x - u + 2]), source) for (v, u), source in slow.covering(field, y, x)]
         assert (max(weighed)[0], tuple(pixel[y, x].tolist())) in weighed
@@ -146,7 +148,7 @@ def test_the_heaviest_patch_says_where_a_pixel_is_copied_from() -> None:
 
 @pytest.mark.parametrize(("height", "width", "sigma"), [(9, 14, 1.0), (1, 7, 2.0), (6, 1, 0.6), (12, 11, 3.0)])
 def test_a_blur_is_the_gaussian_mean_of_known_pixels(height: int, width: int, sigma: float) -> None:
-    """Also near the edge and at unknown pixels, whatever their values are."""
+    """The blur equals that of a plain loop, also near the edge and at unknown pixels of any value."""
     picture, known = noise(1, height, width, 3), noise(2, height, width) > -0.4
     expected = slow.blurred(picture, known, sigma)
     picture[~known] = np.nan
@@ -154,8 +156,8 @@ def test_a_blur_is_the_gaussian_mean_of_known_pixels(height: int, width: int, si
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_reduction_by_two_weighs_pixels_by_what_they_stand_for(seed: int) -> None:
-    """Means rounded to the nearest whole number; counts add up."""
+def test_a_reduction_by_two_weighs_pixels_by_their_counts(seed: int) -> None:
+    """Means are rounded to the nearest integer, and counts are summed."""
     random = np.random.default_rng(seed)
     height, width = random.integers(1, 12, 2)
     planes, count = random.integers(-1024, 2049, (height, width, 5)), random.integers(0, 3, (height, width))
@@ -170,7 +172,7 @@ def test_a_reduction_by_two_weighs_pixels_by_what_they_stand_for(seed: int) -> N
 
 @pytest.mark.parametrize("seed", range(6))
 def test_distances_are_euclidean_and_exact(seed: int) -> None:
-    """To the nearest pixel outside, by trying all."""
+    """Each distance equals the minimum over all pixels outside."""
     random = np.random.default_rng(seed)
     inside = random.random(random.integers(1, 25, 2)) < (0.5, 0.9, 0.98)[seed % 3]
     inside.flat[random.integers(inside.size)] = False
@@ -178,7 +180,7 @@ def test_distances_are_euclidean_and_exact(seed: int) -> None:
 
 
 def test_random_numbers_are_spread_evenly() -> None:
-    """Neighbouring counters give numbers that fill sixteen bins alike, and do not follow each other."""
+    """Consecutive counters give numbers that fill sixteen bins evenly and are not correlated."""
     numbers = numpy_kernels.scramble(np.arange(1 << 14, dtype=np.uint32)) / 2**32
     assert np.abs(np.histogram(numbers, 16, (0, 1))[0] / 1024 - 1).max() < 0.12
     assert abs(np.corrcoef(numbers[1:], numbers[:-1])[0, 1]) < 0.03

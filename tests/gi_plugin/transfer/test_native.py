@@ -1,4 +1,4 @@
-"""The library of compiled code: found beside its loader, switched off by a variable, and explained once where it is of no use."""
+"""The compiled library: how it is found, switched off by a variable, and compiled; one warning explains why it cannot be used."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMPILES = compiling.system_compiler() is not None
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The place where the loader looks: in a folder of this test's own, and empty."""
+    """The path from which the library is loaded, in an empty temporary folder."""
     monkeypatch.setattr(native, "FILE", tmp_path / native.FILE.name)
     monkeypatch.delenv("GI_PLUGIN_NATIVE", raising=False)
     return native.FILE
@@ -30,8 +30,8 @@ def _warnings_of_two_calls() -> list[str]:
     return [str(one.message) for one in caught]
 
 
-def test_a_missing_library_is_told_once(file: Path) -> None:
-    """The warning says what it costs and what helps; the second call is silent."""
+def test_a_missing_library_gives_one_warning(file: Path) -> None:
+    """The warning names the effect and the remedy; the second call gives no warning."""
     (message,) = _warnings_of_two_calls()
     assert message == (
         f"no compiled code ({file.name} was not built into this installation): "
@@ -42,14 +42,14 @@ def test_a_missing_library_is_told_once(file: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"not a library\n", b"\x7fELF\x02\x01\x01" + bytes(200)])
 def test_a_damaged_library_is_named(file: Path, content: bytes) -> None:  # a table
-    """The system's own reason stands in the warning."""
+    """The warning contains the reason of the operating system."""
     file.write_bytes(content)
     (message,) = _warnings_of_two_calls()
     assert message.startswith(f"no compiled code ({file.name} does not load: ")
 
 
-def test_zero_switches_it_off_silently(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Warnings are errors in these tests, so a word of it would fail."""
+def test_zero_switches_the_library_off_without_a_warning(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A warning would fail this test, because warnings are errors in the tests."""
     monkeypatch.setenv("GI_PLUGIN_NATIVE", "0")
     assert not file.exists()
     assert native.library() is None
@@ -57,7 +57,7 @@ def test_zero_switches_it_off_silently(file: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.skipif(not COMPILES, reason="no C compiler")
 def test_a_library_of_another_version_counts_as_missing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that was compiled from other sources than the Python code expects is not called; the right one is."""
+    """A library of a version that the Python code does not expect is not used; one of the expected version is."""
     monkeypatch.setenv("GI_PLUGIN_COMPILER", "cc")
     assert compiling.build(file.parent) == file
     with monkeypatch.context() as patched:
@@ -71,7 +71,7 @@ def test_a_library_of_another_version_counts_as_missing(file: Path, monkeypatch:
 
 
 def test_the_loader_and_the_build_agree_on_the_name() -> None:
-    """Otherwise the library would be in the wheel and never found."""
+    """The loader expects the file name and folder that the build writes."""
     assert native.FILE.name == target().library
     assert native.FILE.parent == compiling.FOLDER
 
@@ -89,12 +89,12 @@ def test_the_loader_and_the_build_agree_on_the_name() -> None:
     ],
 )
 def test_platforms_are_read_from_their_names(name: str, library: str, triple: str) -> None:  # a table
-    """As wheels and as Python spell them."""
+    """The names used in wheels and by Python are both understood."""
     assert (target(name).library, target(name).triple) == (library, triple)
 
 
 def test_a_compiler_is_chosen_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """With none, an older build's library goes, and a line says so; one that was asked for and fails is an error, as is an unknown name."""
+    """Without a compiler, an old library is removed and one line is printed. A chosen compiler that is missing or unknown is an error."""
     old = tmp_path / native.FILE.name
     old.write_bytes(b"old")
     monkeypatch.setenv("GI_PLUGIN_COMPILER", "none")
@@ -118,13 +118,13 @@ def test_a_compiler_is_chosen_by_name(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_compiler_that_fails_does_not_stop_the_build(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its complaint is cut to one line, and the wheel goes without the library; only if it was asked for by name the build ends."""
+    """The error is printed in one line, and no library is built; the build fails only if the compiler was chosen by name."""
     monkeypatch.setattr(compiling, "SOURCES", ("no-such-file.c",))
     monkeypatch.setenv("GI_PLUGIN_COMPILER", "auto")
     assert compiling.build(tmp_path) is None
-    complaint = capsys.readouterr().err
-    assert "no-such-file.c" in complaint
-    assert complaint.count("\n") == 1
+    message = capsys.readouterr().err
+    assert "no-such-file.c" in message
+    assert message.count("\n") == 1
     monkeypatch.setenv("GI_PLUGIN_COMPILER", "cc")
     with pytest.raises(RuntimeError, match=r"no-such-file\.c"):
         compiling.build(tmp_path)

@@ -1,4 +1,4 @@
-"""The steps between the inner loops: pyramid, texture, guide, interpolation, votes' weights, composition."""
+"""The steps of the transfer outside the inner loops: pyramid, texture, guide, interpolation, weights of votes, composition."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.gi_plugin.transfer.scenes import block, guide, noise, photo
 
 @pytest.mark.parametrize(("height", "width"), [(32, 48), (31, 45), (7, 3)])
 def test_a_level_is_the_mean_of_known_pixels_and_missing_where_most_are(height: int, width: int) -> None:
-    """Against means of blocks at full size; blocks at the end of the picture are smaller."""
+    """Levels equal means of blocks at full size; blocks at the end of the picture are smaller."""
     image, known = photo(1, height, width), noise(2, height, width) > -0.2
     for level in pyramid(image, known, 3, 2)[1:]:
         for y, x in np.ndindex(level.missing.shape):
@@ -30,7 +30,7 @@ def test_a_level_is_the_mean_of_known_pixels_and_missing_where_most_are(height: 
 
 
 def test_texture_is_the_mean_gradient_of_known_pairs() -> None:
-    """Against loops over pixels."""
+    """The texture equals that of loops over pixels."""
     image, known = photo(3, 12, 14), noise(4, 12, 14) > -0.6
     grey = image @ np.array((0.299, 0.587, 0.114), np.float32)
     for axis, found in zip((1, 0), np.moveaxis(texture.texture(image, known, 2), 2, 0), strict=True):
@@ -42,8 +42,8 @@ def test_texture_is_the_mean_gradient_of_known_pairs() -> None:
         np.testing.assert_allclose(found, np.minimum(texture.GAIN * slow.blurred(size, both, texture.SPREAD)[..., 0], 2), atol=2e-5)
 
 
-def test_planes_made_in_strips_are_those_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The strips' seams do not show."""
+def test_planes_do_not_depend_on_the_height_of_the_strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planes that are computed in small strips equal those computed at once."""
     image, known = photo(5, 50, 20), noise(6, 50, 20) > -0.6
     whole = texture.planes(image, known, 1)
     monkeypatch.setattr(texture, "STRIP", 9)
@@ -52,7 +52,7 @@ def test_planes_made_in_strips_are_those_made_at_once(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("share", [0.005, 0.05])
 def test_valid_sources_are_whole_patches_without_a_hole(share: float) -> None:
-    """Every centre looked at; those of patches that touch the hole are the targets."""
+    """Every centre is checked; the centres of patches that touch the hole are the targets."""
     hole = np.random.default_rng(7).random((20, 24)) < share
     valid, touching = valid_sources(hole), spread(hole)
     for y, x in np.ndindex(hole.shape):
@@ -64,7 +64,7 @@ def test_valid_sources_are_whole_patches_without_a_hole(share: float) -> None:
 
 @pytest.mark.parametrize("ratio", [2, 4])
 def test_the_guide_is_enlarged_by_a_cubic(ratio: int) -> None:
-    """As Pillow's bicubic does it, away from the edge."""
+    """The result equals Pillow's bicubic interpolation, except near the edge."""
     pixels = noise(8, 12, 10, 3) * 0.5
     found = Guide(pixels, np.zeros((1, 1), np.int64), ratio).at(1, (slice(0, 12 * ratio), slice(0, 10 * ratio)))
     size = (10 * ratio, 12 * ratio)
@@ -74,7 +74,7 @@ def test_the_guide_is_enlarged_by_a_cubic(ratio: int) -> None:
 
 
 def test_the_guide_is_reduced_by_means_and_repeats_its_edge() -> None:
-    """A box that reaches beyond it, at a quarter of its size."""
+    """A box that extends beyond the guide, at a quarter of its size, has the expected means."""
     pixels = noise(9, 9, 16, 3)
     found = Guide(pixels, np.zeros((1, 2), np.int64), 1).at(4, (slice(0, 5), slice(-1, 4)))
     assert found.shape == (5, 5, 3)
@@ -82,19 +82,19 @@ def test_the_guide_is_reduced_by_means_and_repeats_its_edge() -> None:
     np.testing.assert_allclose(found[4, 0], pixels[8:, :4].mean((0, 1)), atol=1e-6)
 
 
-def test_attention_offers_sources_moved_as_cells_match() -> None:
-    """A guide at half size, at a quarter of the window's: the middle offer is the own cell's, the rest their neighbours'."""
+def test_candidates_are_moved_by_the_step_to_the_matching_cell() -> None:
+    """For a guide at half size and a level at a quarter, the middle candidate is that of the target's own cell."""
     matches = np.full((4, 6), -1)
     matches[1, 2] = 3 * 6 + 5  # two cells down, three to the right
-    offers = list(Guide(np.zeros((32, 48, 3), np.float32), matches, 2).offers(4, np.array([[5, 9], [0, 0]])))
-    assert len(offers) == 9
-    np.testing.assert_array_equal(offers[4], [[5 + 2 * 16 // 4, 9 + 3 * 16 // 4], [-1, -1]])
-    np.testing.assert_array_equal(offers[0], [[-1, -1], [-1, -1]])
+    candidates = list(Guide(np.zeros((32, 48, 3), np.float32), matches, 2).candidates(4, np.array([[5, 9], [0, 0]])))
+    assert len(candidates) == 9
+    np.testing.assert_array_equal(candidates[4], [[5 + 2 * 16 // 4, 9 + 3 * 16 // 4], [-1, -1]])
+    np.testing.assert_array_equal(candidates[0], [[-1, -1], [-1, -1]])
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (13, 8), (32, 32)])
 def test_smooth_interpolation_keeps_values_and_stays_between_them(shape: tuple[int, int]) -> None:
-    """Nothing is read where nothing is known; a constant stays one."""
+    """Unknown values are not read, and a constant stays constant."""
     values, known = noise(10, *shape, 2), noise(11, *shape) > 0.5
     known[0, 0] = True
     values[~known] = np.nan
@@ -106,8 +106,8 @@ def test_smooth_interpolation_keeps_values_and_stays_between_them(shape: tuple[i
     assert not smooth_fill(values, np.zeros(shape, np.bool_)).any()
 
 
-def test_votes_weigh_exponentially_less_the_dearer_a_patch_is() -> None:
-    """1 / e more for every twentieth's cost; no target has no weight, equal costs have equal weights."""
+def test_the_weight_of_a_vote_falls_exponentially_with_the_cost() -> None:
+    """It falls to 1 / e at the 5 % quantile of the costs; pixels without a target have weight 0, and equal costs have equal weights."""
     field = np.zeros((1, 102, 2), np.int32)
     field[0, 101] = -1
     cost = np.arange(1, 103, dtype=np.float32)[None]
@@ -118,7 +118,7 @@ def test_votes_weigh_exponentially_less_the_dearer_a_patch_is() -> None:
 
 
 def test_boxes_cut_with_zeros_outside() -> None:
-    """A box beyond a corner of an array."""
+    """A box that extends beyond a corner of an array is 0 outside it."""
     array = np.arange(12).reshape(3, 4) + 1
     np.testing.assert_array_equal(Box(-1, 2, 2, 6).cut(array), [[0, 0, 0, 0], [3, 4, 0, 0], [7, 8, 0, 0]])
     assert around(block(9, 9, 2, 3, 4, 5)) == Box(2, 3, 6, 8)
@@ -126,7 +126,7 @@ def test_boxes_cut_with_zeros_outside() -> None:
 
 @pytest.mark.parametrize("side", [1, 31, 256, 512, 1000, 2048, 3400, 10000])
 def test_every_window_has_steps(side: int) -> None:
-    """A sixteenth at least, 32 pixels or so of large windows; radii within reach, rounds at every level."""
+    """The coarsest level is 1/16 to 1/128 of the window; every level has at least one round and a valid radius."""
     depth = schedule.depth((side, side))
     assert depth >= 4
     assert depth <= 7  # counts of pixels fit in 16 bits
@@ -141,8 +141,8 @@ def _matched(image: Floats, hole: Bools) -> Match:
     return match(Task(guide(image, hole), 1.5, 0, 1), schedule.Step(5, 1.0, 20), whole, whole, None)
 
 
-def test_the_fill_is_what_the_found_sources_say() -> None:
-    """Blended again by loops over pixels, from the picture and the sources and weights alone: the same fill."""
+def test_the_fill_is_composed_from_the_sources() -> None:
+    """Loops over pixels compose the same fill from the picture, the sources and the weights."""
     image, hole = photo(12, 40, 44), block(40, 44, 12, 16, 9, 11)
     found = _matched(image, hole)
     whole = pyramid(image, ~hole, 0, 1)[0]
@@ -152,10 +152,10 @@ def test_the_fill_is_what_the_found_sources_say() -> None:
 
 
 def _blended(image: Floats, hole: Bools, found: Match) -> Floats:
-    """Votes, their correction, their blur, what is copied, and its correction."""
+    """Add the corrected and blurred votes to the corrected copy of high frequencies."""
     field, weight = np.full((*hole.shape, 2), -1, np.int32), np.zeros(hole.shape, np.float32)
     field[found.box.slices], weight[found.box.slices] = found.field, found.weight
-    border = spread_by_one(hole) & ~hole
+    border = _touching(hole) & ~hole
     line = np.hanning(7)[1:-1]
     fine = image - slow.blurred(image, ~hole, composition.BAND)
     voted, copied = image.astype(np.float64), np.zeros((*hole.shape, 3))
@@ -170,15 +170,16 @@ def _blended(image: Floats, hole: Bools, found: Match) -> Floats:
     return np.where(hole[..., None], low + high, image).astype(np.float32)
 
 
-def _spread(lack: slow.Doubles, border: Bools, found: Match) -> slow.Doubles:
-    result = np.zeros_like(lack)
+def _spread(correction: slow.Doubles, border: Bools, found: Match) -> slow.Doubles:
+    """Interpolate the correction at the border in the whole box."""
+    result = np.zeros_like(correction)
     part = found.box.slices
-    result[part] = smooth_fill(np.where(border[..., None], lack, 0)[part].astype(np.float32), border[part])
+    result[part] = smooth_fill(np.where(border[..., None], correction, 0)[part].astype(np.float32), border[part])
     return result
 
 
-def spread_by_one(mask: Bools) -> Bools:
-    """Pixels that touch a mask."""
+def _touching(mask: Bools) -> Bools:
+    """The mask, and all pixels that touch it by a side or corner."""
     result = np.zeros_like(mask)
     for y, x in np.argwhere(mask):
         result[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2] = True

@@ -1,4 +1,4 @@
-"""The whole transfer: what holds for any picture, hole and guide."""
+"""Properties of the whole transfer that hold for any picture, hole and guide."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GUIDE = guide(IMAGE, HOLE, 2)
 
 
 def test_known_pixels_stay_and_missing_ones_are_filled() -> None:
-    """The fill lies in the range and near the picture's colours; sources are given for the hole's pixels alone."""
+    """The fill is in the range and near the picture's colours; only missing pixels have sources."""
     done = transfer(IMAGE, HOLE, GUIDE)
     np.testing.assert_array_equal(done.pixels[~HOLE], IMAGE[~HOLE])
     assert done.sources is not None
@@ -25,15 +25,15 @@ def test_known_pixels_stay_and_missing_ones_are_filled() -> None:
     assert np.abs(done.pixels[HOLE].mean(0) - IMAGE[~HOLE].mean(0)).max() < 0.2
 
 
-def test_the_fill_is_as_grainy_as_what_is_around_it() -> None:
-    """Mean difference to the next pixel, in the hole over that elsewhere."""
+def test_the_fill_has_the_grain_of_the_picture() -> None:
+    """The mean difference between neighbouring pixels is about the same in the hole and outside it."""
     steps = np.abs(np.diff(transfer(IMAGE, HOLE, GUIDE).pixels, axis=1)).mean(2)
     assert 0.75 < steps[HOLE[:, 1:]].mean() / steps[~HOLE[:, 1:]].mean() < 1.2
 
 
 @pytest.mark.parametrize("sources", [None, block(96, 112, 0, 0, 96, 38)])
 def test_the_number_of_threads_changes_nothing(sources: Bools | None) -> None:
-    """Bit-equal for 1, 2 and 4."""
+    """The results of 1, 2 and 4 threads are equal bit by bit."""
     first, *others = (transfer(IMAGE, HOLE, GUIDE, sources=sources, threads=threads) for threads in (1, 2, 4))
     for other in others:
         np.testing.assert_array_equal(other.pixels, first.pixels)
@@ -41,7 +41,7 @@ def test_the_number_of_threads_changes_nothing(sources: Bools | None) -> None:
 
 
 def test_numpy_gives_the_compiled_loops_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bit-equal, too: whole numbers and sums in one order."""
+    """Pixels and sources are equal bit by bit."""
     image, hole = IMAGE[20:72, 20:92], HOLE[20:72, 20:92]
     compiled = transfer(image, hole, guide(image, hole))
     monkeypatch.setattr(native, "library", lambda: None)
@@ -51,7 +51,7 @@ def test_numpy_gives_the_compiled_loops_result(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_seed_decides_the_result() -> None:
-    """The same seed, the same fill; another seed (a negative one, too), another."""
+    """The same seed gives the same fill; another seed, also a negative one, gives another fill."""
     first, again, second, third = (transfer(IMAGE, HOLE, GUIDE, seed=seed).pixels for seed in (0, 0, 1, -1))
     np.testing.assert_array_equal(again, first)
     assert np.abs(second - first)[HOLE].mean() > 1e-3
@@ -59,15 +59,15 @@ def test_the_seed_decides_the_result() -> None:
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf, 1e30])
-def test_what_stands_in_the_hole_is_never_read(poison: float) -> None:
-    """Any values there give the same fill."""
+def test_values_in_the_hole_are_never_read(poison: float) -> None:
+    """The fill does not depend on the values in the hole."""
     poisoned = IMAGE.copy()
     poisoned[HOLE] = poison
     np.testing.assert_array_equal(transfer(poisoned, HOLE, GUIDE).pixels[HOLE], transfer(IMAGE, HOLE, GUIDE).pixels[HOLE])
 
 
-def test_what_stands_outside_the_sources_is_never_copied() -> None:
-    """Far from the hole any values outside give the same fill; near it, where they are context, none is a source."""
+def test_pixels_outside_the_sources_are_never_copied() -> None:
+    """Far from the hole they do not change the fill. Near the hole they are context, but never sources."""
     image = photo(2, 128, 160)
     hole, sources = block(128, 160, 50, 50, 6, 6), block(128, 160, 20, 20, 88, 70)
     poisoned = image.copy()
@@ -80,8 +80,8 @@ def test_what_stands_outside_the_sources_is_never_copied() -> None:
         assert sources[tuple((centres + step - 2).T)].all()
 
 
-def test_colours_that_only_stand_outside_the_sources_do_not_appear() -> None:
-    """Red all around the hole, grey where pixels may come from: the middle of the fill is grey but for the border's fading tint."""
+def test_colours_outside_the_sources_do_not_appear_in_the_fill() -> None:
+    """If the hole is surrounded by red and the sources are grey, the middle of the fill is grey; near the border it has a red tint."""
     image = np.zeros((96, 96, 3), np.float32)
     image[..., 0] = 1
     sources = block(96, 96, 0, 0, 96, 30)
@@ -93,7 +93,7 @@ def test_colours_that_only_stand_outside_the_sources_do_not_appear() -> None:
 
 @pytest.mark.parametrize("sources", [np.zeros((96, 112), np.bool_), HOLE, block(96, 112, 0, 0, 4, 112)])
 def test_without_a_valid_source_the_fill_is_the_guides(sources: Bools) -> None:
-    """No whole patch in the region: the guide's pixels, enlarged, and no sources."""
+    """If no patch lies within the sources, the hole gets the enlarged pixels of the guide, and `sources` is None."""
     done = transfer(IMAGE, HOLE, GUIDE, sources=sources)
     assert done.sources is None
     np.testing.assert_array_equal(done.pixels[~HOLE], IMAGE[~HOLE])
@@ -103,7 +103,7 @@ def test_without_a_valid_source_the_fill_is_the_guides(sources: Bools) -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (5, 5), (6, 9), (8, 8), (33, 17), (64, 200)])
 @pytest.mark.parametrize("where", ["corner", "edge", "all but one", "none", "middle"])
 def test_any_size_and_place_of_the_hole(shape: tuple[int, int], where: str) -> None:
-    """Finite, in range, known pixels as given; a constant picture stays constant."""
+    """The fill is finite and in range, known pixels do not change, and a constant picture stays constant."""
     height, width = shape
     holes: dict[str, tuple[int, int, int, int]] = {
         "corner": (0, 0, height // 2 + 1, width // 2 + 1),
@@ -128,7 +128,7 @@ def _constant(hole: Bools, value: float) -> Guide:
 
 @pytest.mark.parametrize("count", [0, 1, 60])
 def test_scattered_and_thin_holes(count: int) -> None:
-    """A hole of specks and a line of one pixel is filled from the picture."""
+    """A hole of single pixels and a line of one pixel is filled from the picture."""
     hole = np.zeros((80, 96), np.bool_)
     hole.flat[np.random.default_rng(count).integers(hole.size, size=count)] = True
     hole[np.arange(80), np.arange(80)] = True
@@ -139,8 +139,8 @@ def test_scattered_and_thin_holes(count: int) -> None:
     assert np.abs(done.pixels - image)[hole].mean() < 0.25
 
 
-def test_the_guide_decides_what_goes_where() -> None:
-    """Left half of the hole dark, right half bright, as the guide has it: the fill follows, from a picture that has both elsewhere."""
+def test_the_guide_decides_the_content_of_the_hole() -> None:
+    """If the guide is dark in the left half of the hole and bright in the right half, so is the fill."""
     image: Floats = noise(5, 96, 96, 3) * 0.1
     image[:48] += 0.6
     image[48:] -= 0.6
