@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from .arrays import Array, Bools, Floats, Indices
 from .errors import ImageError
@@ -182,15 +181,6 @@ def shrink(pixels: Floats, hole: Bools, factor: int) -> tuple[Floats, Bools]:
     known = (~hole).reshape(blocks).sum(axis=(1, 3), dtype=np.float32)  # [h, w]
     total = pixels.reshape(*blocks, channels).sum(axis=(1, 3))
     return np.asarray(total / np.maximum(known, 1)[..., None], dtype=np.float32), known == 0
-
-
-def enlarge(pixels: Floats, factor: int, top: int, left: int, height: int, width: int) -> Floats:
-    """Enlarge a part of a reduced window back: [height, width, 3] whose corner is (top, left) at full size (bicubic)."""
-    if factor == 1:
-        return pixels[top : top + height, left : left + width]
-    box = (left / factor, top / factor, (left + width) / factor, (top + height) / factor)
-    planes = [Image.fromarray(np.ascontiguousarray(pixels[..., channel])) for channel in range(3)]
-    return np.stack([np.asarray(plane.resize((width, height), Image.Resampling.BICUBIC, box=box)) for plane in planes], axis=2)
 
 
 def _kind(value: object) -> str:

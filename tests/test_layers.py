@@ -63,8 +63,8 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "engines.selection",
     "engines engines.trt.check",
     # users of the engines: arrays, picture files, folders, benchmarks
-    "filling.completion filling.enlarging filling.network_detail filling.piece",
-    "filling.transfer_detail",
+    "filling.completion filling.enlarging filling.piece",
+    "filling.network_detail filling.transfer_detail",
     "filling.fill",
     "filling",
     "inpainter",

@@ -130,10 +130,13 @@ def other_methods(config: Config, ours: str) -> dict[str, FillMethod]:
             found[inpainter.engine(LARGE).backend] = inpainter
     found.pop(ours, None)
     found[f"{ours}, {OWN_PIXELS}"] = partial(Inpainter(config), detail="network")
-    for name, method in (("telea", "OpenCV Telea"), ("ns", "OpenCV Navier-Stokes"), ("patchmatch", "PatchMatch")):
+    for name, method in (("telea", "OpenCV Telea"), ("ns", "OpenCV Navier-Stokes")):
         with suppress(MissingDependency):
             found[method] = baseline(name)
-    return {**found, "scikit-image biharmonic, window": _biharmonic_window}
+    for name, method in (("biharmonic", "scikit-image biharmonic, window"), ("patchmatch", "PatchMatch, window")):
+        with suppress(MissingDependency):
+            found[method] = partial(_fill_windows, baseline(name))
+    return found
 
 
 def fill_once(case: dict[str, Any], engine: dict[str, Any], network: str) -> int:
@@ -144,12 +147,12 @@ def fill_once(case: dict[str, Any], engine: dict[str, Any], network: str) -> int
     return image.nbytes + hole.nbytes + result.nbytes
 
 
-def _biharmonic_window(image: Array, hole: Bools) -> Array:
-    """Run scikit-image's biharmonic method on each of our windows, because on a whole picture it takes minutes."""
+def _fill_windows(fill: FillMethod, image: Array, hole: Bools) -> Array:
+    """Run a method on the square of 512 px around each hole, because on a whole picture it takes minutes."""
     result = image.copy()
     for window in plan_network(hole):
         part = np.s_[window.top : window.top + window.side, window.left : window.left + window.side]
-        result[part] = baseline("biharmonic")(result[part], hole[part])
+        result[part] = fill(result[part], hole[part])
     return result
 
 

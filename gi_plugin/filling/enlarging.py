@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from ..arrays import Field, Floats, Integers
 from ..box import Box
@@ -25,6 +26,15 @@ class Reduced:
     factor: int
     pixels: Floats  # [h, w, 3] the input of the transfer
     done: Transferred
+
+
+def enlarge(pixels: Floats, factor: int, top: int, left: int, height: int, width: int) -> Floats:
+    """Enlarge a part of a reduced window back: [height, width, 3] whose corner is (top, left) at full size (bicubic)."""
+    if factor == 1:
+        return pixels[top : top + height, left : left + width]
+    box = (left / factor, top / factor, (left + width) / factor, (top + height) / factor)
+    planes = [Image.fromarray(np.ascontiguousarray(pixels[..., channel])) for channel in range(3)]
+    return np.stack([np.asarray(plane.resize((width, height), Image.Resampling.BICUBIC, box=box)) for plane in planes], axis=2)
 
 
 def enlarged(picture: Picture, reduced: Reduced, own: Box) -> tuple[Floats, Field]:

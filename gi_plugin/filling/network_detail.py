@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ..arrays import Floats
-from ..image import SCAN_ROWS, Picture, enlarge
+from ..image import SCAN_ROWS, Picture
 from ..planning import Window
+from .enlarging import enlarge
 
 
 def write_completed(picture: Picture, window: Window, pixels: Floats) -> None:

@@ -10,11 +10,11 @@ import numpy as np
 
 from ..arrays import CELL, Bools, Field, Matches
 from ..box import Box
-from ..image import Picture, enlarge
+from ..image import Picture
 from ..planning import Window
 from ..transfer import Guide, transfer
 from .completion import CompletedView
-from .enlarging import Reduced, enlarged
+from .enlarging import Reduced, enlarge, enlarged
 from .piece import Piece
 
 CONTEXT = 0.65  # width of the context on each side, as a share of the part's longer side; 224 px in a window of 512 px have 0.64

