@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from gi_plugin.arrays import Bools, Floats
-from gi_plugin.image import Picture, enlarge, shrink
+from gi_plugin.filling.enlarging import enlarge
+from gi_plugin.image import Picture, shrink
 
 RNG = np.random.default_rng(7)
 DTYPES = ["uint8", "uint16", "float16", "float32", "float64"]

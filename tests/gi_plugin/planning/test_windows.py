@@ -272,3 +272,10 @@ def test_the_thickness_of_a_long_hole_is_measured_at_reduced_size() -> None:
     hole[100:4100, 100:4100] = True
     hole[160:4040, 160:4040] = False
     assert {(window.size, window.scale) for window in plan_transfer(hole)} == {(256, 1)}
+
+
+def test_a_long_spray_of_dots_has_no_thickness() -> None:
+    """Dots over more than 1,024 px, of which none is left at reduced size, are filled at full size."""
+    hole = np.zeros((1200, 1200), np.bool_)
+    hole[::20, ::20] = True
+    assert {(window.size, window.scale) for window in plan_transfer(hole)} == {(256, 1)}
