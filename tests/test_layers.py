@@ -43,6 +43,7 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "planning",
     # train: the network, its data, the training run, export and evaluation
     "train train.model train.data train.evaluation train.onnx_export",
+    "train.psnr",
     "train.distributed train.losses train.model.critics train.model.precision train.data.masks",
     "train.evaluation.metrics train.evaluation.features",
     "train.model.attention train.model.smooth_base train.evaluation.baselines",

@@ -20,8 +20,8 @@ from gi_plugin.errors import ConfigError, TrainingError
 from . import distributed, run_state
 from .checkpoint import read_network, save_network
 from .data.pictures import Batch, Samples, Source, batches, find_pictures
-from .evaluation.metrics import hole_psnr
 from .model.network import InpaintingNetwork, NetworkSettings
+from .psnr import hole_psnr
 from .run_state import Position
 from .step import Trainer
 

@@ -15,7 +15,7 @@ from gi_plugin.config import TrainSettings
 from gi_plugin.errors import ModelError
 from gi_plugin.openvino_core import CORE
 from gi_plugin.train.data.pictures import Samples, find_pictures
-from gi_plugin.train.evaluation.metrics import hole_psnr
+from gi_plugin.train.psnr import hole_psnr
 
 from .hole_region import around_hole, region
 from .int8_file import SOURCE, int8_path

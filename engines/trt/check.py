@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from gi_plugin.errors import EngineError, EngineMissing
 
 from ..cache import EngineCache, engine_key
 from ..gpu.driver import find_gpu
-from ..selection import open_engine
+from ..protocol import Engine
 from .build_request import Request
 from .builder import Built, engine_parts
 from .package import TENSORRT_PACKAGES
@@ -21,9 +22,10 @@ from .package import TENSORRT_PACKAGES
 LARGEST = 2.0  # accepted mean absolute difference in the hole, on a scale of 0 to 255; typical: bf16 0.2, fp16 0.01
 
 
-def compare(config: Config, request: Request, built: Built) -> str:
+def compare(config: Config, request: Request, built: Built, open_engine: Callable[[Config, int], Engine]) -> str:
     """Run a new engine on one picture and compare it with fp32; an engine that differs too much is removed from the cache.
 
+    :param open_engine: opens the new engine, given the settings and the window.
     :return: a sentence with the difference, or with the reason why it could not be compared here.
     :raises EngineError: if the engine differs too much.
     """

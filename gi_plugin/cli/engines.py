@@ -33,6 +33,7 @@ def build(
     as_json: AsJson = False,
 ) -> None:
     """Build TensorRT engines and store them in the cache."""
+    from gi_plugin.engines import open_engine  # noqa: PLC0415  # heavy
     from gi_plugin.engines.trt import builder  # noqa: PLC0415  # heavy
     from gi_plugin.engines.trt.check import compare  # noqa: PLC0415  # heavy
     from gi_plugin.engines.trt.package import TENSORRT_PACKAGES  # noqa: PLC0415
@@ -52,7 +53,7 @@ def build(
         with Spinner(f"building for {side} px") as progress, ended_by_signals():
             built = builder.build_engine(request, settings, progress)
             progress("comparing with fp32")
-            compared = compare(replace(loaded, engine=settings), request, built)
+            compared = compare(replace(loaded, engine=settings), request, built, open_engine)
         results.append({"window": side, "new": built.new, "runs on": built.runs_on, "compared": compared, **built.report})
         status = f"built in {built.report['seconds']} s" if built.new else "already in the cache"
         say(f"{backend} {request.precision}, {side} px, attention as {request.layer}: {status}; runs on {built.runs_on}; {compared}")

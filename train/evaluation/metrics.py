@@ -8,13 +8,14 @@ black and white.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 
 import numpy as np
 from skimage.metrics import structural_similarity
 
 from gi_plugin.arrays import Bools, Indices, Reals
+
+from ..psnr import decibel
 
 PATCH, DIRECTIONS, PATCHES = 7, 64, 4096  # of the texture distance: side of a patch in pixels, projections, most patches per picture
 
@@ -47,8 +48,8 @@ def score(completed: Reals, original: Reals, hole: Bools) -> Scores:
         original, completed, data_range=1.0, channel_axis=2, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
     )
     return Scores(
-        l1=100 * float(np.abs(difference).mean()), l2=100 * l2, psnr=_decibel(l2), tv=100 * float(tv), ssim=float(ssim),
-        hole_psnr=_decibel(hole_l2), texture=100 * texture_distance(completed, original, hole),
+        l1=100 * float(np.abs(difference).mean()), l2=100 * l2, psnr=decibel(l2), tv=100 * float(tv), ssim=float(ssim),
+        hole_psnr=decibel(hole_l2), texture=100 * texture_distance(completed, original, hole),
     )  # fmt: skip
 
 
@@ -73,17 +74,6 @@ def texture_distance(completed: Reals, original: Reals, hole: Bools, seed: int =
     return float(np.abs(first - second).mean())
 
 
-def hole_psnr(completed: Reals, original: Reals, mask: Reals) -> float:
-    """Compute the PSNR in the hole in dB, averaged over a batch.
-
-    :param completed: [N, 3, H, W] in [-1, 1].
-    :param original: [N, 3, H, W] in [-1, 1].
-    :param mask: [N, 1, H, W], 1 = hole.
-    """
-    squares = (np.square((completed - original) / 2, dtype=np.float64) * mask).sum(axis=(1, 2, 3)) / (3 * mask.sum(axis=(1, 2, 3)))
-    return float(np.mean([_decibel(square) for square in squares]))
-
-
 def _patches(picture: Reals, rows: Indices, columns: Indices) -> Reals:
     """Return the patches around K pixels, each minus its mean colour, as [K, PATCH * PATCH * 3]."""
     padded = np.pad(picture, ((PATCH // 2,) * 2, (PATCH // 2,) * 2, (0, 0)), mode="reflect")
@@ -91,7 +81,3 @@ def _patches(picture: Reals, rows: Indices, columns: Indices) -> Reals:
     patches = padded[rows[:, None, None] + offsets[:, None], columns[:, None, None] + offsets]  # [K, 7, 7, 3]
     centred: Reals = patches - patches.mean(axis=(1, 2), keepdims=True)
     return centred.reshape(len(rows), -1)
-
-
-def _decibel(l2: float) -> float:
-    return -10 * math.log10(max(l2, 1e-10))

@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from gi_plugin.arrays import Bools, Reals
 from gi_plugin.train.evaluation import metrics
+from gi_plugin.train.psnr import hole_psnr
 
 
 def _picture(seed: int = 0) -> Reals:
@@ -46,7 +47,7 @@ def test_hole_psnr_of_a_batch_equals_that_of_pictures() -> None:
     """`hole_psnr` of a picture in [-1, 1] equals the hole_psnr of `score` for the picture in [0, 1]."""
     completed, original, hole = _picture(1), _picture(), _hole()
     batches = ((2 * picture - 1).transpose(2, 0, 1)[None] for picture in (completed, original))
-    assert metrics.hole_psnr(*batches, hole[None, None].astype(float)) == pytest.approx(metrics.score(completed, original, hole).hole_psnr)
+    assert hole_psnr(*batches, hole[None, None].astype(float)) == pytest.approx(metrics.score(completed, original, hole).hole_psnr)
 
 
 def test_texture_distance_prefers_texture_to_blur() -> None:
