@@ -78,8 +78,7 @@ class EngineSettings:
 
     def cores(self) -> int:
         """Threads that may run at once: the setting, else one per core that this process may use."""
-        usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return self.threads or usable
+        return self.threads or usable_cores()
 
 
 @dataclass(frozen=True)
@@ -176,6 +175,11 @@ def check_settings(settings: EngineSettings | TrainSettings, origin: str) -> Non
     """
     for entry in dataclasses.fields(settings):
         _check(entry, getattr(settings, entry.name), origin)
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def user_config_file() -> Path:

@@ -79,7 +79,8 @@ def measure(config: Config, cases: Sequence[Case], runs: int, progress: Callable
     :raises EngineError: if no engine can be used, or one fails.
     """
     ours = Inpainter(config)
-    others = other_methods(config, ours.engine(LARGE).backend)
+    backend = ours.engine(LARGE).backend
+    others: dict[str, FillMethod] = {f"{backend}, {OWN_PIXELS}": partial(ours, detail="network"), **other_methods(config, backend)}
     for size in {*SIZES[config.hook.detail], LARGE}:
         ours.engine(size)(*noise_window(size))  # first calls are slower
     rows: list[PictureRow] = []
@@ -129,7 +130,6 @@ def other_methods(config: Config, ours: str) -> dict[str, FillMethod]:
         with suppress(EngineMissing):  # this CPU lacks the precision
             found[inpainter.engine(LARGE).backend] = inpainter
     found.pop(ours, None)
-    found[f"{ours}, {OWN_PIXELS}"] = partial(Inpainter(config), detail="network")
     for name, method in (("telea", "OpenCV Telea"), ("ns", "OpenCV Navier-Stokes")):
         with suppress(MissingDependency):
             found[method] = baseline(name)

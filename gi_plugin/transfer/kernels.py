@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import math
-import os
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,6 @@ import numpy.typing as npt
 
 from . import native, numpy_kernels
 from .arrays import ONE, Bools, Counts, Estimate, Field, Floats, Shorts, Sources
-
-
-def cores() -> int:
-    """Number of processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def costs(sources: Sources, estimate: Estimate, field: Field, threads: int) -> Floats:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..box import around
-from . import kernels, schedule
+from ..config import usable_cores
+from . import schedule
 from .arrays import Bools, Field, Floats
 from .composition import compose
 from .depth import hole_depth
@@ -41,7 +42,7 @@ def transfer(image: Floats, hole: Bools, guide: Guide, *, sources: Bools | None 
     """
     if not hole.any():
         return Transferred(image.copy(), no_sources(hole.shape))
-    image, threads = np.ascontiguousarray(image, dtype=np.float32), threads or kernels.cores()
+    image, threads = np.ascontiguousarray(image, dtype=np.float32), threads or usable_cores()
     allowed = ~hole if sources is None else sources & ~hole
     depth = schedule.depth(hole.shape)
     source = pyramid(image, allowed, depth, threads)
