@@ -59,9 +59,10 @@ class HookSettings:
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """[model]: the trained network."""
+    """[model]: the trained networks."""
 
     path: str = ""
+    thin: str = ""
 
 
 @dataclass(frozen=True)

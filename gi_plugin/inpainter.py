@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gi_plugin.engines import Engine, open_engine
+from gi_plugin.engines import Engine, ThinEngine, open_engine, open_thin_engine
 
 from .arrays import Array, Bools
 from .config import Config, Detail, load_config
@@ -19,6 +19,7 @@ from .options import Options, names_nearest_keyword
 from .planning import PlannedHole, plan_hole
 
 EngineOpener = Callable[[Config, int], Engine]  # takes the settings and the side of the windows
+ThinOpener = Callable[[Config], ThinEngine]
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,20 @@ class Inpainting:
 
 
 class Inpainter:
-    """The network behind its engines, which are opened when first needed and kept; safe to call from several threads.
+    """The networks behind their engines, which are opened when first needed and kept; safe to call from several threads.
 
     :param config: the settings; None reads those of the user.
     :param open_engine: opens the engine for windows of one size.
+    :param open_thin_engine: opens the engine for thin holes.
     """
 
-    def __init__(self, config: Config | None = None, open_engine: EngineOpener = open_engine) -> None:
+    def __init__(
+        self, config: Config | None = None, open_engine: EngineOpener = open_engine, open_thin_engine: ThinOpener = open_thin_engine
+    ) -> None:
         self.config = config or load_config()
-        self._open_engine = open_engine
+        self._open_engine, self._open_thin_engine = open_engine, open_thin_engine
         self._engines: dict[int, Engine] = {}
+        self._thin_engine: ThinEngine | None = None
         self._lock = threading.Lock()
 
     @names_nearest_keyword
@@ -68,6 +73,8 @@ class Inpainter:
 
     def open_engines(self, hole: PlannedHole) -> None:
         """Open the engines that a hole needs; errors as for `inpaint`."""
+        if len(hole.squares):
+            self.thin_engine()
         for size in {window.size for window in hole.windows}:
             self.engine(size)
 
@@ -96,7 +103,7 @@ class Inpainter:
         result = np.array(image)
         filled = Picture(check_image(result, options.channel_axis)[0], planned.hole, low, high)
         settings = TransferSettings(self._sources(options, (rows, columns)), options.seed, self._threads())
-        return Inpainting(result, planned.hole, list(fill(filled, planned, self.engine, settings)))
+        return Inpainting(result, planned.hole, list(fill(filled, planned, self, settings)))
 
     def _sources(self, options: Options, shape: tuple[int, int]) -> Bools | None:
         if options.sources is None:
@@ -117,6 +124,9 @@ class Inpainter:
             for engine in self._engines.values():
                 engine.close()
             self._engines.clear()
+            if self._thin_engine is not None:
+                self._thin_engine.close()
+            self._thin_engine = None
 
     def engine(self, window: int) -> Engine:
         """The engine for windows of `window` pixels, opened at the first call."""
@@ -124,6 +134,13 @@ class Inpainter:
             if window not in self._engines:
                 self._engines[window] = self._open_engine(self.config, window)
             return self._engines[window]
+
+    def thin_engine(self) -> ThinEngine:
+        """The engine for thin holes, opened at the first call."""
+        with self._lock:
+            if self._thin_engine is None:
+                self._thin_engine = self._open_thin_engine(self.config)
+            return self._thin_engine
 
 
 _default: Inpainter | None = None
