@@ -169,8 +169,8 @@ def parse_config(text: str, source: str) -> Config:
     return Config(**tables)
 
 
-def check_settings(settings: EngineSettings | TrainSettings, origin: str) -> None:
-    """Check settings that did not come from a file, e.g. from the command line; `origin` is their name in error messages.
+def check_settings(settings: Any, origin: str) -> None:
+    """Check a table of settings that did not come from a file, e.g. from the command line; `origin` is their name in error messages.
 
     :raises ConfigError: if a value is wrong.
     """

@@ -9,6 +9,7 @@ import torch
 from gi_plugin.arrays import Floats
 from gi_plugin.config import EngineSettings
 from gi_plugin.errors import EngineError
+from gi_plugin.train.model.precision import placed
 from gi_plugin.train.thin.network import ThinNetwork
 from gi_plugin.train.thin.state import read_network
 
@@ -23,7 +24,7 @@ class TorchThin:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._half = settings.precision == "bf16"
         self.backend = f"torch {self._device.type} {'bf16' if self._half else 'fp32'}"
-        self._network: ThinNetwork | None = read_network(network)[0].to(self._device, memory_format=torch.channels_last)
+        self._network: ThinNetwork | None = placed(read_network(network)[0], self._device, torch.channels_last)
 
     def __call__(self, image: Floats, mask: Floats) -> Floats:
         """Compute corrections of a first fill; see `ThinEngine`."""

@@ -49,7 +49,7 @@ def _filled(pixels: Array, missing: Bools, engine: ThinEngine) -> Reals:
     fill = tiles.restored(np.concatenate([engine(*part) for part in _batches(image, mask, engine.batch)]))
     if not np.isfinite(fill).all():
         raise EngineError(f"{engine.backend} returned values that are not numbers; try [engine] precision = 'fp32'")
-    grey = (image == image[:, :1]).all(axis=(1, 2, 3))  # the network leaves a tint
+    grey = ((image == image[:, :1]) & (tiles.centre == tiles.centre[:, :1])).all(axis=(1, 2, 3))  # the network leaves a tint
     fill[grey] = fill[grey].mean(axis=1, keepdims=True)
     return fill
 

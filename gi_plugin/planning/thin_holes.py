@@ -67,7 +67,7 @@ def gathered(plane: Bools, squares: Integers, margin: int = 0) -> Bools:
 def _deep_pixels(hole: Bools, squares: Integers) -> Integers:
     """Row and column [K, 2] of the pixels in `squares` whose distance to every known pixel is above `DEPTH`."""
     near = gathered(hole, squares, DEPTH)
-    deep = near[:, DEPTH:-DEPTH, DEPTH:-DEPTH].copy()
+    deep = near[:, DEPTH : DEPTH + CORE, DEPTH : DEPTH + CORE].copy()
     for down, right in DISC:
         deep &= near[:, DEPTH + down : DEPTH + down + CORE, DEPTH + right : DEPTH + right + CORE]
     number, row, column = deep.nonzero()

@@ -19,6 +19,7 @@ from gi_plugin.thin import TILE
 from ..checkpoint import AVERAGE
 from ..data.pictures import find_pictures
 from ..loop import LAST, REPORT_SECONDS, SAVE_SECONDS, Budget, Progress
+from ..model.precision import placed
 from ..psnr import decibel
 from . import state
 from .network import ThinNetwork, ThinSettings
@@ -60,7 +61,7 @@ class _Run:
         network = ThinNetwork(ThinSettings(settings.channels)) if start is None else state.read_network(start)[0]
         if network.settings.channels != settings.channels:
             raise ConfigError(f"{start}: a network of {network.settings.channels} channels, expected {settings.channels}: --set channels=…")
-        self.network = network.to(self.device, memory_format=torch.channels_last).train()
+        self.network = placed(network, self.device, torch.channels_last).train()
         self.average = deepcopy(self.network).requires_grad_(requires_grad=False)
         self.adam = torch.optim.Adam(self.network.parameters(), settings.learning_rate, (0.9, 0.99))
         self.position: dict[str, float] = {"step": 0, "seconds": 0.0}

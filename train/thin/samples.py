@@ -78,7 +78,7 @@ def _crop(random: np.random.Generator, photo: Bytes, size: int) -> Floats:
     factor = int(random.choice(REDUCTIONS, p=REDUCED_SHARES))
     top, left = (int(random.integers(0, length - size * factor + 1)) for length in photo.shape[:2])
     part = photo[top : top + size * factor, left : left + size * factor].astype(np.float32)
-    crop = np.rot90(part.reshape(size, factor, size, factor, 3).mean(axis=(1, 3)), random.integers(4))
+    crop = np.rot90(part.reshape(size, factor, size, factor, 3).mean(axis=(1, 3)), int(random.integers(4)))
     crop = crop[:, ::-1] if random.random() < 0.5 else crop
     return _varied(random, crop)
 
@@ -87,9 +87,9 @@ def _varied(random: np.random.Generator, crop: Floats) -> Array:
     """Sometimes exchange the channels of a crop, remove its colour, or replace it by a ramp of whole counts."""
     chance = random.random()
     if chance < PERMUTED:
-        return crop[..., random.permutation(3)]
+        return np.asarray(crop[..., random.permutation(3)])
     if chance < PERMUTED + GREY:
-        return crop.mean(axis=2, keepdims=True).repeat(3, axis=2)
+        return np.asarray(crop.mean(axis=2, keepdims=True).repeat(3, axis=2))
     if chance < PERMUTED + GREY + RAMP:
         rows, columns = np.mgrid[: crop.shape[0], : crop.shape[1]]
         down, right = random.uniform(-STEEPEST, STEEPEST, 2)

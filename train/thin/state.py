@@ -87,8 +87,24 @@ def read_network(path: Path) -> tuple[ThinNetwork, dict[str, str]]:
         network = ThinNetwork(ThinSettings(settings["channels"], tuple(settings["dilations"])))
         network.load_state_dict(state)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{path}: contains no tiny network for thin holes ({error}); make one with: gi-plugin train --recipe thin") from error
+        raise ModelError(
+            f"{path}: contains no tiny network for thin holes ({error}); make one with: gi-plugin train --recipe thin"
+        ) from error
     return network.eval(), {key: text for key, text in notes.items() if key not in RUN_TEXTS}
+
+
+def holds_thin_network(path: Path) -> bool:
+    """Whether a file that exists holds a tiny network: a network file (.onnx), or the state of a run.
+
+    :raises ModelError: if it cannot be read.
+    """
+    if path.suffix != ".onnx":
+        return path.is_file() and '"dilations"' in read_tensors(path)[1].get(SETTINGS_KEY, "")
+    try:
+        network_file.load(path, network_file.THIN)
+    except ModelError:
+        return False
+    return True
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
