@@ -99,7 +99,7 @@ def frame(shape: tuple[int, int]) -> Array:
     darkest, gradient, noise = SKY
     random = np.random.default_rng(0)
     ramp = np.linspace(darkest, darkest + gradient, shape[1], dtype=np.float32)
-    return np.rint(ramp + noise * random.standard_normal(shape, np.float32)).astype(np.uint16)
+    return np.asarray(np.rint(ramp + noise * random.standard_normal(shape, np.float32)), dtype=np.uint16)
 
 
 def _rows(case: ThinCase, ours: Inpainter, runs: int) -> Iterator[ThinRow]:
