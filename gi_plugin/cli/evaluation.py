@@ -26,7 +26,7 @@ def evaluate(
         str, typer.Option("--masks", help="Mask sets, separated by commas: docs/training.md lists them.")
     ] = "center,random,freeform",
     baselines: Annotated[
-        str, typer.Option("--baselines", help="Other methods to run, separated by commas; empty for none.")
+        str, typer.Option("--baselines", help="Other methods to run, separated by commas, empty for none: docs/training.md lists them.")
     ] = "telea,ns,biharmonic",
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for results; results that it already contains are not computed again.")
