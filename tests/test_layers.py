@@ -50,7 +50,7 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "train.distributed train.losses train.model.critics train.model.precision train.data.masks",
     "train.thin.network train.thin.masks train.thin.settings",
     "train.evaluation.metrics train.evaluation.features",
-    "train.model.attention train.model.smooth_base train.evaluation.baselines",
+    "train.model.attention train.model.smooth_base train.evaluation.baselines train.evaluation.mask_sets",
     "train.model.network train.data.pictures",
     "train.checkpoint train.step train.evaluation.evaluate train.onnx_export.attention_function",
     "train.run_state train.evaluation.throughput train.onnx_export.region_functions",
@@ -78,7 +78,7 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "inpainter",
     "attention_map bench.windows",
     "demo folder_run.steps bench.gpu bench.pictures",
-    "folder_run.pipeline bench.command bench.tables",
+    "folder_run.pipeline bench.command bench.tables bench.thin_holes",
     "bench.plot",
     # hosts
     "hooks hooks.web hooks.inference_server hooks.ray_cluster",

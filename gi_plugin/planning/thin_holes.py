@@ -61,7 +61,7 @@ def gathered(plane: Bools, squares: Integers, margin: int = 0) -> Bools:
     """Cut squares [N, S, S], grown by `margin`, out of `plane` [H, W]; pixels outside it repeat those at its border."""
     steps = np.arange(-margin, CORE + margin)
     rows, columns = ((squares[:, axis, None] + steps).clip(0, plane.shape[axis] - 1) for axis in (0, 1))
-    return plane[rows[:, :, None], columns[:, None, :]]
+    return np.asarray(plane[rows[:, :, None], columns[:, None, :]])
 
 
 def _deep_pixels(hole: Bools, squares: Integers) -> Integers:

@@ -16,7 +16,8 @@ from ..checkpoint import read_network
 from ..loop import LAST, Budget, Progress, train
 from ..model.network import InpaintingNetwork
 from .baselines import FillMethod
-from .evaluate import PAPER_SETS, ScoreRow, evaluate
+from .evaluate import ScoreRow, evaluate
+from .mask_sets import PAPER_SETS
 
 
 def ablate(

@@ -93,5 +93,6 @@ def _varied(random: np.random.Generator, crop: Floats) -> Array:
     if chance < PERMUTED + GREY + RAMP:
         rows, columns = np.mgrid[: crop.shape[0], : crop.shape[1]]
         down, right = random.uniform(-STEEPEST, STEEPEST, 2)
-        return np.rint(128 + random.random() + down * rows + right * columns)[..., None].repeat(3, axis=2).astype(np.float32)
+        ramp = np.rint(128 + random.random() + down * rows + right * columns)
+        return np.asarray(ramp[..., None].repeat(3, axis=2), np.float32)
     return crop

@@ -14,7 +14,7 @@ from gi_plugin.train import loop
 from gi_plugin.train.data.masks import center
 from gi_plugin.train.evaluation import throughput
 from gi_plugin.train.evaluation.ablation import ablate, network_method
-from gi_plugin.train.evaluation.evaluate import PAPER_SETS
+from gi_plugin.train.evaluation.mask_sets import PAPER_SETS
 from gi_plugin.train.loop import LAST, Budget
 from gi_plugin.train.model.network import InpaintingNetwork, NetworkSettings
 from tests.train.pictures import smooth_pictures
