@@ -21,7 +21,7 @@ def full_precision(like: Tensor) -> AbstractContextManager[object]:
 
     If autocast is not active, the context does nothing, so that an export does not record it.
     """
-    if torch.is_autocast_enabled(like.device.type):
+    if torch.amp.is_autocast_available(like.device.type) and torch.is_autocast_enabled(like.device.type):
         return torch.autocast(like.device.type, enabled=False)
     return nullcontext()
 
