@@ -116,7 +116,8 @@ class TrainSettings:
     ema: float = _between(0.999, 0.0, 0.99999)
     precision: str = _one_of("fp32", "fp32", "bf16")
     channels_last: bool = True
-    compile: bool = False
+    compile: str = _one_of("auto", "auto", "on", "off")
+    pictures: str = _one_of("auto", "auto", "device", "workers")
     validation: int = _between(32, 1, 10_000)
     validate_every: int = _between(500, 1, 10**9)
 

@@ -19,7 +19,7 @@ from .checkpoint import AVERAGE, read_tensors, write_tensors
 from .step import Trainer
 
 # settings that a continued run may change, because they do not affect the training
-CHANGEABLE = frozenset({"workers", "validate_every"})
+CHANGEABLE = frozenset({"workers", "validate_every", "compile"})
 
 
 @dataclass
@@ -63,10 +63,16 @@ def restore(trainer: Trainer, path: Path) -> Position:
             module.load_state_dict(_under(tensors, prefix))
         for prefix, optimizer in _optimizers(trainer).items():
             _restore_optimizer(optimizer, _under(tensors, prefix))
-        trainer.mix.set_state(tensors["random.mix"])
+        _restore_random(trainer.mix, tensors["random.mix"])
     except (KeyError, ValueError, RuntimeError) as error:
         raise TrainingError(f"{path}: not the state of a training run ({error}); start a new run in another folder") from error
     return position
+
+
+def _restore_random(generator: torch.Generator, state: Tensor) -> None:
+    """Restore a random generator; one of another kind of device keeps its seed, because their states differ."""
+    if state.shape == generator.get_state().shape:
+        generator.set_state(state)
 
 
 def _check_settings(saved: Mapping[str, Any], settings: TrainSettings, path: Path) -> None:
@@ -93,8 +99,14 @@ def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         index, name = key.split(".", 1)
-        state.setdefault(int(index), {})[name] = value
+        state.setdefault(int(index), {})[name] = _laid_out(value, parameters[int(index)])
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _laid_out(value: Tensor, parameter: Tensor) -> Tensor:
+    """Copy a moment into the memory layout of its parameter: the fused optimiser pairs their elements in the order of the memory."""
+    return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value

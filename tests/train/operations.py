@@ -34,7 +34,7 @@ class Operations(TorchDispatchMode):
         self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Run an operation and record it."""
-        name = func._schema.name.removeprefix("aten::")
+        name = func.name().removeprefix("aten::").split(".")[0]
         indices = args[1] if name.startswith("index") and len(args) > 1 and isinstance(args[1], list | tuple) else ()
         if name in WAITS or any(isinstance(index, Tensor) and index.dtype == torch.bool for index in indices):
             self.waits.add(name)

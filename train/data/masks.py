@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 from PIL import Image, ImageDraw
-from scipy import ndimage
 
 from gi_plugin.arrays import Bools, Floats
+from gi_plugin.config import TrainSettings
 
 STROKES, JOINTS = (1, 5), (2, 8)  # smallest and largest number: strokes per mask, line segments per stroke
 LARGEST_SHARE = 0.5  # largest share of the picture that free-form strokes cover
+
+
+def draw(random: np.random.Generator, settings: TrainSettings) -> Bools:
+    """Draw a mask [crop, crop] for training: free-form strokes for the share `free_form` of the samples, else a rectangle."""
+    if random.random() < settings.free_form:
+        return free_form(random, settings.crop, max(2, settings.crop // 40), settings.crop // 9)
+    return rectangle(random, settings.crop, settings.hole_smallest, settings.hole_largest)
 
 
 def center(size: int, side: int) -> Bools:
@@ -51,7 +59,7 @@ def free_form(random: np.random.Generator, size: int, thinnest: int, thickest: i
 
 def distance_to_known(mask: Bools) -> Floats:
     """Compute the distance of each missing pixel to the nearest known pixel, in pixels; known pixels get 0."""
-    return np.asarray(ndimage.distance_transform_edt(mask), dtype=np.float32)
+    return np.asarray(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE), dtype=np.float32)
 
 
 def _stroke(pen: ImageDraw.ImageDraw, random: np.random.Generator, size: int, thickness: int) -> None:

@@ -19,7 +19,6 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from gi_plugin.arrays import Bools
 from gi_plugin.config import TrainSettings
 from gi_plugin.errors import ConfigError
 
@@ -51,7 +50,8 @@ class Batch(NamedTuple):
     image: Tensor  # [N, 3, S, S] in [-1, 1]
     mask: Tensor  # [N, 1, S, S], 1 = hole
     distance: Tensor  # [N, 1, S, S], pixels to the nearest known pixel
-    skipped: Tensor  # [N] int64, number of broken or too small pictures that were drawn before each sample
+    skipped: Tensor  # [N] int64 on the host, number of broken or too small pictures that were drawn before each sample
+    missing: Tensor  # [N] int64 on the host, number of missing pixels
 
 
 def find_pictures(data: Path) -> list[Source]:
@@ -93,10 +93,10 @@ class Samples(Dataset[Batch]):
     def __getitem__(self, index: int) -> Batch:
         random = np.random.default_rng((self.settings.seed, self.first + index))
         crop, skipped = self._crop(random)
-        mask = draw_mask(random, self.settings)
+        mask = masks.draw(random, self.settings)
         image = torch.from_numpy(crop).permute(2, 0, 1)
         hole, distance = (torch.from_numpy(plane)[None] for plane in (mask.astype(np.float32), masks.distance_to_known(mask)))
-        return Batch(image, hole, distance, torch.tensor(skipped))
+        return Batch(image, hole, distance, torch.tensor(skipped), torch.tensor(int(mask.sum())))
 
     def _crop(self, random: np.random.Generator) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], int]:
         for skipped in range(ATTEMPTS):
@@ -121,22 +121,19 @@ def decode(content: bytes, smallest: int) -> Image.Image | None:
         return opened.convert("RGB")
 
 
-def draw_mask(random: np.random.Generator, settings: TrainSettings) -> Bools:
-    """Draw a mask [crop, crop] for training: free-form strokes for the share `free_form` of the samples, else a rectangle."""
-    if random.random() < settings.free_form:
-        return masks.free_form(random, settings.crop, max(2, settings.crop // 40), settings.crop // 9)
-    return masks.rectangle(random, settings.crop, settings.hole_smallest, settings.hole_largest)
-
-
-def batches(sources: list[Source], settings: TrainSettings, first: int, rank: int = 0, ranks: int = 1) -> Iterator[Batch]:
+def batches(
+    sources: list[Source], settings: TrainSettings, first: int, rank: int = 0, ranks: int = 1, *, pinned: bool = False
+) -> Iterator[Batch]:
     """Yield batches without end, starting with sample number `first` of the run.
 
     In a distributed run, process `rank` of `ranks` gets its part of each batch.
+
+    :param pinned: put the batches into page-locked memory, from which a GPU copies while it computes.
     """
     per_process = settings.batch // ranks
     samples = Samples(sources, settings, first, 2**40)
     order = (range(start + rank * per_process, start + (rank + 1) * per_process) for start in range(0, 2**40, settings.batch))
-    loader = DataLoader(samples, batch_sampler=_BatchNumbers(order), num_workers=settings.workers)
+    loader = DataLoader(samples, batch_sampler=_BatchNumbers(order), num_workers=settings.workers, pin_memory=pinned)
     return (Batch(*parts) for parts in loader)
 
 

@@ -60,18 +60,19 @@ def local_crop(picture: Tensor, mask: Tensor, side: int) -> Tensor:
     :param mask: [N, 1, H, W], > 0 = hole.
     :return: [N, C, side, side].
     """
-    crops = []
-    for sample, hole in zip(picture, mask[:, 0] > 0, strict=True):
-        top, left = (_start(hole.any(dim=1 - axis), side) for axis in (0, 1))
-        crops.append(sample[:, top : top + side, left : left + side])
-    return torch.stack(crops)
+    count, channels, _, width = picture.shape
+    hole = mask[:, 0] > 0
+    rows, columns = (_lines(hole.any(dim=axis), side) for axis in (2, 1))
+    band = picture.gather(2, rows[:, None, :, None].expand(count, channels, side, width))
+    return band.gather(3, columns[:, None, None].expand(count, channels, side, side))
 
 
-def _start(line: Tensor, side: int) -> int:
-    """Compute the start of a crop along one axis; `line` [S] bool marks the rows (columns) that the hole touches."""
-    touched = line.nonzero()[:, 0]
-    middle = (int(touched[0]) + int(touched[-1]) + 1) // 2 if len(touched) else line.shape[0] // 2
-    return max(0, min(middle - side // 2, line.shape[0] - side))
+def _lines(touched: Tensor, side: int) -> Tensor:
+    """Number the rows (columns) of each crop, [N, side] int64; `touched` [N, S] bool marks those that the hole touches."""
+    size = touched.shape[1]
+    first, after = touched.byte().argmax(dim=1), size - touched.flip(1).byte().argmax(dim=1)
+    start = ((first + after) // 2 - side // 2).clamp(0, size - side)
+    return start[:, None] + torch.arange(side, device=touched.device)
 
 
 def _constrained(layer: nn.Conv2d | nn.Linear, spectral: bool) -> nn.Module:
