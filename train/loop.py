@@ -18,6 +18,7 @@ from gi_plugin.errors import ConfigError
 
 from . import distributed, run_state
 from .checkpoint import read_network, save_network
+from .consistency import check_together
 from .data.pictures import Batch, find_pictures
 from .data.stream import open_stream
 from .model.network import InpaintingNetwork, NetworkSettings
@@ -75,16 +76,8 @@ def train(
         settings.
     :raises ConfigError: if the settings do not fit together, or the data cannot be used.
     """
-    if settings.hole_largest > settings.crop or settings.hole_smallest > settings.hole_largest:
-        raise ConfigError(
-            f"holes of {settings.hole_smallest} to {settings.hole_largest} px in crops of {settings.crop} px: "
-            "expected smallest <= largest <= crop"
-        )
     with distributed.process_group() as (rank, ranks):
-        if settings.batch % (ranks * settings.accumulate):
-            raise ConfigError(
-                f"[train] batch = {settings.batch}: expected a multiple of processes x accumulate, {ranks} x {settings.accumulate}"
-            )
+        check_together(settings, ranks)
         run = _Run(data, folder, settings, budget, report, start, rank, ranks)
         for network in (run.trainer.network, run.trainer.average):
             accelerate(network)

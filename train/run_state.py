@@ -34,7 +34,7 @@ class Position:
 
 def save(trainer: Trainer, position: Position, path: Path, notes: Mapping[str, str]) -> None:
     """Write everything that the next step depends on to one file, atomically."""
-    tensors = {"random.mix": trainer.mix.get_state()}
+    tensors = {"random": trainer.random.get_state()}
     for prefix, module in _modules(trainer).items():
         tensors |= {f"{prefix}.{name}": value for name, value in module.state_dict().items()}
     for prefix, optimizer in _optimizers(trainer).items():
@@ -63,7 +63,8 @@ def restore(trainer: Trainer, path: Path) -> Position:
             module.load_state_dict(_under(tensors, prefix))
         for prefix, optimizer in _optimizers(trainer).items():
             _restore_optimizer(optimizer, _under(tensors, prefix))
-        _restore_random(trainer.mix, tensors["random.mix"])
+        _restore_random(trainer.random, tensors["random"])
+        trainer.updates = position.step
     except (KeyError, ValueError, RuntimeError) as error:
         raise TrainingError(f"{path}: not the state of a training run ({error}); start a new run in another folder") from error
     return position
@@ -86,7 +87,12 @@ def _check_settings(saved: Mapping[str, Any], settings: TrainSettings, path: Pat
 
 
 def _modules(trainer: Trainer) -> dict[str, torch.nn.Module]:
-    return {"network": trainer.network, AVERAGE: trainer.average, "critics": trainer.critics}
+    return {
+        "network": trainer.network,
+        AVERAGE: trainer.average,
+        "critics": trainer.adversary.critics,
+        "balance": trainer.objective.balance,
+    }
 
 
 def _optimizers(trainer: Trainer) -> dict[str, torch.optim.Optimizer]:

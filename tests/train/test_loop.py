@@ -49,6 +49,12 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return smooth_pictures(tmp_path_factory.mktemp("data") / "pictures", 10, (112, 96))
 
 
+@pytest.fixture(scope="module")
+def large_pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three smooth random pictures with room for crops of several sizes."""
+    return smooth_pictures(tmp_path_factory.mktemp("large") / "pictures", 3, (184, 160))
+
+
 def _run(pictures: Path, folder: Path, steps: int, settings: TrainSettings = SETTINGS, start: Path | None = None) -> list[Progress]:
     reports: list[Progress] = []
     train(pictures, folder, settings, Budget(steps=steps), reports.append, start)
@@ -59,7 +65,16 @@ def _state(folder: Path) -> dict[str, Tensor]:
     return read_tensors(folder / LAST)[0]
 
 
-@pytest.mark.parametrize("change", [{}, {"gan": "hinge", "pictures": "device"}, {"gan": "lsgan", "texture_weight": 0.5}], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"gan": "hinge", "pictures": "device"},
+        {"gan": "lsgan", "texture_weight": 0.5},
+        {"critic": "patch", "gan": "bce", "r1": 1.0, "feature_weight": 1.0, "balance": True, "hole_ramp": 5},
+    ],
+    ids=str,
+)
 def test_six_steps_equal_three_and_three_more(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, object]
 ) -> None:
@@ -77,6 +92,19 @@ def test_six_steps_equal_three_and_three_more(
     assert best.settings.width == SETTINGS.width
 
 
+def test_mixed_scales_train_and_continue(large_pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With crops of several sizes, from pictures on the device, three steps equal two and one more bit for bit."""
+    for module in (bank, resident):
+        monkeypatch.setattr(module, "SIZE", 4)
+    change = {"critic_steps": 0, "crop": 160, "mixed_scales": True, "pictures": "device", "low_weight": 1.0, "validation": 1}
+    settings = replace(SETTINGS, **change, validate_every=2)  # type: ignore[arg-type]
+    _run(large_pictures, tmp_path / "whole", 3, settings)
+    _run(large_pictures, tmp_path / "parts", 2, settings)
+    _run(large_pictures, tmp_path / "parts", 3, settings)
+    whole, parts = (_state(tmp_path / name) for name in ("whole", "parts"))
+    assert all(torch.equal(value, parts[name]) for name, value in whole.items())
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -85,6 +113,8 @@ def test_six_steps_equal_three_and_three_more(
         {"fill": "grey"},
         {"precision": "bf16"},
         {"accumulate": 2},
+        {"critic": "patch", "gan": "hinge"},
+        {"critic_steps": 0, "attention_weight": 1.0, "blobs": 0.5, "shapes": 0.5},
         {"discount": 1.0, "free_form": 1.0, "ema": 0.0, "channels_last": False, "decay": True},
     ],
     ids=str,
@@ -189,9 +219,16 @@ def test_a_run_starts_from_a_trained_network(pictures: Path, tmp_path: Path) -> 
         ({"hole_largest": 100}, "smallest <= largest <= crop"),
         ({"batch": 3, "accumulate": 2}, "multiple of processes x accumulate"),
         ({"validation": 10}, "too few pictures: got 10"),
+        ({"free_form": 0.5, "blobs": 0.4, "shapes": 0.2}, "expected a sum of at most 1"),
+        ({"critic": "patch"}, "expected gan = 'hinge', 'bce' or 'lsgan'"),
+        ({"feature_weight": 1.0}, "feature_weight: expected critic = 'patch'"),
+        ({"r1": 1.0}, "r1: expected a gan other than"),
+        ({"mixed_scales": True}, "mixed_scales: expected critic = 'patch'"),
+        ({"critic_steps": 0, "mixed_scales": True}, "expected crop of at least 160"),
+        ({"attention_weight": 1.0, "attention": False}, "attention_weight: expected attention = true"),
     ],
 )
-def test_settings_that_do_not_fit_are_errors(pictures: Path, tmp_path: Path, change: dict[str, int], text: str) -> None:
+def test_settings_that_do_not_fit_are_errors(pictures: Path, tmp_path: Path, change: dict[str, object], text: str) -> None:
     """Settings that do not fit each other or the data raise ConfigError before the first step."""
     with pytest.raises(ConfigError, match=text):
         _run(pictures, tmp_path, 1, replace(SETTINGS, **change))  # type: ignore[arg-type]

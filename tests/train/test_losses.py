@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,6 +11,8 @@ from torch import Tensor, nn
 from gi_plugin.train.losses import adversarial, reconstruction, texture
 from gi_plugin.train.losses.adversarial import Gan
 from gi_plugin.train.model.critics import Critic, Critics, local_crop
+
+BCE = (math.log(1 + math.exp(1)) + math.log(1 + math.exp(-3))) / 2  # of the scores -1 and 3
 
 
 @pytest.mark.parametrize(("distance", "gamma", "expected"), [(0.0, 0.99, 1.0), (1.0, 0.99, 0.99), (2.0, 0.5, 0.25), (64.0, 0.99, 0.99**64)])
@@ -31,13 +35,14 @@ def test_l1_losses_equal_hand_computed_values() -> None:
         ("wgan-gp", (-1.0 + 3.0) / 2 - (2.0 + 0.0) / 2, -(-1.0 + 3.0) / 2),
         ("hinge", (0.0 + 1.0) / 2 + (0.0 + 4.0) / 2, -(-1.0 + 3.0) / 2),
         ("lsgan", ((1.0 + 1.0) / 2 + (1.0 + 9.0) / 2) / 2, (4.0 + 4.0) / 2 / 2),
+        ("bce", (math.log(1 + math.exp(-2)) + math.log(2) + math.log(1 + math.exp(-1)) + math.log(1 + math.exp(3))) / 2, BCE),
     ],
 )
 def test_gan_losses_equal_hand_computed_values(gan: Gan, critic: float, generator: float) -> None:
-    """The scores 2, 0 of real and -1, 3 of completed pictures give the losses of each GAN's formula."""
-    real, fake = torch.tensor([2.0, 0.0]), torch.tensor([-1.0, 3.0])
-    assert float(adversarial.critic_loss(real, fake, gan)) == pytest.approx(critic)
-    assert float(adversarial.generator_loss(fake, gan)) == pytest.approx(generator)
+    """The scores 2, 0 of real and -1, 3 of completed pictures give the losses of each GAN's formula; those of weight 0 do not count."""
+    real, fake, weights = torch.tensor([2.0, 0.0, 7.0]), torch.tensor([-1.0, 3.0, 7.0]), torch.tensor([1.0, 1.0, 0.0])
+    assert float(adversarial.critic_loss(real, fake, weights, gan)) == pytest.approx(critic)
+    assert float(adversarial.generator_loss(fake, weights, gan)) == pytest.approx(generator)
 
 
 def test_gradient_penalty_of_a_linear_critic() -> None:
@@ -95,7 +100,8 @@ def test_critics_have_the_sizes_of_the_paper() -> None:
 def test_critics_give_one_score_per_picture(spectral: bool) -> None:
     """Both critics return scores [N], with and without spectral normalisation."""
     whole, local = Critics(64, spectral=spectral)(torch.randn(3, 3, 64, 64), torch.zeros(3, 1, 64, 64))
-    assert whole.shape == local.shape == (3,)
+    assert whole.scores.shape == local.scores.shape == (3,)
+    assert whole.weights.tolist() == local.weights.tolist() == [1, 1, 1]
 
 
 def test_spectral_normalisation_covers_every_layer() -> None:

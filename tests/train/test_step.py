@@ -21,6 +21,8 @@ CHANGES: list[dict[str, object]] = [
     {"gan": "hinge", "precision": "bf16"},
     {"gan": "lsgan", "accumulate": 2},
     {"critic_steps": 0, "attention": False, "fill": "grey"},
+    {"critic": "patch", "gan": "bce", "r1": 1.0, "feature_weight": 1.0, "balance": True},
+    {"low_weight": 1.0, "attention_weight": 1.0, "balance": True},
 ]
 
 pytestmark = pytest.mark.usefixtures("small_critics")

@@ -18,6 +18,7 @@ class MaskBank:
     """Masks of one crop size, and the distances of their pixels to the nearest known pixel."""
 
     def __init__(self, settings: TrainSettings, device: torch.device) -> None:
+        self.settings = settings
         random = np.random.default_rng((settings.seed, settings.crop, settings.hole_largest))
         drawn = np.stack([masks.draw(random, settings) for _ in range(SIZE)])
         distances = np.stack([masks.distance_to_known(mask) for mask in drawn]).astype(np.float16)

@@ -1,4 +1,4 @@
-"""Draw hole masks: the random rectangles of the paper, random free-form strokes, and a fixed square in the middle."""
+"""Draw hole masks: the random rectangles of the paper, free-form strokes, outlines of things, and a fixed square in the middle."""
 
 from __future__ import annotations
 
@@ -11,15 +11,22 @@ from PIL import Image, ImageDraw
 from gi_plugin.arrays import Bools, Floats
 from gi_plugin.config import TrainSettings
 
+from . import shapes
+
 STROKES, JOINTS = (1, 5), (2, 8)  # smallest and largest number: strokes per mask, line segments per stroke
 LARGEST_SHARE = 0.5  # largest share of the picture that free-form strokes cover
 
 
 def draw(random: np.random.Generator, settings: TrainSettings) -> Bools:
-    """Draw a mask [crop, crop] for training: free-form strokes for the share `free_form` of the samples, else a rectangle."""
-    if random.random() < settings.free_form:
+    """Draw a mask [crop, crop] for training: strokes, blobs and silhouettes for their shares of the samples, else a rectangle."""
+    kind, limits = random.random(), (settings.crop, settings.hole_smallest, settings.hole_largest)
+    if kind < settings.free_form:
         return free_form(random, settings.crop, max(2, settings.crop // 40), settings.crop // 9)
-    return rectangle(random, settings.crop, settings.hole_smallest, settings.hole_largest)
+    if kind < settings.free_form + settings.blobs:
+        return shapes.blob(random, *limits)
+    if kind < settings.free_form + settings.blobs + settings.shapes:
+        return shapes.silhouette(random, *limits)
+    return rectangle(random, *limits)
 
 
 def center(size: int, side: int) -> Bools:
@@ -36,8 +43,7 @@ def rectangle(random: np.random.Generator, size: int, smallest: int, largest: in
     Its sides have `smallest` to `largest` pixels, both included (paper, section 4.1: up to 128 in a picture of 256).
     """
     mask = np.zeros((size, size), np.bool_)
-    height, width = random.integers(smallest, largest + 1, 2)
-    top, left = random.integers(0, size - height + 1), random.integers(0, size - width + 1)
+    top, left, height, width = shapes.box(random, size, smallest, largest)
     mask[top : top + height, left : left + width] = True
     return mask
 

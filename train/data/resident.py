@@ -19,7 +19,8 @@ from gi_plugin.config import TrainSettings
 from gi_plugin.errors import ConfigError
 
 from .bank import SIZE, SYMMETRIES, MaskBank
-from .pictures import SMALLEST_SCALE, Batch, Source, decode
+from .pictures import Batch, Source, decode, drawn_side
+from .schedule import at_sample
 
 TAPS = 4  # a reduced pixel is the mean of 4 x 4 points of the picture
 SHARE = 0.4  # of the device's free memory that pictures may use
@@ -53,7 +54,7 @@ class ResidentPictures:
         self._pixels = torch.empty(int(self._starts[-1]), 3, dtype=torch.uint8, device=device)
         for start, picture in zip(self._starts, pictures, strict=False):
             self._pixels[start : start + picture.shape[0] * picture.shape[1]].copy_(torch.from_numpy(picture.reshape(-1, 3)))
-        self._bank = MaskBank(settings, device)
+        self._banks: dict[int, MaskBank] = {}  # by the size of their crops
 
     def batches(self, first: int, rank: int = 0, ranks: int = 1) -> Iterator[Batch]:
         """Yield batches without end, starting with sample number `first`; process `rank` of `ranks` gets its part of each."""
@@ -62,24 +63,31 @@ class ResidentPictures:
             yield self._batch(number, slice(rank * share, (rank + 1) * share))
 
     def _batch(self, number: int, part: slice) -> Batch:
-        drawn = self._draw(np.random.default_rng((self.settings.seed, 1, number)))[part]
+        settings = at_sample(self.settings, number)
+        drawn, bank = self._draw(settings, number)[part], self._bank(settings)
         table = torch.from_numpy(drawn)
         table = (table.pin_memory() if self.device.type == "cuda" else table).to(self.device, non_blocking=True)
-        mask, distance = self._bank.planes(table[:, -2].long(), table[:, -1].long())
-        missing = torch.from_numpy(self._bank.missing[drawn[:, -2].astype(np.int64)])
-        return Batch(self._crops(table), mask, distance, torch.zeros(len(drawn), dtype=torch.int64), missing)
+        mask, distance = bank.planes(table[:, -2].long(), table[:, -1].long())
+        missing = torch.from_numpy(bank.missing[drawn[:, -2].astype(np.int64)])
+        return Batch(self._crops(table, settings), mask, distance, torch.zeros(len(drawn), dtype=torch.int64), missing)
 
-    def _draw(self, random: np.random.Generator) -> Floats:
+    def _bank(self, settings: TrainSettings) -> MaskBank:
+        """Return the masks for crops of one size; they are drawn anew when the holes have grown."""
+        bank = self._banks.get(settings.crop)
+        if bank is None or bank.settings != settings:
+            bank = self._banks[settings.crop] = MaskBank(settings, self.device)
+        return bank
+
+    def _draw(self, settings: TrainSettings, number: int) -> Floats:
         """Draw the numbers of a whole batch.
 
         :return: [batch, 12] float64: start and width of the picture in memory; top, left and side of the crop; flip, gain and three
             shifts; number and symmetry of the mask.
         """
-        settings, count = self.settings, self.settings.batch
+        random, count = np.random.default_rng((settings.seed, 1, number)), settings.batch
         chosen = random.integers(len(self._sizes), size=count)
         height, width = self._sizes[chosen].T
-        largest = np.minimum(np.minimum(height, width), round(settings.crop / SMALLEST_SCALE) if settings.scale_jitter else settings.crop)
-        side = random.integers(settings.crop, largest + 1)
+        side = drawn_side(random, settings, np.minimum(height, width), count)
         top, left = random.integers(0, height - side + 1), random.integers(0, width - side + 1)
         flip = random.random(count) < (0.5 if settings.flip else 0)
         gain = 1 + settings.colour_jitter * random.uniform(-1, 1, count)
@@ -87,13 +95,13 @@ class ResidentPictures:
         mask, symmetry = random.integers(SIZE, size=count), random.integers(SYMMETRIES, size=count)
         return np.stack([self._starts[chosen], width, top, left, side, flip, gain, *shift, mask, symmetry], axis=1, dtype=np.float64)
 
-    def _crops(self, table: Tensor) -> Tensor:
+    def _crops(self, table: Tensor, settings: TrainSettings) -> Tensor:
         """Cut the crops [N, 3, S, S] in [-1, 1]; a pixel of a crop is the mean of the points under it."""
-        size = self.settings.crop
+        size = settings.crop
         start, width, top, left, side, flip, gain = table.T[:7, :, None]  # [N, 1] each
         line = torch.arange(size, dtype=table.dtype, device=table.device)
         columns = torch.where(flip > 0, line.flip(0), line)  # [N, S]
-        points = TAPS if self.settings.scale_jitter else 1
+        points = TAPS if settings.scale_jitter or settings.mixed_scales else 1
         total = table.new_zeros(len(table), size, size, 3, dtype=torch.float32)
         for tap in range(points * points):
             row, column = ((tap_of + 0.5) / points for tap_of in divmod(tap, points))

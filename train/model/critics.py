@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
@@ -9,6 +11,14 @@ from torch.nn.utils.parametrizations import spectral_norm
 GLOBAL_WIDTHS = (64, 128, 256, 256)
 LOCAL_WIDTHS = (64, 128, 256, 512)
 SLOPE = 0.2  # of the leaky ReLU
+
+
+class Verdict(NamedTuple):
+    """What one critic makes of a batch of pictures."""
+
+    scores: Tensor  # [N], or [N, 1, h, w] of patches
+    weights: Tensor  # like the scores, 1 = counts
+    features: tuple[Tensor, ...] = ()  # of its layers, if they are to be matched
 
 
 class Critic(nn.Module):
@@ -41,14 +51,16 @@ class Critics(nn.Module):
         self.local = Critic(size // 2, LOCAL_WIDTHS, spectral=spectral)
         self.size = size
 
-    def forward(self, picture: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, picture: Tensor, mask: Tensor) -> tuple[Verdict, Verdict]:
         """Score whole pictures, and their crops around the holes.
 
         :param picture: [N, 3, S, S].
         :param mask: [N, 1, S, S], 1 = hole.
         :return: scores [N] of the global critic and [N] of the local critic.
         """
-        return self.whole(picture), self.local(local_crop(picture, mask, self.size // 2))
+        scores = self.whole(picture), self.local(local_crop(picture, mask, self.size // 2))
+        whole, local = (Verdict(score, torch.ones_like(score)) for score in scores)
+        return whole, local
 
 
 def local_crop(picture: Tensor, mask: Tensor, side: int) -> Tensor:

@@ -26,6 +26,11 @@ def full_precision(like: Tensor) -> AbstractContextManager[object]:
     return nullcontext()
 
 
+def low_precision(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """Return a context in which convolutions run in "bf16"; for "fp32" it does nothing."""
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
+
+
 def placed(module: Module, device: torch.device, layout: torch.memory_format = torch.channels_last) -> Module:
     """Move a module to a device and into a memory layout, and return it."""
     placed_module: Module = module.to(device, memory_format=layout)  # type: ignore[call-overload]  # torch's overloads lack it

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from skimage.measure import label
 
 from gi_plugin.config import TrainSettings
 from gi_plugin.errors import ConfigError
-from gi_plugin.train.data import bank, masks, resident
+from gi_plugin.train.data import bank, masks, resident, shapes
 from gi_plugin.train.data.bank import MaskBank
-from gi_plugin.train.data.pictures import Batch, Samples, batches, find_pictures
+from gi_plugin.train.data.pictures import Batch, Samples, batches, drawn_side, find_pictures
 from gi_plugin.train.data.resident import ResidentPictures
+from gi_plugin.train.data.schedule import at_sample
 from gi_plugin.train.data.stream import open_stream
 from tests.train.operations import waits_of
 
@@ -142,6 +146,59 @@ def small_bank(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resident, "SIZE", 12)
 
 
+@pytest.mark.parametrize("draw", [shapes.blob, shapes.silhouette])
+def test_outlines_fill_their_box(draw: Callable[[np.random.Generator, int, int, int], np.ndarray[Any, Any]]) -> None:
+    """A blob and a silhouette are one connected region without straight sides; its box has the sides that were asked for."""
+    random, filled = np.random.default_rng(0), []
+    for _ in range(40):
+        mask = draw(random, 96, 20, 40)
+        rows, columns = int(mask.any(axis=1).sum()), int(mask.any(axis=0).sum())
+        assert label(mask, connectivity=2).max() == 1
+        assert 20 <= min(rows, columns) <= max(rows, columns) <= 40
+        filled.append(mask.sum() / (rows * columns))
+    assert 0.2 < np.mean(filled) < 0.9
+    assert np.std(filled) > 0.02
+
+
+def test_the_mix_of_holes_has_the_shares_that_were_asked_for() -> None:
+    """Of 400 masks, a quarter each are strokes, blobs, silhouettes and rectangles; only rectangles fill their box."""
+    settings, random = replace(SETTINGS, free_form=0.25, blobs=0.25, shapes=0.25), np.random.default_rng(0)
+    full = 0
+    for _ in range(400):
+        mask = masks.draw(random, settings)
+        full += mask.sum() == mask.any(axis=1).sum() * mask.any(axis=0).sum()
+    assert 70 <= full <= 130
+
+
+def test_holes_grow_in_eight_rungs() -> None:
+    """The longest side grows from an eighth of the range to the whole of it within the ramp, and then stays."""
+    settings = TrainSettings(hole_smallest=16, hole_largest=96, hole_ramp=80, batch=4, critic_steps=1)
+    sides = [at_sample(settings, step * 8).hole_largest for step in (0, 9, 10, 40, 79, 80, 1000)]
+    assert sides == [26, 26, 36, 66, 96, 96, 96]
+    assert at_sample(replace(settings, hole_ramp=0), 0) == replace(settings, hole_ramp=0)
+
+
+def test_mixed_scales_change_from_batch_to_batch(tree: Path) -> None:
+    """All samples of a batch have one crop size, of three, with holes in proportion; a worker process draws the same."""
+    settings = replace(SETTINGS, crop=192, hole_largest=96, mixed_scales=True, free_form=0.0)
+    for number in range(12):
+        sides = {at_sample(settings, settings.batch * number + sample).crop for sample in range(settings.batch)}
+        assert len(sides) == 1
+    drawn = [at_sample(settings, settings.batch * number) for number in range(60)]
+    assert {one.crop for one in drawn} == {96, 144, 192}
+    assert all(2 * one.hole_largest == one.crop for one in drawn)
+
+
+def test_reductions_follow_the_settings() -> None:
+    """Crops are cut at full size without changes of scale, reduced by up to 2 with jitter, up to 4 with mixed scales, as far as fits."""
+    random, shortest = np.random.default_rng(0), np.array([96, 150, 1000] * 100)
+    for change, largest in (({"scale_jitter": False}, 1), ({}, 2), ({"mixed_scales": True}, 4)):
+        sides = drawn_side(random, replace(SETTINGS, **change), shortest, len(shortest))
+        assert (sides >= 96).all()
+        assert (sides <= np.minimum(shortest, largest * 96)).all()
+        assert sides.max() > 0.9 * largest * 96
+
+
 def test_a_bank_varies_its_masks_by_the_symmetries_of_a_square(small_bank: None) -> None:
     """The eight variants of a mask are its four rotations and their mirror images; distances are those of each variant."""
     drawn = MaskBank(replace(SETTINGS, free_form=1.0), CPU)
@@ -183,7 +240,7 @@ def test_reduced_crops_are_means_of_the_picture(tmp_path: Path, small_bank: None
     kept = ResidentPictures(find_pictures(tmp_path), settings, CPU)
     table = np.zeros((1, 12))
     table[0, [1, 4, 6]] = side, side, 1.0  # width, side, gain
-    crop = (kept._crops(torch.from_numpy(table))[0].permute(1, 2, 0).numpy() + 1) * 127.5  # noqa: SLF001  # one chosen crop
+    crop = (kept._crops(torch.from_numpy(table), settings)[0].permute(1, 2, 0).numpy() + 1) * 127.5  # noqa: SLF001  # one chosen crop
     if side % 96 == 0:
         blocks = pixels.reshape(96, side // 96, 96, side // 96, 3).mean((1, 3))
         np.testing.assert_allclose(crop, blocks, atol=1e-3)
