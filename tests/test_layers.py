@@ -42,7 +42,7 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "planning.hole",
     "planning",
     # train: the network, its data, the training run, export and evaluation
-    "train train.model train.data train.losses train.evaluation train.onnx_export",
+    "train train.model train.data train.losses train.evaluation train.onnx_export train.rented",
     "train.psnr train.watch train.distributed train.consistency train.evaluation.step_profile",
     "train.losses.adversarial train.losses.reconstruction train.losses.texture train.losses.low_frequencies train.losses.balance",
     "train.model.precision train.model.critics train.data.shapes train.data.schedule",
@@ -54,8 +54,8 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "train.checkpoint train.objective train.data.stream train.evaluation.evaluate train.onnx_export.attention_function",
     "train.step",
     "train.run_state train.validation train.evaluation.throughput train.onnx_export.region_functions",
-    "train.loop train.onnx_export.export",
-    "train.evaluation.ablation",
+    "train.loop train.onnx_export.export train.rented.parts",
+    "train.evaluation.ablation train.rented.session",
     # engines: shared parts, the attention kernel, the CPU, TensorRT, the choice of the backend
     "engines.attention engines.cpu engines.gpu engines.trt",
     "engines.protocol engines.cache engines.gpu.driver engines.gpu.memory engines.attention.tile",
@@ -86,7 +86,7 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     # the command line
     "cli.diagnosis",
     "cli.train_options",
-    "cli.bench cli.engines cli.evaluation cli.hosts cli.inpaint cli.training",
+    "cli.bench cli.engines cli.evaluation cli.hosts cli.inpaint cli.rented cli.training",
     "cli.app",
     "cli",
     "__main__",
@@ -97,6 +97,7 @@ DOORS = {  # package: modules outside it that may import it
         "gi_plugin.bench.gpu",
         "gi_plugin.bench.pictures",
         "gi_plugin.cli.evaluation",
+        "gi_plugin.cli.rented",
         "gi_plugin.cli.train_options",
         "gi_plugin.cli.training",
         "gi_plugin.engines.attention.autograd",

@@ -16,18 +16,18 @@ from torch.utils.tensorboard import SummaryWriter
 from gi_plugin.config import TrainSettings
 from gi_plugin.errors import ConfigError
 
-from . import distributed, run_state
+from . import distributed
 from .checkpoint import read_network, save_network
 from .consistency import check_together
 from .data.pictures import Batch, find_pictures
 from .data.stream import open_stream
 from .model.network import InpaintingNetwork, NetworkSettings
-from .run_state import Position
+from .run_state import LAST, LocalState, Position, RunState
 from .step import Trainer
 from .validation import Validation, split
 from .watch import LossWatch
 
-LAST, BEST = "last.safetensors", "best.safetensors"
+BEST = "best.safetensors"
 ENDLESS = 2**40
 SAVE_SECONDS = 120.0  # least time between two saves of the state
 REPORT_STEPS, REPORT_SECONDS = 10, 5.0  # a report comes after this many steps or seconds, whichever is first
@@ -78,14 +78,14 @@ def train(
     """
     with distributed.process_group() as (rank, ranks):
         check_together(settings, ranks)
-        run = _Run(data, folder, settings, budget, report, start, rank, ranks)
+        run = TrainingRun(data, folder, settings, budget, report, start, rank, ranks)
         for network in (run.trainer.network, run.trainer.average):
             accelerate(network)
         return run.run()
 
 
-class _Run:
-    """One process of a run."""
+class TrainingRun:
+    """One process of a run; see `train`."""
 
     def __init__(
         self,
@@ -94,27 +94,30 @@ class _Run:
         settings: TrainSettings,
         budget: Budget,
         report: Callable[[Progress], None],
-        start: Path | None,
-        rank: int,
-        ranks: int,
+        start: Path | None = None,
+        rank: int = 0,
+        ranks: int = 1,
+        state: RunState | None = None,
     ) -> None:
         self.settings, self.budget, self.report, self.rank, self.ranks = settings, budget, report, rank, ranks
-        self.folder, self.skipped, self.waited = folder, 0, 0.0
-        self.started = self.saved = self.reported = time.monotonic()
+        self.folder, self.waited, self.share = folder, 0.0, 0.0
+        self.state = state or LocalState()
         folder.mkdir(parents=True, exist_ok=True)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         network, self.notes = _network(settings, start)
         self.trainer = Trainer(network, settings, device)
-        self.position = Position()
-        self.warmup = settings.critic_warmup if start is not None and settings.critic_steps else 0
-        if (folder / LAST).is_file():
-            self.position, self.warmup = run_state.restore(self.trainer, folder / LAST), 0
-        self.pictures, held_out = split(find_pictures(data), settings)
+        restored = self.state.restore(self.trainer, folder)
+        self.position = restored or Position()
+        self.warmup = settings.critic_warmup if restored is None and start is not None and settings.critic_steps else 0
+        pictures, held_out = split(find_pictures(data), settings)
         self.validation = Validation(held_out, settings)
+        self.batches, self.skipped = open_stream(pictures, settings, device, self.position.sample, rank, ranks)
         self.watch = LossWatch(folder / LAST)
-        self.run_started, self.share = time.monotonic() - self.position.seconds, 0.0
 
     def run(self) -> Position:
+        """Train until the budget is used; return the position at the end."""
+        self.started = self.saved = self.reported = time.monotonic()
+        self.run_started = self.started - self.position.seconds
         stream = self._stream()
         for _ in range(self.warmup):
             self.trainer.critic_step(next(stream))
@@ -126,7 +129,7 @@ class _Run:
                 validated = self._after_step(terms, board)
             if not validated:
                 self._validate(board)  # so that a short run, too, ends with a validated network
-            self._save()
+            self.save()
         return self.position
 
     def _steps(self) -> Iterator[None]:
@@ -140,10 +143,9 @@ class _Run:
         return distributed.from_first(share)  # clocks differ, but all processes must stop at the same step
 
     def _stream(self) -> Iterator[Batch]:
-        stream, self.skipped = open_stream(self.pictures, self.settings, self.trainer.device, self.position.sample, self.rank, self.ranks)
         while True:
             start = time.monotonic()
-            batch = next(stream)
+            batch = next(self.batches)
             self.waited += time.monotonic() - start
             self.position.sample += self.settings.batch
             self.skipped += int(batch.skipped.sum())
@@ -169,7 +171,7 @@ class _Run:
             self.watch.check()
             self._report(terms, psnr, board)
         if time.monotonic() - self.saved > SAVE_SECONDS:
-            self._save()
+            self.save()
         return psnr is not None
 
     def _report(self, terms: dict[str, Tensor], psnr: float | None, board: SummaryWriter | None) -> None:
@@ -193,11 +195,12 @@ class _Run:
         self.position.best = max(self.position.best, psnr)
         return psnr
 
-    def _save(self) -> None:
-        self.watch.check()  # a diverged run must not replace its last good state
+    def save(self) -> None:
+        """Save the state, unless the last losses show that the run has diverged."""
+        self.watch.check()
         self.saved = time.monotonic()
         if self.rank == 0:
-            run_state.save(self.trainer, self.position, self.folder / LAST, self._notes(self.position.best))
+            self.state.save(self.trainer, self.position, self.folder, self._notes(self.position.best))
 
     def _notes(self, psnr: float) -> dict[str, str]:
         return {

@@ -20,7 +20,8 @@ from gi_plugin.train import loop
 from gi_plugin.train.checkpoint import read_network, read_tensors, save_network
 from gi_plugin.train.data import bank, resident
 from gi_plugin.train.data.pictures import Batch
-from gi_plugin.train.loop import BEST, LAST, Budget, Progress, train
+from gi_plugin.train.loop import BEST, Budget, Progress, train
+from gi_plugin.train.run_state import LAST
 from gi_plugin.train.step import Trainer
 from tests.train.pictures import smooth_pictures
 

@@ -16,8 +16,9 @@ from gi_plugin.train.evaluation import throughput
 from gi_plugin.train.evaluation.ablation import ablate, network_method
 from gi_plugin.train.evaluation.evaluate import PAPER_SETS
 from gi_plugin.train.evaluation.step_profile import StepProfile
-from gi_plugin.train.loop import LAST, Budget
+from gi_plugin.train.loop import Budget
 from gi_plugin.train.model.network import InpaintingNetwork, NetworkSettings
+from gi_plugin.train.run_state import LAST
 from tests.train.pictures import smooth_pictures
 
 SETTINGS = TrainSettings(width=8, crop=96, batch=2, hole_smallest=20, hole_largest=40, workers=0, critic_steps=1, validation=2)
