@@ -34,7 +34,6 @@ ALLOWED = {  # file: heavy packages that it imports at its start; torch in train
     "train/onnx_export/attention_function.py": {"onnxscript"},
     "train/checkpoint.py": {"safetensors"},
     "train/onnx_export/export.py": {"onnx"},
-    "train/data/masks.py": {"scipy"},
     "train/evaluation/metrics.py": {"skimage"},
     "train/onnx_export/region_functions.py": {"onnxscript"},
 }

@@ -30,6 +30,7 @@ from .watch import LossWatch
 BEST = "best.safetensors"
 ENDLESS = 2**40
 SAVE_SECONDS = 120.0  # least time between two saves of the state
+WARMUP_SHARE = 0.25  # of the budget that the warm-up of the critics may use
 REPORT_STEPS, REPORT_SECONDS = 10, 5.0  # a report comes after this many steps or seconds, whichever is first
 
 
@@ -120,6 +121,8 @@ class TrainingRun:
         self.run_started = self.started - self.position.seconds
         stream = self._stream()
         for _ in range(self.warmup):
+            if self._share_used() > WARMUP_SHARE:
+                break
             self.trainer.critic_step(next(stream))
         with self._board() as board:
             validated = True

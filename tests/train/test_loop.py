@@ -21,6 +21,7 @@ from gi_plugin.train.checkpoint import read_network, read_tensors, save_network
 from gi_plugin.train.data import bank, resident
 from gi_plugin.train.data.pictures import Batch
 from gi_plugin.train.loop import BEST, Budget, Progress, train
+from gi_plugin.train.model.network import InpaintingNetwork, NetworkSettings
 from gi_plugin.train.run_state import LAST
 from gi_plugin.train.step import Trainer
 from tests.train.pictures import smooth_pictures
@@ -166,6 +167,15 @@ def test_a_minute_budget_ends_the_run(pictures: Path, tmp_path: Path, monkeypatc
     assert 30 <= position.seconds < 60
     continued = train(pictures, tmp_path, SETTINGS, Budget(minutes=0.5), lambda _: None)
     assert continued.step == position.step
+
+
+def test_warming_up_the_critics_leaves_time_to_train(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long warm-up of the critics ends after a quarter of the minutes."""
+    save_network(InpaintingNetwork(NetworkSettings(width=8)), tmp_path / "start.safetensors", {})
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=itertools.count().__next__))  # a clock that gains 1 s at each look
+    settings = replace(SETTINGS, critic_warmup=1000)
+    position = train(pictures, tmp_path / "run", settings, Budget(minutes=0.5), lambda _: None, tmp_path / "start.safetensors")
+    assert position.step > 0
 
 
 def test_divergence_keeps_the_last_good_state(pictures: Path, tmp_path: Path) -> None:
