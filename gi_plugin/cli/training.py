@@ -35,6 +35,7 @@ def train(
     require("torch", "train")
     from gi_plugin.engines.attention.autograd import accelerate  # noqa: PLC0415  # heavy
     from gi_plugin.train import loop  # noqa: PLC0415  # heavy
+    from gi_plugin.train.run_state import LAST  # noqa: PLC0415
 
     budget = make_budget(minutes, steps)
     if recipe == "thin":
@@ -44,13 +45,13 @@ def train(
     with Spinner("reading the data") as show_text:
         position = loop.train(data, output, settings, budget, lambda progress: show_progress(progress, show_text), start, accelerate)
     say(
-        f"trained for {position.step} steps, best validation {position.best:.2f} dB; wrote {output / loop.LAST}; "
+        f"trained for {position.step} steps, best validation {position.best:.2f} dB; wrote {output / LAST}; "
         f"show the curves with: tensorboard --logdir {output}"
     )
 
 
 def _train_thin(data: Path, output: Path, budget: Budget, start: Path | None, assignments: list[str] | None) -> None:
-    from gi_plugin.train.loop import LAST  # noqa: PLC0415  # heavy
+    from gi_plugin.train.run_state import LAST  # noqa: PLC0415  # heavy
     from gi_plugin.train.thin import run, settings  # noqa: PLC0415  # heavy
 
     chosen = override(settings.ThinTrainSettings(), assignments)

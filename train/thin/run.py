@@ -18,9 +18,10 @@ from gi_plugin.thin import TILE
 
 from ..checkpoint import AVERAGE
 from ..data.pictures import find_pictures
-from ..loop import LAST, REPORT_SECONDS, SAVE_SECONDS, Budget, Progress
+from ..loop import REPORT_SECONDS, SAVE_SECONDS, Budget, Progress
 from ..model.precision import placed
 from ..psnr import decibel
+from ..run_state import LAST
 from . import state
 from .network import ThinNetwork, ThinSettings
 from .samples import LARGE_SHARE, LARGE_TILE, ThinBatch, batch_of, draw_masks, load

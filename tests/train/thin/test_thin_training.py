@@ -17,7 +17,8 @@ from gi_plugin.errors import ConfigError, ModelError, TrainingError
 from gi_plugin.thin import TILE, scaled
 from gi_plugin.train.checkpoint import read_tensors
 from gi_plugin.train.data.pictures import find_pictures
-from gi_plugin.train.loop import LAST, Budget, Progress
+from gi_plugin.train.loop import Budget, Progress
+from gi_plugin.train.run_state import LAST
 from gi_plugin.train.thin import masks, samples, state
 from gi_plugin.train.thin.export import export_thin
 from gi_plugin.train.thin.network import ThinNetwork, ThinSettings
