@@ -30,8 +30,8 @@ bench: $(VENV)/.dev $(VENV)/.native  ## latency of one window on every engine th
 	$(BIN)/gi-plugin bench
 
 gpu: $(VENV)/.dev $(VENV)/.native  ## check and time everything on this machine's CUDA GPU: writes docs/results/gpu-<name>.json
-	$(BIN)/python -m pytest tests/engines
 	$(BIN)/gi-plugin gpu --output docs/results
+	$(BIN)/python -m pytest tests/engines
 
 fuzz: $(VENV)/.fuzz $(VENV)/.native  ## a million inputs for everything that reads files, arrays and settings: about a quarter of an hour
 	for target in picture arrays settings sidecar; do $(BIN)/python tests/fuzz/fuzz.py $$target || exit 1; done
