@@ -54,8 +54,9 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "train.evaluation.ablation",
     # engines: shared parts, the attention kernel, the CPU, TensorRT, the choice of the backend
     "engines.attention engines.cpu engines.gpu engines.trt",
-    "engines.protocol engines.cache engines.gpu.driver engines.gpu.memory engines.attention.tile",
-    "engines.attention.kernel engines.cpu.hole_region engines.cpu.int8_file engines.trt.precision engines.trt.rtx_kernel_cache",
+    "engines.protocol engines.cache engines.gpu.driver engines.gpu.memory engines.gpu.recorded engines.attention.tile",
+    "engines.attention.kernel engines.cpu.hole_region engines.cpu.int8_file engines.trt.precision",
+    "engines.overflow engines.trt.rtx_kernel_cache",
     "engines.attention.compile engines.attention.autograd engines.cpu.openvino_engine engines.cpu.quantization engines.trt.network",
     "engines.torch_engine engines.trt.package engines.trt.build_request engines.trt.layer engines.trt.layer_aot",
     "engines.trt.worker engines.trt.build_process",

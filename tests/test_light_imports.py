@@ -27,6 +27,7 @@ ALLOWED = {  # file: heavy packages that it imports at its start; torch in train
     "gi_plugin/bench/gpu.py": {"torch"},
     "engines/attention/autograd.py": {"torch"},
     "engines/torch_engine.py": {"torch"},
+    "engines/gpu/recorded.py": {"torch"},
     "gi_plugin/bench/pictures.py": {"skimage"},
     "gi_plugin/demo.py": {"skimage"},
     "gi_plugin/openvino_core.py": {"openvino"},

@@ -14,12 +14,12 @@ from gi_plugin.errors import EngineMissing, MissingDependency, require
 
 
 class Device:
-    """The first CUDA device."""
+    """A CUDA device."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int = 0) -> None:
         self.cuda = _pycuda()
         self.cuda.init()
-        self._context = self.cuda.Device(0).retain_primary_context()
+        self._context = self.cuda.Device(number).retain_primary_context()
 
     @contextmanager
     def active(self) -> Iterator[None]:
