@@ -24,6 +24,7 @@ STARTS = {
 }
 ALLOWED = {  # file: heavy packages that it imports at its start; torch in train/ is always allowed
     "engines/attention/kernel.py": {"triton"},
+    "engines/search/kernels.py": {"triton"},
     "gi_plugin/bench/gpu.py": {"torch"},
     "engines/attention/autograd.py": {"torch"},
     "engines/torch_engine.py": {"torch"},

@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gi_plugin.engines.attention.autograd import accelerate
 from gi_plugin.engines.gpu.recorded import recorded
+from gi_plugin.engines.search.rounds import GpuRounds
 from gi_plugin.engines.selection import open_engine
 from gi_plugin.engines.trt.builder import build_engine, request_of
 from gi_plugin.engines.trt.package import TENSORRT_PACKAGES
@@ -30,6 +31,8 @@ from ..arrays import CELL
 from ..config import Config
 from ..errors import EngineMissing, first_line
 from ..network_file import network_path
+from ..transfer import transfer
+from . import gpu_transfer
 from .sample import smooth_window, square_hole
 from .timing import in_turns
 
@@ -38,6 +41,7 @@ TYPES = {"fp32": None, "fp16": torch.float16}
 ATTENTION_FORMS = ("PyTorch", "kernel", "kernel in a CUDA graph")
 NETWORK_FORMS = ("eager", "+ kernel", "+ kernel in a CUDA graph")
 ENGINE_PRECISIONS = ("fp32", "fp16", "bf16")
+TRANSFER_FORMS = ("on the CPU", "with rounds on the GPU")
 Call = Callable[[], Any]
 
 
@@ -96,6 +100,8 @@ def _stages(config: Config, windows: list[int], rates: Rates) -> Iterator[tuple[
             yield GpuRow("torch", window, precision), partial(_engine_row, config)
         for backend in TENSORRT_PACKAGES:
             yield GpuRow(backend, window, "fp16"), partial(_built_row, config)
+        for form in TRANSFER_FORMS[: None if rates.device == "cuda" else 1]:
+            yield GpuRow(f"transfer {form}", window, "int16"), partial(_transfer_row, config, form)
 
 
 def _attention_row(rates: Rates, form: str, row: GpuRow) -> GpuRow:
@@ -105,7 +111,7 @@ def _attention_row(rates: Rates, form: str, row: GpuRow) -> GpuRow:
     reaching, read = (torch.nn.functional.max_pool2d(mask, size, 1, size // 2).flatten(1) for size in (3, 7))
     # rows of products near the hole are read once, all weights are written
     floor = 4 * (float(read.sum()) * side**2 + gram.numel()) / rates.bytes()
-    call = partial(attention_weights, gram, mask)
+    call: Call = partial(attention_weights, gram, mask)
     expected = call()[0]
     if form != "PyTorch":
         from gi_plugin.engines.attention.kernel import attention_weights as kernel  # noqa: PLC0415  # needs triton
@@ -153,6 +159,13 @@ def _built_row(config: Config, row: GpuRow) -> GpuRow:
     request = request_of(network_path(config.model.path), row.window, settings, package, config_file=config.source)
     build_engine(request, settings, lambda _: None)
     return _engine_row(config, row)
+
+
+def _transfer_row(config: Config, form: str, row: GpuRow) -> GpuRow:
+    threads, rounds = config.engine.cores(), None if form == "on the CPU" else GpuRounds(config.engine)
+    call = partial(transfer, *gpu_transfer.case(row.window), threads=threads, rounds=rounds)
+    timed = timed_row(row, call, "cpu", None)  # a call returns only when the result is on the host
+    return timed if rounds is None else replace(timed, note=gpu_transfer.differences(row.window, rounds, threads))
 
 
 def _run(network: InpaintingNetwork, image: Tensor, mask: Tensor, kind: torch.dtype | None) -> Tensor:
