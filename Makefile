@@ -34,8 +34,8 @@ bench: $(VENV)/.dev $(VENV)/.native  ## latency of one window on every engine th
 	$(BIN)/gi-plugin bench
 
 gpu: $(VENV)/.dev $(VENV)/.native  ## check and time everything on this machine's CUDA GPU: writes docs/results/gpu-<name>.json
-	$(BIN)/python -m pytest tests/engines
 	$(BIN)/gi-plugin gpu --output docs/results
+	$(BIN)/python -m pytest tests/engines
 
 # DATA=… pictures; START=… network or earlier session; SET="batch=16 crop=192" settings; TRY=--cpu without a GPU
 gpu-train:  ## train on a rented GPU for MINUTES, with the packages that PYTHON has: state in parts, JSON and pictures in OUT

@@ -2,12 +2,14 @@
 
 Engines are executable code. They are built on this machine, stored in a folder that only its owner can read, and never downloaded.
 The name of an engine's folder is a hash of everything the engine depends on. The engine is checked against its sidecar before it is used.
+If the folder has a largest size, storing an engine removes the oldest others.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -20,10 +22,12 @@ from pathlib import Path
 from filelock import FileLock
 
 from gi_plugin.atomic import sync
+from gi_plugin.config import EngineSettings, cache_directory
 from gi_plugin.errors import EngineMismatch
 
 PAYLOAD, SIDECAR = "engine.bin", "engine.json"
 CLEAR_COMMAND = "gi-plugin engines clear"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,16 +42,24 @@ class CachedEngine:
     notes: dict[str, str]  # further information, not part of the key
 
 
+def engine_cache(settings: EngineSettings) -> EngineCache:
+    """Return the cache that the settings name."""
+    return EngineCache(cache_directory(settings), 10**6 * settings.cache_size)
+
+
 def engine_key(parts: Mapping[str, str]) -> str:
     """Return the folder name for an engine that depends on `parts`."""
     return hashlib.sha256(json.dumps(dict(sorted(parts.items()))).encode()).hexdigest()[:32]
 
 
 class EngineCache:
-    """The engines stored under `directory`. Every method also works if that folder does not exist yet."""
+    """The engines stored under `directory`. Every method also works if that folder does not exist yet.
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory / "engines"
+    :param largest: size in bytes above which the oldest engines are removed when one is stored; 0: no limit.
+    """
+
+    def __init__(self, directory: Path, largest: int = 0) -> None:
+        self.directory, self._largest = directory / "engines", largest
 
     @contextmanager
     def locked(self, parts: Mapping[str, str]) -> Iterator[None]:
@@ -93,6 +105,7 @@ class EngineCache:
             partial.rename(self.directory / engine_key(parts))
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+        self._prune(engine_key(parts))
 
     def entry(self, parts: Mapping[str, str]) -> CachedEngine | None:
         """Look up the entry for `parts` without reading the engine itself; None if there is none.
@@ -112,6 +125,10 @@ class EngineCache:
                 continue  # being written, or damaged; `clear` removes it anyway
         return sorted(found, key=lambda entry: entry.created)
 
+    def having(self, parts: Mapping[str, str]) -> list[CachedEngine]:
+        """List the readable entries that have all of `parts`, oldest first; their other parts may have any value."""
+        return [entry for entry in self.entries() if parts.items() <= entry.parts.items() and entry.key == engine_key(entry.parts)]
+
     def remove(self, key: str) -> None:
         """Remove one entry if it exists."""
         shutil.rmtree(self.directory / key, ignore_errors=True)
@@ -121,6 +138,16 @@ class EngineCache:
         count = len(self.entries())
         shutil.rmtree(self.directory, ignore_errors=True)
         return count
+
+    def _prune(self, newest: str) -> None:
+        """Remove the oldest entries until the largest size is met; the newest stays, even if it alone is larger."""
+        entries = self.entries() if self._largest else []
+        excess = sum(entry.size for entry in entries) - self._largest
+        for entry in entries:
+            if excess > 0 and entry.key != newest:
+                log.info("engine cache %s is above its largest size: the engine %s is removed", self.directory, entry.key)
+                self.remove(entry.key)
+                excess -= entry.size
 
     def _make(self) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 
-from gi_plugin.config import BACKENDS, Config
+from gi_plugin.config import BACKENDS, Config, EngineSettings
 from gi_plugin.errors import EngineMismatch, EngineMissing
 from gi_plugin.network_file import THIN, network_path
 
@@ -29,7 +29,7 @@ def open_engine(config: Config, window: int) -> Engine:
     if backend not in ("auto", *BACKENDS):
         raise EngineMissing(f"unknown backend {backend!r}: expected 'auto' or one of {', '.join(BACKENDS)}")
     skipped: list[str] = []
-    for status in backend_status() if backend == "auto" else [_status(backend)]:
+    for status in backend_status(config.engine) if backend == "auto" else [_status(backend, config.engine)]:
         if not status.available:
             skipped.append(f"{status.name}: {status.reason}")
             continue
@@ -52,7 +52,7 @@ def open_thin_engine(config: Config) -> ThinEngine:
     :raises ModelError: if the network file cannot be used.
     """
     network = network_path(config.model.thin, THIN)
-    status = _status("torch" if config.engine.backend == "torch" else "openvino")
+    status = _status("torch" if config.engine.backend == "torch" else "openvino", config.engine)
     if not status.available:
         raise EngineMissing(f"no engine can be used for thin holes: {status.name}: {status.reason}")
     if status.name == "torch":
@@ -64,25 +64,31 @@ def open_thin_engine(config: Config) -> ThinEngine:
     return OpenVinoThin(network, config.engine)
 
 
-def backend_status() -> list[BackendStatus]:
-    """List all backends in order of preference, each with the reason why it can or cannot be used here."""
-    return [_status(name) for name in BACKENDS]
+def backend_status(settings: EngineSettings | None = None) -> list[BackendStatus]:
+    """List all backends in order of preference, each with the reason why it can or cannot be used here.
+
+    :param settings: those that choose the device; None: the defaults.
+    """
+    return [_status(name, settings or EngineSettings()) for name in BACKENDS]
 
 
-def _status(name: str) -> BackendStatus:
+def _status(name: str, settings: EngineSettings) -> BackendStatus:
     if name in TENSORRT_PACKAGES:
-        return _tensorrt_status(TENSORRT_PACKAGES[name])
+        return _tensorrt_status(TENSORRT_PACKAGES[name], settings)
     extra = {"openvino": "pip install openvino", "torch": "pip install 'gi-plugin[train]'"}[name]
     if find_spec(name) is None:
         return BackendStatus(name, available=False, reason=f"not installed; install it with: {extra}")
     return BackendStatus(name, available=True, reason="installed")
 
 
-def _tensorrt_status(package: TensorRtPackage) -> BackendStatus:
+def _tensorrt_status(package: TensorRtPackage, settings: EngineSettings) -> BackendStatus:
     reason = package.status()
+    if not reason and settings.device == "cpu":
+        reason = "installed, but [engine] device = 'cpu', and it runs only on GPUs"
     if not reason:
         try:
-            gpu = find_gpu()
+            gpu = find_gpu(settings.gpu_number())
+            package.check_capability(gpu.capability)
         except (EngineMissing, ImportError) as error:
             reason = f"installed, but {error}"
         else:

@@ -1,12 +1,21 @@
-"""The PyTorch engine. It runs on a CUDA GPU if there is one, else on the CPU; all other engines are compared with it."""
+"""The PyTorch engine, which all other engines are compared with. It runs on a CUDA GPU if there is one, else on the CPU.
+
+On a GPU a call is one CUDA graph, with the attention kernel, between page-locked buffers: at small windows starting the kernels one by one
+would take longer than their arithmetic. The graph was not run on a GPU.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import Tensor, nn
 
-from gi_plugin.arrays import Floats, Matches
+from gi_plugin.arrays import Array, Floats, Matches
 from gi_plugin.config import EngineSettings
 from gi_plugin.errors import EngineError, EngineMissing
 from gi_plugin.train.checkpoint import load_network
@@ -14,41 +23,98 @@ from gi_plugin.train.model.network import InpaintingNetwork
 from gi_plugin.train.model.precision import placed
 
 from .attention.autograd import accelerate
+from .overflow import Fp32Retry
+from .protocol import full_batch
 
-DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+Forward = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class TorchEngine:
-    """Runs the network in PyTorch's eager mode."""
+    """The network in PyTorch, for windows of one size."""
 
     def __init__(self, network: Path, window: int, settings: EngineSettings) -> None:
         self.window = window
         self.batch = settings.batch
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        precision = "fp32" if settings.precision == "auto" else settings.precision
-        if precision == "fp16" and self._device.type == "cpu":
-            raise EngineMissing("torch on a CPU runs in fp32 or bf16, not in fp16; set [engine] precision to one of these or to 'auto'")
-        if precision not in DTYPES:
-            raise EngineMissing(f"torch does not run in {precision}; set [engine] precision = 'auto'")
+        self._device = _device(settings)
+        precision = _precision(settings.precision, self._device)
         self._dtype = DTYPES[precision]
         self.backend = f"torch {self._device.type} {precision}"
         if settings.threads:
             torch.set_num_threads(settings.threads)
-        self._network: InpaintingNetwork | None = placed(load_network(network).eval(), self._device)
-        if accelerate(self._network):
+        loaded = _in_precision(placed(load_network(network).eval(), self._device), self._dtype)
+        if accelerate(loaded):
             self.backend += " + kernel"
+        forward = partial(_completed, loaded, self._dtype)
+        self._run: Callable[..., list[Array]] | None = self._on_gpu(forward) if self._device.type == "cuda" else partial(_on_cpu, forward)
+        self._retry = Fp32Retry(lambda: TorchEngine(network, window, replace(settings, precision="fp32")))
 
     def __call__(self, image: Floats, mask: Floats) -> tuple[Floats, Matches]:
         """Fill the holes of windows; see `Engine`."""
-        if self._network is None:
+        run, count = self._run, image.shape[0]
+        if run is None:
             raise EngineError("the engine was closed")
         try:
-            with torch.inference_mode(), torch.autocast(self._device.type, self._dtype, enabled=self._dtype is not None):
-                completion = self._network(*(torch.from_numpy(array).to(self._device) for array in (image, mask)))
+            completed, matches = run(image, mask)
         except RuntimeError as error:
             raise EngineError(f"{self.backend} failed on a {self.window} px window: {error}") from error
-        return completion.completed.float().cpu().numpy(), completion.matches.cpu().numpy()
+        if self._dtype == torch.float16 and not np.isfinite(completed[:count]).all():
+            return self._retry(self.backend, image, mask)
+        return completed[:count], matches[:count]
 
     def close(self) -> None:
         """Release the network."""
-        self._network = None
+        self._run = None
+        self._retry.close()
+
+    def _on_gpu(self, forward: Forward) -> Callable[..., list[Array]]:
+        from .gpu.recorded import RecordedCall  # noqa: PLC0415  # only needed on a machine with a GPU
+
+        shapes = [(self.batch, channels, self.window, self.window) for channels in (3, 1)]
+        call = RecordedCall(forward, shapes, self._device)
+        return lambda *arrays: call(*(full_batch(array, self.batch) for array in arrays))
+
+
+def _completed(network: InpaintingNetwork, dtype: torch.dtype, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    with torch.inference_mode(), torch.autocast(image.device.type, dtype, enabled=dtype != torch.float32):
+        completion = network(image, mask)
+    return completion.completed.float(), completion.matches
+
+
+def _on_cpu(forward: Forward, image: Floats, mask: Floats) -> list[Array]:
+    return [tensor.numpy() for tensor in forward(torch.from_numpy(image), torch.from_numpy(mask))]
+
+
+def _device(settings: EngineSettings) -> torch.device:
+    """Return the device in the settings.
+
+    :raises EngineMissing: if there is no such GPU.
+    """
+    number = settings.gpu_number()
+    if settings.device == "cpu" or (settings.device == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if number >= torch.cuda.device_count():
+        raise EngineMissing(f"torch {torch.__version__} finds {torch.cuda.device_count()} CUDA GPUs, not gpu:{number}; set [engine] device")
+    return torch.device("cuda", number)
+
+
+def _precision(setting: str, device: torch.device) -> str:
+    """Resolve the precision setting: "auto" means fp16 on a GPU, else fp32.
+
+    :raises EngineMissing: if PyTorch does not run in this precision.
+    """
+    if setting == "auto":
+        return "fp16" if device.type == "cuda" else "fp32"
+    if setting == "fp16" and device.type == "cpu":
+        raise EngineMissing("torch on a CPU runs in fp32 or bf16, not in fp16; set [engine] precision to one of these or to 'auto'")
+    if setting not in DTYPES:
+        raise EngineMissing(f"torch does not run in {setting}; set [engine] precision = 'auto'")
+    return setting
+
+
+def _in_precision(network: InpaintingNetwork, dtype: torch.dtype) -> InpaintingNetwork:
+    """Convert the parameters of the convolutions, in place, so that autocast does not convert them anew in each call."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.to(dtype)
+    return network

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,10 @@ def _one_of(default: Any, *choices: Any) -> Any:
 
 def _between(default: Any, low: float, high: float) -> Any:
     return field(default=default, metadata={"allowed": f"{low} to {high}", "test": lambda value: low <= value <= high})
+
+
+def _matching(default: str, pattern: str, allowed: str) -> Any:
+    return field(default=default, metadata={"allowed": allowed, "test": lambda value: re.fullmatch(pattern, value) is not None})
 
 
 def _multiple_of_32(default: int, low: int, high: int) -> Any:
@@ -70,12 +75,18 @@ class EngineSettings:
     """[engine]: the engine that runs the network, and its options."""
 
     backend: str = _one_of("auto", "auto", *BACKENDS)
+    device: str = _matching("auto", r"auto|cpu|gpu(:\d{1,2})?", "'auto', 'cpu', 'gpu' or a numbered GPU such as 'gpu:1'")
     precision: str = _one_of("auto", "auto", "fp32", "bf16", "fp16", "int8")
     layer: str = _one_of("auto", "auto", "plugin", "aot", "native")
     batch: int = _between(1, 1, 64)
     threads: int = _between(0, 0, 1024)
     streams: int = _between(0, 0, 64)
     cache: str = ""
+    cache_size: int = _between(0, 0, 2**30)
+
+    def gpu_number(self) -> int:
+        """Number of the GPU to use, if one is used: that of the setting, else 0."""
+        return int(self.device.partition(":")[2] or 0)
 
     def cores(self) -> int:
         """Threads that may run at once: the setting, else one per core that this process may use."""

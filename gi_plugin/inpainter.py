@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gi_plugin.engines import Engine, ThinEngine, open_engine, open_thin_engine
+from gi_plugin.engines.search.rounds import GpuRounds, open_rounds
 
 from .arrays import Array, Bools
 from .config import Config, Detail, load_config
@@ -46,6 +47,7 @@ class Inpainter:
         self._open_engine, self._open_thin_engine = open_engine, open_thin_engine
         self._engines: dict[int, Engine] = {}
         self._thin_engine: ThinEngine | None = None
+        self._rounds: list[GpuRounds | None] = []  # empty until the first call
         self._lock = threading.Lock()
 
     @names_nearest_keyword
@@ -102,7 +104,8 @@ class Inpainter:
         check_values(Picture(source, planned.hole, low, high))
         result = np.array(image)
         filled = Picture(check_image(result, options.channel_axis)[0], planned.hole, low, high)
-        settings = TransferSettings(self._sources(options, (rows, columns)), options.seed, self._threads())
+        rounds = self._open_rounds() if planned.detail == "transfer" and planned.windows else None
+        settings = TransferSettings(self._sources(options, (rows, columns)), options.seed, self._threads(), rounds)
         return Inpainting(result, planned.hole, list(fill(filled, planned, self, settings)))
 
     def _sources(self, options: Options, shape: tuple[int, int]) -> Bools | None:
@@ -118,6 +121,13 @@ class Inpainter:
         engine = self.config.engine
         return max(engine.cores() // max(engine.streams, 1), 1)
 
+    def _open_rounds(self) -> GpuRounds | None:
+        """The GPU that runs the search of the transfer, opened at the first call; None: the CPU."""
+        with self._lock:
+            if not self._rounds:
+                self._rounds.append(open_rounds(self.config.engine))
+            return self._rounds[0]
+
     def close(self) -> None:
         """Release the engines; a later call opens them again."""
         with self._lock:
@@ -127,6 +137,9 @@ class Inpainter:
             if self._thin_engine is not None:
                 self._thin_engine.close()
             self._thin_engine = None
+            for rounds in filter(None, self._rounds):
+                rounds.close()
+            self._rounds.clear()
 
     def engine(self, window: int) -> Engine:
         """The engine for windows of `window` pixels, opened at the first call."""

@@ -24,10 +24,12 @@ STARTS = {
 }
 ALLOWED = {  # file: heavy packages that it imports at its start; torch in train/ is always allowed
     "engines/attention/kernel.py": {"triton"},
+    "engines/search/kernels.py": {"triton"},
     "gi_plugin/bench/gpu.py": {"torch"},
     "engines/attention/autograd.py": {"torch"},
     "engines/thin/torch_thin.py": {"torch"},
     "engines/torch_engine.py": {"torch"},
+    "engines/gpu/recorded.py": {"torch"},
     "gi_plugin/bench/pictures.py": {"skimage"},
     "gi_plugin/demo.py": {"skimage"},
     "gi_plugin/openvino_core.py": {"openvino"},
@@ -36,7 +38,6 @@ ALLOWED = {  # file: heavy packages that it imports at its start; torch in train
     "train/checkpoint.py": {"safetensors"},
     "train/onnx_export/export.py": {"onnx"},
     "train/thin/export.py": {"onnx"},
-    "train/data/masks.py": {"scipy"},
     "train/evaluation/metrics.py": {"skimage"},
     "train/onnx_export/region_functions.py": {"onnxscript"},
 }

@@ -1,4 +1,7 @@
-"""A model that OpenVINO compiled for the CPU, kept in the engine cache, with one inference request per stream."""
+"""A model that OpenVINO compiled, kept in the engine cache, with one inference request per stream.
+
+Models run on the CPU, or on an Intel GPU; the GPU part was not run on a GPU.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +16,18 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from gi_plugin.arrays import Array
-from gi_plugin.config import EngineSettings, cache_directory
+from gi_plugin.config import EngineSettings
 from gi_plugin.errors import EngineError, EngineMismatch, EngineMissing, first_line
 from gi_plugin.openvino_core import CORE
 
-from ..cache import EngineCache
+from ..cache import EngineCache, engine_cache
 
 if TYPE_CHECKING:
     import openvino
 
 DEVICE = "CPU"
 KEPT = "1000"  # prepared layers in memory, one per size of region; OpenVINO's default, 5000, takes some hundred MiB more
-PRECISIONS = {"fp32": "f32", "bf16": "bf16"}  # int8 runs its unquantised layers in the faster of these
+PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}  # int8 runs its unquantised layers in the fastest of these
 log = logging.getLogger(__name__)
 _process: int | None = None  # id of the process that first used OpenVINO
 
@@ -37,23 +40,26 @@ class CompiledModel:
 
         :param read: reads the model, with fixed shapes.
         :param parts: what the model depends on, for the key in the cache.
-        :param precision: "fp32", "bf16" or "int8".
+        :param precision: "fp32", "bf16", "fp16" or "int8".
         """
         check_process()
-        hint = PRECISIONS[usable_precision("auto") if precision == "int8" else precision]
-        options = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY", "CPU_RUNTIME_CACHE_CAPACITY": KEPT}
-        if settings.threads:
+        device = device_of(settings)
+        hint = PRECISIONS[usable_precision("auto", device) if precision == "int8" else precision]
+        options = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
+        if device == DEVICE:
+            options["CPU_RUNTIME_CACHE_CAPACITY"] = KEPT
+        if settings.threads and device == DEVICE:
             options["INFERENCE_NUM_THREADS"] = str(settings.threads)
         if settings.streams > 1:
             options["NUM_STREAMS"] = str(settings.streams)
         parts = {
             **parts,
             "package": f"openvino {version('openvino')}, gi-plugin {version('gi-plugin')}",
-            "device": f"{CORE.get_property(DEVICE, 'FULL_DEVICE_NAME')} {' '.join(sorted(_capabilities()))}",
+            "device": f"{CORE.get_property(device, 'FULL_DEVICE_NAME')} {' '.join(sorted(_capabilities(device)))}",
             "system": f"{platform.system()} {platform.machine()}",
             "options": str(sorted(options.items())),
         }
-        compiled = _compiled(read, EngineCache(cache_directory(settings)), parts, options)
+        compiled = _compiled(read, engine_cache(settings), parts, options, device)
         self._idle: queue.LifoQueue[openvino.InferRequest | None] = queue.LifoQueue()  # None once the model is closed
         self._streams, self._closing = max(settings.streams, 1), threading.Lock()
         for _ in range(self._streams):
@@ -93,40 +99,55 @@ def check_process() -> None:
         )
 
 
-def usable_precision(setting: str) -> str:
-    """Resolve the precision setting: "auto" means bf16 if the CPU has instructions for it, else fp32.
+def device_of(settings: EngineSettings) -> str:
+    """Return OpenVINO's name of the device in the settings.
 
-    :raises EngineMissing: if this CPU does not run in that precision.
+    :raises EngineMissing: if there is no such GPU.
     """
-    supported = ["bf16", "fp32"] if "BF16" in _capabilities() else ["fp32"]
+    if not settings.device.startswith("gpu"):
+        return DEVICE
+    name = settings.device.upper().replace(":", ".")
+    found = [str(device) for device in CORE.available_devices]
+    if not {name, f"{name}.0"} & {*found}:
+        raise EngineMissing(f"openvino finds no {name}, only {', '.join(found)}; it runs on Intel GPUs: set [engine] device = 'auto'")
+    return name
+
+
+def usable_precision(setting: str, device: str = DEVICE) -> str:
+    """Resolve the precision setting: "auto" means bf16 (on a GPU fp16) if the device has instructions for it, else fp32.
+
+    :raises EngineMissing: if this device does not run in that precision.
+    """
+    low = "bf16" if device == DEVICE else "fp16"
+    supported = [low, "fp32"] if low.upper() in _capabilities(device) else ["fp32"]
     if setting == "auto":
         return supported[0]
     if setting not in (*supported, "int8"):
         raise EngineMissing(
-            f"openvino on this CPU runs in {', '.join(supported)} or int8, not in {setting}; set [engine] precision = 'auto'"
+            f"openvino on this {device} runs in {', '.join(supported)} or int8, not in {setting}; set [engine] precision = 'auto'"
         )
     return setting
 
 
-def _capabilities() -> list[str]:
-    return [str(name) for name in CORE.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")]
+def _capabilities(device: str) -> list[str]:
+    return [str(name) for name in CORE.get_property(device, "OPTIMIZATION_CAPABILITIES")]
 
 
 def _compiled(
-    read: Callable[[], openvino.Model], cache: EngineCache, parts: Mapping[str, str], options: dict[str, str]
+    read: Callable[[], openvino.Model], cache: EngineCache, parts: Mapping[str, str], options: dict[str, str], device: str
 ) -> openvino.CompiledModel:
     try:
         with cache.locked(parts):
-            return _cached(cache, parts, options) or _keep(cache, parts, CORE.compile_model(read(), DEVICE, options))
+            return _cached(cache, parts, options, device) or _keep(cache, parts, CORE.compile_model(read(), device, options))
     except OSError as error:
         log.warning("engine cache %s cannot be used (%s): compiling without it", cache.directory.parent, error)
-        return CORE.compile_model(read(), DEVICE, options)
+        return CORE.compile_model(read(), device, options)
 
 
-def _cached(cache: EngineCache, parts: Mapping[str, str], options: dict[str, str]) -> openvino.CompiledModel | None:
+def _cached(cache: EngineCache, parts: Mapping[str, str], options: dict[str, str], device: str) -> openvino.CompiledModel | None:
     try:
         payload = cache.load(parts)
-        return None if payload is None else CORE.import_model(io.BytesIO(payload), DEVICE, options)
+        return None if payload is None else CORE.import_model(io.BytesIO(payload), device, options)
     except (EngineMismatch, RuntimeError, OSError) as error:
         log.warning("cached engine not used, it is compiled again: %s", first_line(error))
         return None

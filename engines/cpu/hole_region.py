@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import onnx
 
-    from gi_plugin.arrays import Floats, Integers
+    from gi_plugin.arrays import Floats, Integers, Matches
 
 HALO = 3  # cells
 STEP = 4  # cells: sides of regions are multiples of it, because OpenVINO prepares each new size once
@@ -31,6 +31,13 @@ AROUND = "ContextualAttentionAround"
 def region(mask: Floats) -> tuple[Integers, Integers]:
     """Return the rows and columns of cells, int64 [R] and [K], around the holes of masks [N, 1, W, W]."""
     return _span(mask.any(axis=(0, 1, 3))), _span(mask.any(axis=(0, 1, 2)))
+
+
+def in_window(matches: Integers, rows: Integers, columns: Integers, cells: int) -> Matches:
+    """Place the matches of a region's cells, N * R * K values, into the windows [N, cells * cells]; the other cells get 0."""
+    whole = np.zeros((matches.size // (len(rows) * len(columns)), cells, cells), np.int64)
+    whole[:, rows[:, None], columns] = matches.reshape(-1, len(rows), len(columns))
+    return whole.reshape(len(whole), -1)
 
 
 def _span(line: Any) -> Integers:

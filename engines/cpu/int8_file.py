@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     import openvino
 
 SOURCE = ["gi_plugin", "network"]  # key in the file for the fingerprint of the original network
+GUIDE_DROP = ["gi_plugin", "guide_drop"]  # key for the drop of the mean PSNR of the fills that it guides, measured by `quantization`, in dB
+LARGEST_DROP = 0.1  # of a version that is chosen by itself, in dB
+log = logging.getLogger(__name__)
 
 
 def int8_path(network: Path) -> Path:
@@ -33,6 +38,23 @@ def files(network: Path) -> tuple[Path, Path]:
                 f"{path}: no such file, so this network has no int8 version; make one with: gi-plugin quantize {network} --data PICTURES"
             )
     return found
+
+
+def is_usable(network: Path) -> bool:
+    """Whether int8 may be chosen by itself: there is an int8 version of just this network, and it is hardly worse as guide of the transfer.
+
+    It reads only the notes at the end of the file, because OpenVINO takes fifty times as long to read all of it.
+    """
+    try:
+        files(network)
+        content = int8_path(network).read_bytes()
+    except (EngineMissing, OSError):
+        return False
+    notes = dict(re.findall(rb'<(\w+) value="([^"]*)"', content.rpartition(b"<gi_plugin>")[2].partition(b"</gi_plugin>")[0]))
+    if notes.get(SOURCE[1].encode(), b"").decode() != network_file.fingerprint(network):
+        log.warning("%s was made from another network and is not used; make it again with: gi-plugin quantize", int8_path(network))
+        return False
+    return float(notes.get(GUIDE_DROP[1].encode(), "inf")) <= LARGEST_DROP
 
 
 def load(network: Path) -> openvino.Model:

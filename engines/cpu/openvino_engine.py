@@ -1,11 +1,9 @@
-"""The OpenVINO engine, which runs the network on the CPU. It is always installed."""
+"""The OpenVINO engine, which runs the network on the CPU, or on an Intel GPU. It is always installed."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from gi_plugin import network_file
 from gi_plugin.arrays import CELL, Floats, Matches
@@ -14,9 +12,9 @@ from gi_plugin.errors import EngineError
 from gi_plugin.openvino_core import CORE
 
 from ..protocol import full_batch
-from .compiled import CompiledModel, usable_precision
-from .hole_region import around_hole, region
-from .int8_file import files, load as load_int8
+from .compiled import DEVICE, CompiledModel, device_of, usable_precision
+from .hole_region import around_hole, in_window, region
+from .int8_file import files, is_usable, load as load_int8
 
 if TYPE_CHECKING:
     import openvino
@@ -28,8 +26,10 @@ class OpenVinoEngine:
     def __init__(self, network: Path, window: int, settings: EngineSettings) -> None:
         self.window = window
         self.batch = settings.batch
-        precision = usable_precision(settings.precision)
-        self.backend = f"openvino {precision}"
+        device = device_of(settings)
+        automatic_int8 = settings.precision == "auto" and is_usable(network)
+        precision = "int8" if automatic_int8 else usable_precision(settings.precision, device)
+        self.backend = f"openvino {precision}" if device == DEVICE else f"openvino {device} {precision}"
         parts = {
             "network": " ".join(network_file.fingerprint(path) for path in (network, *(files(network) if precision == "int8" else ()))),
             "backend": self.backend,
@@ -54,9 +54,7 @@ class OpenVinoEngine:
             raise EngineError(
                 f"{self.backend} returned no result for a {self.window} px window, probably for lack of memory; run fewer workers at once"
             )
-        matches = np.zeros((self.batch, self.window // CELL, self.window // CELL), np.int64)
-        matches[:, rows[:, None], columns] = found.reshape(self.batch, len(rows), len(columns))
-        return completed[:count], matches[:count].reshape(count, -1)
+        return completed[:count], in_window(found, rows, columns, self.window // CELL)[:count]
 
     def close(self) -> None:
         """Wait for running calls, then release the compiled network."""

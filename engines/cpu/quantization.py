@@ -1,4 +1,7 @@
-"""Quantise a network's convolutions to int8 with NNCF. Calibration uses training pictures; the loss of PSNR on others is limited."""
+"""Quantise a network's convolutions to int8 with NNCF. Calibration uses training pictures; the loss of PSNR on others is limited.
+
+The int8 version stores how much worse it is as guide of the transfer; `int8_file.is_usable` decides by it.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gi_plugin import network_file
+from gi_plugin.arrays import CELL
 from gi_plugin.config import TrainSettings
 from gi_plugin.errors import ModelError
 from gi_plugin.openvino_core import CORE
 from gi_plugin.train.data.pictures import Samples, find_pictures
 from gi_plugin.train.psnr import hole_psnr
+from gi_plugin.transfer import Guide, transfer
 
-from .hole_region import around_hole, region
-from .int8_file import SOURCE, int8_path
+from .hole_region import around_hole, in_window, region
+from .int8_file import GUIDE_DROP, SOURCE, int8_path
 
 if TYPE_CHECKING:
     import openvino
@@ -38,6 +43,7 @@ class Quantized:
     path: Path
     before: float  # mean PSNR in the holes of the validation crops, dB
     after: float
+    guide_drop: float  # drop of the mean PSNR of fills whose transfer it guides, dB
 
 
 def quantize(network: Path, data: Path, pictures: int, largest_drop: float, progress: Callable[[str], None]) -> Quantized:
@@ -76,9 +82,11 @@ def quantize(network: Path, data: Path, pictures: int, largest_drop: float, prog
             f"int8 lowers the PSNR in the hole by {before - after:.2f} dB, allowed are {largest_drop:g} dB; nothing was written"
         )
     result.set_rt_info(network_file.fingerprint(network), SOURCE)
+    guided = [_guided_psnr(CORE.compile_model(candidate, "CPU"), _Inputs(validation)) for candidate in (model, result)]
+    result.set_rt_info(f"{guided[0] - guided[1]:.3f}", GUIDE_DROP)
     path = int8_path(network)
     openvino.save_model(result, path, compress_to_fp16=False)
-    return Quantized(path, before, after)
+    return Quantized(path, before, after, guided[0] - guided[1])
 
 
 class _Inputs:
@@ -104,3 +112,16 @@ def _psnr(compiled: openvino.CompiledModel, inputs: Iterable[dict[str, Any]]) ->
     """Compute the PSNR in the holes in dB: the mean, and the value of each crop."""
     values = [hole_psnr(compiled(sample)[0], sample["image"], sample["mask"]) for sample in inputs]
     return float(np.mean(values)), values
+
+
+def _guided_psnr(compiled: openvino.CompiledModel, inputs: Iterable[dict[str, Any]]) -> float:
+    """Compute the mean PSNR in the holes, in dB, of fills by the transfer that a network guides."""
+    values = []
+    for sample in inputs:
+        image, mask, cells = sample["image"], sample["mask"], sample["image"].shape[-1] // CELL
+        completed, found = compiled(sample).values()
+        matches = in_window(found, sample["rows"], sample["columns"], cells).reshape(cells, cells)
+        guide = Guide(completed[0].transpose(1, 2, 0), matches, 1)
+        filled = transfer(image[0].transpose(1, 2, 0), mask[0, 0] > 0, guide).pixels
+        values.append(hole_psnr(filled.transpose(2, 0, 1)[None], image, mask))
+    return float(np.mean(values))

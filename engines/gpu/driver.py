@@ -29,9 +29,10 @@ class Gpu:
         return f"{self.name}, {self.capability}, CUDA driver {self.driver}"
 
 
-def find_gpu() -> Gpu:
-    """Find the first CUDA GPU.
+def find_gpu(number: int = 0) -> Gpu:
+    """Find a CUDA GPU.
 
+    :param number: of the GPU, counted as CUDA counts: from 0, without those that CUDA_VISIBLE_DEVICES hides.
     :raises EngineMissing: if there is no driver or no usable device; the message says which.
     :raises MissingDependency: if cuda-bindings is not installed.
     """
@@ -47,7 +48,9 @@ def find_gpu() -> Gpu:
         raise EngineMissing(f"no CUDA GPU can be used: {first_line(error)}") from error
     if not count:
         raise EngineMissing("no CUDA GPU can be used: the driver finds no device; check nvidia-smi and CUDA_VISIBLE_DEVICES")
-    device = _checked(driver.cuDeviceGet(0))
+    if number >= count:
+        raise EngineMissing(f"no CUDA GPU can be used: there is no gpu:{number}, the driver finds {count}; set [engine] device")
+    device = _checked(driver.cuDeviceGet(number))
     attribute = driver.CUdevice_attribute
     major, minor = (
         _checked(driver.cuDeviceGetAttribute(kind, device))
@@ -56,6 +59,11 @@ def find_gpu() -> Gpu:
     name = _checked(driver.cuDeviceGetName(128, device)).split(b"\0", 1)[0].decode()
     version = _checked(driver.cuDriverGetVersion())
     return Gpu(name, f"sm_{major}{minor}", f"{version // 1000}.{version % 1000 // 10}")
+
+
+def current_gpu() -> Gpu:
+    """Return the GPU of this thread's current context."""
+    return find_gpu(int(_checked(_driver().cuCtxGetDevice())))
 
 
 class Kernel:

@@ -12,7 +12,7 @@ from gi_plugin.errors import EngineError
 from gi_plugin.openvino_core import CORE
 from gi_plugin.thin import TILE
 
-from ..cpu.compiled import CompiledModel, usable_precision
+from ..cpu.compiled import CompiledModel, device_of, usable_precision
 from ..protocol import full_batch
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class OpenVinoThin:
 
     def __init__(self, network: Path, settings: EngineSettings) -> None:
         self.batch = BATCH
-        precision = usable_precision(settings.precision if settings.precision in ("fp32", "bf16") else "auto")
+        precision = usable_precision(settings.precision if settings.precision in ("fp32", "bf16") else "auto", device_of(settings))
         self.backend = f"openvino {precision}"
         parts = {"network": network_file.fingerprint(network), "backend": self.backend, "window": str(TILE), "batch": str(BATCH)}
         try:

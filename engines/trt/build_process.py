@@ -17,6 +17,7 @@ from .build_request import REQUEST, Request
 from .package import TensorRtPackage
 
 LINES = 3  # last lines of the log that the message of a failed build quotes
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 GRACE = 10.0  # seconds until a cancelled builder is killed
 
 
@@ -31,7 +32,7 @@ def run_worker(request: Request, package: TensorRtPackage, folder: Path, progres
     log, messages = folder.with_suffix(".log"), dict[str, Any]()
     command = [sys.executable, "-m", "gi_plugin.engines.trt.worker", str(folder)]
     with log.open("wb") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=_environment(package, folder), text=True)  # noqa: S603  # our own module
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=_environment(request, package, folder), text=True)  # noqa: S603  # our own module
         try:
             for line in process.stdout or ():
                 messages |= _message(line)
@@ -66,14 +67,20 @@ def _message(line: str) -> dict[str, Any]:
     return message if isinstance(message, dict) else {}
 
 
-def _environment(package: TensorRtPackage, folder: Path) -> dict[str, str]:
-    """Environment of the builder. TensorRT-RTX's parser opens a library by a name that the wheel lacks, so the folder gets a link."""
+def _environment(request: Request, package: TensorRtPackage, folder: Path) -> dict[str, str]:
+    """Environment of the builder: it sees only the GPU of the request, and the folder has the library that the wheel lacks.
+
+    TensorRT-RTX's parser opens this library by a name without a version.
+    """
+    environment = dict(os.environ)
+    visible = environment.get(VISIBLE, "")
+    if request.device:
+        environment[VISIBLE] = visible.split(",")[request.device] if visible else str(request.device)
     library = package.shared_library()
-    if library is None:
-        return dict(os.environ)
-    (folder / package.library).symlink_to(library)
-    known = os.environ.get("LD_LIBRARY_PATH")
-    return {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(filter(None, (str(folder), known)))}
+    if library is not None:
+        (folder / package.library).symlink_to(library)
+        environment["LD_LIBRARY_PATH"] = os.pathsep.join(filter(None, (str(folder), environment.get("LD_LIBRARY_PATH"))))
+    return environment
 
 
 def _end(process: subprocess.Popen[str]) -> None:

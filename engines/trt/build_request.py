@@ -21,4 +21,5 @@ class Request:
     layer: Layer
     targets: list[str]  # GPU architectures such as ["sm_89"]; empty: the package chooses
     optimization: int
+    device: int = 0  # number of the GPU
     config_file: str = ""  # settings file for `gi-plugin build --config`; does not affect the engine

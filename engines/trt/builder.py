@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from gi_plugin import network_file
-from gi_plugin.config import EngineSettings, cache_directory, config_source, user_config_file
+from gi_plugin.config import EngineSettings, config_source, user_config_file
 from gi_plugin.errors import EngineMismatch, EngineMissing
 
 from ..attention.compile import source_hash
-from ..cache import CachedEngine, EngineCache
+from ..cache import CachedEngine, EngineCache, engine_cache
 from ..gpu.driver import Gpu, find_gpu
 from ..protocol import check_window
 from .build_process import run_worker
@@ -28,7 +28,6 @@ from .package import TENSORRT_PACKAGES, TensorRtPackage
 
 OPTIMIZATION = 3  # TensorRT's own default level
 SOURCES = ("layer", "layer_aot", "precision", "network", "worker")  # hashed together with the kernel's
-PORTABLE = ("sm_80", "sm_86", "sm_89", "sm_120", "sm_121")  # default targets of a portable build: Ampere and later
 RUNS_ON = "runs on"  # note in the cache: the GPU architectures of the engine
 
 
@@ -68,13 +67,14 @@ def request_of(
     if precision == "int8":
         raise EngineMissing(f"{package.backend} engines are built in fp32, fp16 or bf16; int8 is for openvino: set [engine] precision")
     file = str(config_file.absolute()) if config_file else ""
-    return Request(package.backend, str(network), window, settings.batch, precision, layer, list(targets), OPTIMIZATION, file)
+    options = (window, settings.batch, precision, layer, list(targets), OPTIMIZATION, settings.gpu_number())
+    return Request(package.backend, str(network), *options, file)
 
 
 def engine_parts(request: Request, gpu: Gpu | None) -> dict[str, str]:
     """Collect everything that an engine depends on; the cache makes its key from it.
 
-    :param gpu: the GPU that it is built for; None for a portable build.
+    :param gpu: the GPU that it is built for; None for a portable build, which depends on its targets instead.
     """
     package = TENSORRT_PACKAGES[request.backend]
     return {
@@ -82,7 +82,7 @@ def engine_parts(request: Request, gpu: Gpu | None) -> dict[str, str]:
         "backend": f"{package.backend} {request.precision}",
         "builder": f"{_source_hash()}, triton {_version('triton')}",
         "package": f"{package.module} {package.installed()}",
-        "device": "portable" if gpu is None else str(gpu),
+        "device": " ".join(sorted(targets_of(request))) if gpu is None else str(gpu),
         "system": f"{platform.system()} {platform.machine()}",
         "window": str(request.window),
         "batch": str(request.batch),
@@ -94,24 +94,46 @@ def build_engine(request: Request, settings: EngineSettings, progress: Callable[
     """Build a TensorRT engine and store it in the cache, unless the cache already has it for the same GPUs.
 
     :param progress: called with the name of each phase.
-    :raises EngineMissing: if the package, or the GPU that it needs, is missing.
+    :raises EngineMissing: if the package, or the GPU that it needs, is missing, or the package does not support a GPU architecture.
     :raises EngineError: if the build fails; the message names the log file.
     """
     package = TENSORRT_PACKAGES[request.backend]
     package.load()
-    gpu = None if package.portable else find_gpu()
-    parts = engine_parts(request, gpu)
-    targets = [find_gpu().capability if target == "current" else target for target in request.targets]
-    runs_on = " ".join(targets or (PORTABLE if gpu is None else (gpu.capability,)))
-    cache = EngineCache(cache_directory(settings))
+    gpu = None if package.portable else find_gpu(request.device)
+    targets = targets_of(request) if gpu is None else [gpu.capability]
+    for target in targets:
+        package.check_capability(target)
+    parts, cache, runs_on = engine_parts(request, gpu), engine_cache(settings), " ".join(targets)
     with cache.locked(parts):
         known = _intact(cache, parts)
-        if known is not None and known.notes.get(RUNS_ON) == runs_on:
+        if known is not None:
             return Built(json.loads(known.notes["report"]), runs_on, new=False)
         with tempfile.TemporaryDirectory(prefix="build-", dir=cache.directory) as folder:
             report = run_worker(request, package, Path(folder), progress)
             cache.store(parts, (Path(folder) / PLAN).read_bytes(), {RUNS_ON: runs_on, "report": json.dumps(report)})
     return Built(report, runs_on, new=True)
+
+
+def targets_of(request: Request) -> list[str]:
+    """Return the GPU architectures of a portable build."""
+    named = request.targets or TENSORRT_PACKAGES[request.backend].capabilities
+    return [find_gpu(request.device).capability if target == "current" else target for target in named]
+
+
+def cached_parts(cache: EngineCache, request: Request, gpu: Gpu) -> dict[str, str]:
+    """Return the parts of the cached engine for a request and a GPU; if there is none, the parts that it would have.
+
+    A portable build may have had any targets: the newest engine whose targets include the GPU is taken, else the newest one.
+    """
+    if not TENSORRT_PACKAGES[request.backend].portable:
+        return engine_parts(request, gpu)
+    parts = engine_parts(request, None)
+
+    def rank(entry: CachedEngine) -> tuple[bool, float]:
+        return gpu.capability in entry.notes.get(RUNS_ON, "").split(), entry.created
+
+    found = cache.having({name: part for name, part in parts.items() if name != "device"})
+    return max(found, key=rank).parts if found else parts
 
 
 def _intact(cache: EngineCache, parts: dict[str, str]) -> CachedEngine | None:
@@ -131,6 +153,8 @@ def build_command(request: Request) -> str:
     """
     options = {"backend": request.backend, "precision": request.precision, "window": request.window}
     options |= {"layer": request.layer, "batch": request.batch}
+    if not TENSORRT_PACKAGES[request.backend].portable:
+        options["device"] = f"gpu:{request.device}"
     if request.config_file and not Path(request.config_file) == user_config_file() == config_source():
         options["config"] = shlex.quote(request.config_file)
     return " ".join(("gi-plugin build", *(f"--{name} {value}" for name, value in options.items())))

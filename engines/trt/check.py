@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from gi_plugin.bench.sample import smooth_window
-from gi_plugin.config import Config, cache_directory
+from gi_plugin.config import Config
 from gi_plugin.errors import EngineError, EngineMissing
 
-from ..cache import EngineCache, engine_key
+from ..cache import engine_cache, engine_key
 from ..gpu.driver import find_gpu
 from ..protocol import Engine
 from .build_request import Request
@@ -30,7 +30,7 @@ def compare(config: Config, request: Request, built: Built, open_engine: Callabl
     :raises EngineError: if the engine differs too much.
     """
     try:
-        gpu = find_gpu()
+        gpu = find_gpu(request.device)
     except EngineMissing:
         return "not compared with fp32: there is no GPU here"
     if gpu.capability not in built.runs_on.split():
@@ -46,7 +46,7 @@ def compare(config: Config, request: Request, built: Built, open_engine: Callabl
     reference.close()
     if difference > LARGEST:
         parts = engine_parts(request, None if TENSORRT_PACKAGES[request.backend].portable else gpu)
-        EngineCache(cache_directory(config.engine)).remove(engine_key(parts))
+        engine_cache(config.engine).remove(engine_key(parts))
         raise EngineError(
             f"the engine differs from fp32 by {difference:.2f} of 255 in the hole, allowed is {LARGEST:g}; it was removed from the cache"
         )

@@ -13,16 +13,17 @@ from typing import Any
 import numpy as np
 
 from gi_plugin.arrays import Floats, Matches
-from gi_plugin.config import EngineSettings, cache_directory
+from gi_plugin.config import EngineSettings
 from gi_plugin.errors import EngineError, EngineMismatch, EngineMissing
 from gi_plugin.network_file import INPUTS, OUTPUTS
 
-from ..cache import EngineCache
+from ..cache import EngineCache, engine_cache
 from ..gpu.driver import Gpu, Graph, find_gpu
 from ..gpu.memory import Buffers, Device
+from ..overflow import Fp32Retry
 from ..protocol import Engine, full_batch
 from .build_request import Request
-from .builder import RUNS_ON, build_command, engine_parts, request_of
+from .builder import RUNS_ON, build_command, cached_parts, request_of
 from .package import TensorRtPackage
 from .rtx_kernel_cache import CompiledKernels
 
@@ -46,23 +47,24 @@ class TensorRtEngine:
 
         :param open_fp32_engine: opens an fp32 engine, for windows that overflow in this engine's precision.
         :param config_file: the file that the settings were read from, named in the command that builds a missing engine.
-        :raises EngineMissing: if the package, the GPU or the engine is missing.
+        :raises EngineMissing: if the package, the GPU or the engine is missing, or the package does not support the GPU.
         :raises EngineMismatch: if the cached engine cannot be used.
         """
         self.window, self.batch = window, settings.batch
-        trt, gpu = package.load(), find_gpu()
+        trt, gpu = package.load(), find_gpu(settings.gpu_number())
+        package.check_capability(gpu.capability)
         request = request_of(network, window, settings, package, config_file=config_file)
         self.backend = f"{package.backend} {request.precision}"
-        parts, cache = engine_parts(request, None if package.portable else gpu), EngineCache(cache_directory(settings))
+        cache = engine_cache(settings)
+        parts = cached_parts(cache, request, gpu)
         plan = cached_plan(cache, parts, request, gpu)
-        self._device = Device()
+        self._device = Device(settings.gpu_number())
         with self._device.active():
             self._logger = trt.Logger(trt.Logger.WARNING)
             self._runtime = trt.Runtime(self._logger)
             self._engine = _deserialized(trt, self._runtime, plan, request)
             self._kernels = CompiledKernels(self._engine, cache, parts, gpu) if package.portable else None
-        self._open_fp32_engine = open_fp32_engine
-        self._fp32_engine: Engine | None = None
+        self._retry = Fp32Retry(open_fp32_engine)
         self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
         for _ in range(WORKERS):
             self._idle.put(None)  # a worker that is created when needed
@@ -78,8 +80,7 @@ class TensorRtEngine:
             count = image.shape[0]
             if np.isfinite(completed[:count]).all():
                 return completed[:count], matches[:count]
-            log.warning("%s overflowed on a %d px window, which is run again in fp32", self.backend, self.window)
-            return self._fallback()(image, mask)  # still holds the worker, so that `close` waits for it
+            return self._retry(self.backend, image, mask)  # still holds the worker, so that `close` waits for it
         except (self._device.cuda.Error, EngineError) as error:
             raise EngineError(f"{self.backend} failed on a {self.window} px window: {error}") from error
         finally:
@@ -99,8 +100,7 @@ class TensorRtEngine:
             del workers, self._kernels, self._engine, self._runtime
         for _ in range(WORKERS):
             self._idle.put(None)  # waiting calls continue and find the engine closed
-        if self._fp32_engine is not None:
-            self._fp32_engine.close()
+        self._retry.close()
 
     def _worker(self) -> _Worker:
         if self._closed:
@@ -112,11 +112,6 @@ class TensorRtEngine:
         if self._kernels:
             self._kernels.keep()
         return worker
-
-    def _fallback(self) -> Engine:
-        with self._lock:
-            self._fp32_engine = self._fp32_engine or self._open_fp32_engine()
-            return self._fp32_engine
 
 
 class _Worker:

@@ -13,7 +13,7 @@ import numpy as np
 from gi_plugin import network_file
 
 from ..attention.compile import compiled, launch_grid
-from ..gpu.driver import Kernel, find_gpu, integer, pointer
+from ..gpu.driver import Kernel, current_gpu, integer, pointer
 from .network import VERSION
 
 SCALE = "scale"  # the layer's attribute: lambda of the softmax
@@ -118,6 +118,6 @@ class _Launch:
 
 
 def _loaded(scale: float) -> Kernel:
-    """Compile the kernel for this machine's GPU and load it into the current context."""
-    code = compiled(int(find_gpu().capability.removeprefix("sm_")), "fp32", scale)
+    """Compile the kernel for the GPU of the current context and load it there."""
+    code = compiled(int(current_gpu().capability.removeprefix("sm_")), "fp32", scale)
     return Kernel(code.cubin, code.name, code.threads, code.shared_bytes)

@@ -26,6 +26,7 @@ class TensorRtPackage:
     oldest: str  # first version with everything that we use
     layers: tuple[Layer, ...]  # supported forms of the attention step, the preferred one first
     portable: bool  # builds without a GPU, for several GPU architectures at once
+    capabilities: tuple[str, ...] = ()  # GPU architectures for which it can build; empty: it decides itself
     library: str = ""  # library that its parser opens by a name which the wheel lacks; see `shared_library`
 
     def status(self) -> str:
@@ -62,6 +63,21 @@ class TensorRtPackage:
         except (ImportError, OSError) as error:
             raise EngineMissing(f"{self.module} is installed, but cannot be loaded: {error}") from error
 
+    def refusal(self, capability: str) -> str:
+        """Return the reason why engines of this package do not run on a GPU architecture such as "sm_90"; empty if they may."""
+        if not self.capabilities or capability in self.capabilities:
+            return ""
+        return f"{self.backend} does not support the compute capability {capability}; it supports {', '.join(self.capabilities)}"
+
+    def check_capability(self, capability: str) -> None:
+        """Check that engines of this package may run on a GPU architecture.
+
+        :raises EngineMissing: if they do not.
+        """
+        reason = self.refusal(capability)
+        if reason:
+            raise EngineMissing(f"{reason}: use backend 'tensorrt', or 'torch' with [engine] device = 'gpu'")
+
     def shared_library(self) -> Path | None:
         """Return the library that the parser looks for as `library`: the wheel has it under a name with a version. None if it has not."""
         libraries = find_spec(f"{self.module}_libs")
@@ -75,6 +91,13 @@ class TensorRtPackage:
 
 TENSORRT = TensorRtPackage("tensorrt", "tensorrt", "tensorrt", "10.9", ("plugin", "aot", "native"), portable=False)
 TENSORRT_RTX = TensorRtPackage(
-    "tensorrt-rtx", "tensorrt_rtx", "rtx", "1.3", ("plugin", "native"), portable=True, library="libtensorrt_rtx.so"
-)  # fmt: skip
+    "tensorrt-rtx",
+    "tensorrt_rtx",
+    "rtx",
+    "1.3",
+    ("plugin", "native"),
+    portable=True,
+    capabilities=("sm_80", "sm_86", "sm_89", "sm_120", "sm_121"),  # without sm_75, for which it cannot compile our network
+    library="libtensorrt_rtx.so",
+)
 TENSORRT_PACKAGES = {package.backend: package for package in (TENSORRT, TENSORRT_RTX)}

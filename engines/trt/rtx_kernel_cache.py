@@ -19,7 +19,7 @@ class CompiledKernels:
 
     def __init__(self, engine: Any, cache: EngineCache, parts: Mapping[str, str], gpu: Gpu) -> None:
         self._engine, self._cache = engine, cache
-        self._parts = {**parts, "backend": f"{parts['backend']} kernels", "device": str(gpu)}
+        self._parts = {**parts, "backend": f"{parts['backend']} kernels", "device": f"{gpu}, engine for {parts['device']}"}
         self._config = engine.create_runtime_config()
         self._kernels = self._config.create_runtime_cache()
         self._known = self._load()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from gi_plugin.engines.attention.autograd import accelerate
+from gi_plugin.engines.gpu.recorded import recorded
+from gi_plugin.engines.search.rounds import GpuRounds
 from gi_plugin.engines.selection import open_engine
 from gi_plugin.engines.trt.builder import build_engine, request_of
 from gi_plugin.engines.trt.package import TENSORRT_PACKAGES
@@ -27,13 +29,19 @@ from gi_plugin.train.model.network import InpaintingNetwork
 
 from ..arrays import CELL
 from ..config import Config
-from ..errors import GiError, first_line
+from ..errors import EngineMissing, first_line
 from ..network_file import network_path
+from ..transfer import transfer
+from . import gpu_transfer
 from .sample import smooth_window, square_hole
 from .timing import in_turns
 
 RUNS, WARM = 20, 3
 TYPES = {"fp32": None, "fp16": torch.float16}
+ATTENTION_FORMS = ("PyTorch", "kernel", "kernel in a CUDA graph")
+NETWORK_FORMS = ("eager", "+ kernel", "+ kernel in a CUDA graph")
+ENGINE_PRECISIONS = ("fp32", "fp16", "bf16")
+TRANSFER_FORMS = ("on the CPU", "with rounds on the GPU")
 Call = Callable[[], Any]
 
 
@@ -51,113 +59,119 @@ class GpuRow:
     note: str = ""  # further results, or the reason why the row has no figures
 
 
+Stage = Callable[[GpuRow], GpuRow]  # fills in the figures of a row
+
+
 def check(config: Config, windows: list[int], device: str, progress: Callable[[str], None]) -> Iterator[GpuRow]:
-    """Time and compare every form of the network. A form that cannot run gives a row with the reason.
+    """Time and compare every form of the network. A form that cannot run gives a row with the reason, and the others run all the same.
 
     :param device: "cuda"; "cpu" is for tests of the check itself.
     :param progress: called with the name of what is measured.
     """
-    rates = {name: matrix_rate(device, kind or torch.float32) for name, kind in TYPES.items()}
-    bytes_per_second = copy_rate(device)
+    if device == "cuda":
+        torch.cuda.set_device(config.engine.gpu_number())
+    rates = Rates(device)
+    for row, measure in _stages(config, windows, rates):
+        progress(f"{row.form}, {row.window} px, {row.precision}")
+        try:
+            yield measure(row)
+        except Exception as error:  # noqa: BLE001  # of a library, a compiler or the driver: the row says which
+            yield replace(row, note=first_line(error) or type(error).__name__)
+
+
+class Rates:
+    """The rates of a device for the floors of the rows; each is measured when a row first asks for it."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.operations = cache(lambda precision: matrix_rate(device, TYPES[precision] or torch.float32))
+        self.bytes = cache(lambda: copy_rate(device))
+
+
+def _stages(config: Config, windows: list[int], rates: Rates) -> Iterator[tuple[GpuRow, Stage]]:
+    """Yield every row to measure, and the function that fills it."""
     for window in windows:
-        progress(f"attention step, {window} px")
-        yield from _attention_rows(window, device, bytes_per_second)
+        for form in ATTENTION_FORMS[: None if rates.device == "cuda" else 1]:
+            yield GpuRow(f"attention: {form}", window, "fp32"), partial(_attention_row, rates, form)
         for precision in TYPES:
-            progress(f"PyTorch, {window} px, {precision}")
-            yield from _torch_rows(config, window, precision, device, rates[precision])
+            for form in NETWORK_FORMS[: None if rates.device == "cuda" else 1]:
+                yield GpuRow(f"PyTorch {form}", window, precision), partial(_network_row, config, rates, form)
+        for precision in ENGINE_PRECISIONS if rates.device == "cuda" else ():
+            yield GpuRow("torch", window, precision), partial(_engine_row, config)
         for backend in TENSORRT_PACKAGES:
-            progress(f"{backend}, {window} px")
-            yield _tensorrt_row(config, backend, window)
+            yield GpuRow(backend, window, "fp16"), partial(_built_row, config)
+        for form in TRANSFER_FORMS[: None if rates.device == "cuda" else 1]:
+            yield GpuRow(f"transfer {form}", window, "int16"), partial(_transfer_row, config, form)
 
 
-def _attention_rows(window: int, device: str, bytes_per_second: float) -> Iterator[GpuRow]:
-    side = window // CELL
-    cells = torch.randn(1, 128, side * side, device=device)
-    gram, mask = cells.transpose(1, 2) @ cells / 128, torch.from_numpy(square_hole(side)).to(device)
+def _attention_row(rates: Rates, form: str, row: GpuRow) -> GpuRow:
+    side = row.window // CELL
+    cells = torch.randn(1, 128, side * side).to(rates.device)
+    gram, mask = cells.transpose(1, 2) @ cells / 128, torch.from_numpy(square_hole(side)).to(rates.device)
     reaching, read = (torch.nn.functional.max_pool2d(mask, size, 1, size // 2).flatten(1) for size in (3, 7))
     # rows of products near the hole are read once, all weights are written
-    floor = 4 * (float(read.sum()) * side**2 + gram.numel()) / bytes_per_second
-    expected = attention_weights(gram, mask)[0]
-
-    def measured(form: str, call: Call) -> GpuRow:
-        difference = float(((call()[0] - expected) * reaching[..., None]).abs().max())
-        row = timed_row(GpuRow(f"attention: {form}", window, "fp32"), call, device, floor)
-        return replace(row, note=f"largest weight error {difference:.1e}")
-
-    yield measured("PyTorch", lambda: attention_weights(gram, mask))
-    if device == "cuda":
+    floor = 4 * (float(read.sum()) * side**2 + gram.numel()) / rates.bytes()
+    call: Call = partial(attention_weights, gram, mask)
+    expected = call()[0]
+    if form != "PyTorch":
         from gi_plugin.engines.attention.kernel import attention_weights as kernel  # noqa: PLC0415  # needs triton
 
-        launch = partial(kernel, gram, mask, 10.0)
-        yield measured("kernel", launch)
-        yield measured("kernel in a CUDA graph", _graphed(launch))
+        call = partial(kernel, gram, mask, 10.0)
+    if "graph" in form:
+        call = recorded(call, torch.cuda.Stream())
+    difference = float(((call()[0] - expected) * reaching[..., None]).abs().max())
+    return replace(timed_row(row, call, rates.device, floor), note=f"largest weight error {difference:.1e}")
 
 
-def _torch_rows(config: Config, window: int, precision: str, device: str, rate: float) -> Iterator[GpuRow]:
-    network = load_network(network_path(config.model.path)).eval().to(device)
-    image, mask = (plane.to(device) for plane in _example(window))
+def _network_row(config: Config, rates: Rates, form: str, row: GpuRow) -> GpuRow:
+    network = load_network(network_path(config.model.path)).eval().to(rates.device)
+    image, mask = (plane.to(rates.device) for plane in _example(row.window))
     with torch.inference_mode():
         with FlopCounterMode(display=False) as counter:
             expected = network(image, mask).completed
-        floor = counter.get_total_flops() / rate
-        call = partial(_run, network, image, mask, TYPES[precision])
-        yield _network_row(GpuRow("PyTorch eager", window, precision), call, device, floor, expected)
-        if accelerate(network):
-            yield _network_row(GpuRow("PyTorch + kernel", window, precision), call, device, floor, expected)
-            row = GpuRow("PyTorch + kernel in a CUDA graph", window, precision)
-            yield _network_row(row, _graphed(call), device, floor, expected)
+        floor = counter.get_total_flops() / rates.operations(row.precision)
+        if form != "eager" and not accelerate(network):
+            raise EngineMissing("the kernel needs triton and a CUDA GPU")
+        call: Call = partial(_run, network, image, mask, TYPES[row.precision])
+        if "graph" in form:
+            call = recorded(call, torch.cuda.Stream())
+        difference = float((call() - expected).abs().mean()) * 127.5
+        return replace(timed_row(row, call, rates.device, floor), difference=difference)
 
 
-def _network_row(row: GpuRow, call: Call, device: str, floor: float, expected: Tensor) -> GpuRow:
-    difference = float((call() - expected).abs().mean()) * 127.5
-    return replace(timed_row(row, call, device, floor), difference=difference)
+def _engine_row(config: Config, row: GpuRow) -> GpuRow:
+    """Time an engine as the product calls it: from arrays on the host to arrays on the host."""
+    settings = replace(config.engine, backend=row.form, precision=row.precision)
+    engine = open_engine(replace(config, engine=settings), row.window)
+    image, mask = _example(row.window)
+    with torch.inference_mode():
+        expected = load_network(network_path(config.model.path)).eval()(image, mask).completed
+    call = partial(engine, image.numpy(), mask.numpy())
+    difference = float((torch.from_numpy(call()[0]) - expected).abs().mean()) * 127.5
+    timed = timed_row(row, call, "cpu", None)  # a call returns only when the result is on the host
+    engine.close()
+    return replace(timed, difference=difference, note=engine.backend)
 
 
-def _tensorrt_row(config: Config, backend: str, window: int) -> GpuRow:
-    engine_settings = replace(config.engine, backend=backend)
-    row = GpuRow(backend, window, "fp16")
-    try:
-        request = request_of(
-            network_path(config.model.path), window, engine_settings, TENSORRT_PACKAGES[backend], config_file=config.source
-        )
-        build_engine(request, engine_settings, lambda _: None)
-        engine = open_engine(replace(config, engine=engine_settings), window)
-        image, mask = _example(window)
-        reference = load_network(network_path(config.model.path)).eval()
-        with torch.inference_mode():
-            expected = reference(image, mask).completed
-        call = partial(engine, image.numpy(), mask.numpy())
-        difference = float((torch.from_numpy(call()[0]) - expected).abs().mean()) * 127.5
-        timed = timed_row(row, call, "cpu", None)  # a call returns only when the result is on the host
-        engine.close()
-        return replace(timed, difference=difference)
-    except (GiError, ImportError) as error:
-        return replace(row, note=first_line(error))
+def _built_row(config: Config, row: GpuRow) -> GpuRow:
+    """Build a TensorRT engine and time it."""
+    package, settings = TENSORRT_PACKAGES[row.form], replace(config.engine, backend=row.form, precision=row.precision)
+    request = request_of(network_path(config.model.path), row.window, settings, package, config_file=config.source)
+    build_engine(request, settings, lambda _: None)
+    return _engine_row(config, row)
+
+
+def _transfer_row(config: Config, form: str, row: GpuRow) -> GpuRow:
+    threads, rounds = config.engine.cores(), None if form == "on the CPU" else GpuRounds(config.engine)
+    call = partial(transfer, *gpu_transfer.case(row.window), threads=threads, rounds=rounds)
+    timed = timed_row(row, call, "cpu", None)  # a call returns only when the result is on the host
+    return timed if rounds is None else replace(timed, note=gpu_transfer.differences(row.window, rounds, threads))
 
 
 def _run(network: InpaintingNetwork, image: Tensor, mask: Tensor, kind: torch.dtype | None) -> Tensor:
     with torch.autocast(image.device.type, kind, enabled=kind is not None):
         completed: Tensor = network(image, mask).completed
     return completed.float()
-
-
-def _graphed(call: Call) -> Call:
-    """Record a call as a CUDA graph, and return a function that replays it. Every replay overwrites the same result."""
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(WARM):
-            call()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        result = call()
-
-    def replay() -> Any:
-        graph.replay()
-        return result
-
-    return replay
 
 
 def timed_row(row: GpuRow, call: Call, device: str, floor: float | None) -> GpuRow:

@@ -13,7 +13,7 @@ from typing import Any
 import gi_plugin
 from gi_plugin.engines import EngineCache, backend_status
 from gi_plugin.engines.gpu.driver import Gpu, find_gpu
-from gi_plugin.engines.trt.builder import build_command, engine_parts, request_of
+from gi_plugin.engines.trt.builder import build_command, cached_parts, request_of
 from gi_plugin.engines.trt.package import TENSORRT_PACKAGES, TENSORRT_RTX, TensorRtPackage
 
 from .. import network_file
@@ -29,7 +29,7 @@ def examine(config: Config, source: Path | None) -> dict[str, Any]:
 
     :param source: the file that `config` was read from; None if the defaults apply.
     """
-    statuses = backend_status()
+    statuses = backend_status(config.engine)
     chosen = next((status.name for status in statuses if status.available), None)
     cache = cache_directory(config.engine)
     return {
@@ -70,17 +70,20 @@ def _gpu() -> str:
 def _describe_gpu(config: Config) -> str:
     """Say whether a GPU runs the network, and if not, the next step towards it."""
     try:
-        gpu = find_gpu()
+        gpu = _chosen_gpu(config)
     except MissingDependency:
         return "The CPU is used. To use an NVIDIA GPU, install its driver and: pip install 'gi-plugin[tensorrt]' (or [rtx] for RTX GPUs)."
     except EngineMissing as error:
         hint = " TensorRT-RTX engines for other machines can be built here: gi-plugin build --backend tensorrt-rtx."
         return f"The CPU is used: {error}.{'' if TENSORRT_RTX.status() else hint}"
-    usable = [
+    installed = [
         package for package in TENSORRT_PACKAGES.values() if not package.status() and config.engine.layer in ("auto", *package.layers)
     ]
+    usable = [package for package in installed if not package.refusal(gpu.capability)]
     if not usable:
-        return f"{gpu} is there, TensorRT is not: pip install 'gi-plugin[tensorrt]' (or [rtx] for RTX GPUs). Until then the CPU is used."
+        refusals = "; ".join(package.refusal(gpu.capability) for package in installed)
+        reason = f"but {refusals}: set [engine] backend = 'torch', or" if refusals else "TensorRT is not:"
+        return f"{gpu} is there, {reason} pip install 'gi-plugin[tensorrt]' (or [rtx] for RTX GPUs). Until then the CPU is used."
     if find_spec("pycuda") is None:
         return f"{gpu} and {usable[0].module} are there, PyCUDA is not: pip install pycuda (it needs a C++ compiler and the CUDA toolkit)."
     try:
@@ -89,11 +92,17 @@ def _describe_gpu(config: Config) -> str:
         return f"{gpu} and {usable[0].module} are there, but: {error}"
 
 
+def _chosen_gpu(config: Config) -> Gpu:
+    if config.engine.device == "cpu":
+        raise EngineMissing("[engine] device = 'cpu'")
+    return find_gpu(config.engine.gpu_number())
+
+
 def _describe_engines(config: Config, gpu: Gpu, usable: list[TensorRtPackage]) -> str:
     """Say whether the cache holds the engines for a GPU, and if not, the command that builds them."""
     network, cache = network_file.network_path(config.model.path), EngineCache(cache_directory(config.engine))
     requests = [request_of(network, window, config.engine, usable[0], config_file=config.source) for window in SIZES[config.hook.detail]]
-    missing = [entry for entry in requests if cache.entry(engine_parts(entry, None if usable[0].portable else gpu)) is None]
+    missing = [entry for entry in requests if cache.entry(cached_parts(cache, entry, gpu)) is None]
     if missing:
         return f"{gpu} and {usable[0].module} are there, but no engine is built: {build_command(missing[0])}"
     return f"{gpu} is used, with engines for both window sizes."

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from ..config import cache_directory, check_settings, load_config
-from ..errors import ConfigError, require
+from ..config import EngineSettings, cache_directory, check_settings, load_config
+from ..errors import ConfigError, EngineMissing, require
 from .stopping import ended_by_signals
 from .terminal import AsJson, ConfigFile, Spinner, print_json, say, show
+
+if TYPE_CHECKING:
+    from gi_plugin.engines.trt.package import TensorRtPackage
 
 engines_app = typer.Typer(no_args_is_help=True, help="List or remove the engines in the cache.")
 
@@ -29,6 +32,7 @@ def build(
     target: Annotated[
         list[str] | None, typer.Option("--target", help="GPU architecture such as sm_89, tensorrt-rtx only; may be repeated.")
     ] = None,
+    device: Annotated[str | None, typer.Option("--device", help="The GPU, such as gpu:1.")] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -44,12 +48,13 @@ def build(
     if backend not in TENSORRT_PACKAGES:
         raise ConfigError(f"--backend {backend}: expected one of {', '.join(TENSORRT_PACKAGES)}; other backends need no build")
     loaded = load_config(config, backend)
-    overrides: dict[str, Any] = {"precision": precision, "layer": layer, "batch": batch}
+    overrides: dict[str, Any] = {"precision": precision, "layer": layer, "batch": batch, "device": device}
     settings = replace(loaded.engine, **{key: value for key, value in overrides.items() if value is not None})
     check_settings(settings, "command line:")
-    results = []
+    package, results = TENSORRT_PACKAGES[backend], []
+    _say_if_unsupported(package, settings, target or ())
     for side in window or SIZES[loaded.hook.detail]:
-        request = builder.request_of(network_path(loaded.model.path), side, settings, TENSORRT_PACKAGES[backend], target or ())
+        request = builder.request_of(network_path(loaded.model.path), side, settings, package, target or ())
         with Spinner(f"building for {side} px") as progress, ended_by_signals():
             built = builder.build_engine(request, settings, progress)
             progress("comparing with fp32")
@@ -59,6 +64,20 @@ def build(
         say(f"{backend} {request.precision}, {side} px, attention as {request.layer}: {status}; runs on {built.runs_on}; {compared}")
     if as_json:
         print_json(results)
+
+
+def _say_if_unsupported(package: TensorRtPackage, settings: EngineSettings, targets: Sequence[str]) -> None:
+    """Say before a portable build that its engine will not run on the GPU of this machine, unless the caller names targets."""
+    from gi_plugin.engines.gpu.driver import find_gpu  # noqa: PLC0415
+
+    if not package.portable or targets:
+        return
+    try:
+        found = find_gpu(settings.gpu_number())
+    except (EngineMissing, ImportError):
+        return  # building for other machines needs no GPU
+    if package.refusal(found.capability):
+        say(f"{found.name}: {package.refusal(found.capability)}. The engine will run on other machines only.")
 
 
 def gpu(
@@ -73,9 +92,10 @@ def gpu(
 
     from ..bench.gpu import check, result_file  # noqa: PLC0415  # heavy
 
-    found = find_gpu()
+    loaded = load_config(config)
+    found = find_gpu(loaded.engine.gpu_number())
     with Spinner("measuring") as progress:
-        rows = list(check(load_config(config), window or [256, 512, 1024], "cuda", progress))
+        rows = list(check(loaded, window or [256, 512, 1024], "cuda", progress))
     report = {"gpu": vars(found), "date": date.today().isoformat(), "rows": [vars(row) for row in rows]}  # noqa: DTZ011  # the user's day
     file = result_file(output, found.name)
     file.parent.mkdir(parents=True, exist_ok=True)

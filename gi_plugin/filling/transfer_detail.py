@@ -12,7 +12,7 @@ from ..arrays import CELL, Bools, Field, Matches
 from ..box import Box
 from ..image import Picture
 from ..planning import Window
-from ..transfer import Guide, transfer
+from ..transfer import Guide, Rounds, transfer
 from .completion import CompletedView
 from .enlarging import Reduced, enlarge, enlarged
 from .piece import Piece
@@ -30,6 +30,7 @@ class TransferSettings:
     sources: Bools | None  # [H, W], True = pixels may come from here; None: from every known pixel
     seed: int
     threads: int
+    rounds: Rounds | None = None  # runs the rounds of the search; None: the CPU
 
 
 class TransferDetail:
@@ -61,7 +62,8 @@ class TransferDetail:
             pixels[others] = guide.at(1, (slice(0, missing.shape[0]), slice(0, missing.shape[1])))[others]
         allowed = ~_reduced_any(~self._source_mask(region), factor)
         sources = None if np.array_equal(allowed, ~targets) else allowed
-        done = transfer(pixels, targets, guide, sources=sources, seed=self._settings.seed, threads=self._settings.threads)
+        options = self._settings
+        done = transfer(pixels, targets, guide, sources=sources, seed=options.seed, threads=options.threads, rounds=options.rounds)
         return Reduced(region, factor, pixels, done)
 
     def _source_mask(self, region: Box) -> Bools:

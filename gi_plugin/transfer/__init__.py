@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .depth import hole_depth
 from .guide import Guide
+from .matching import Rounds
 from .transfer import Transferred, transfer
 
-__all__ = ["Guide", "Transferred", "hole_depth", "transfer"]
+__all__ = ["Guide", "Rounds", "Transferred", "hole_depth", "transfer"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,22 @@ class Match:
 
 
 @dataclass(frozen=True)
+class Start:
+    """The state before the rounds of a level."""
+
+    sources: Sources
+    estimate: Estimate
+    field: Field  # [h, w, 2]
+    missing: Bools  # [h, w], the pixels that get votes
+    radius: int  # of the random search
+
+
+# Runs one round of search and vote for each of several seeds. It returns the last field and the weights of its patches, and writes the
+# votes into the planes of the estimate.
+Rounds = Callable[[Start, Sequence[int]], tuple[Field, Floats]]
+
+
+@dataclass(frozen=True)
 class Task:
     """The inputs of the search that are the same at all levels."""
 
@@ -40,6 +57,7 @@ class Task:
     sigma: float  # of the blur that leaves the low frequencies of the guide, in pixels at full size
     seed: int
     threads: int
+    rounds: Rounds
 
 
 def match(task: Task, step: Step, source: Level, context: Level, coarser: Match | None) -> Match:
@@ -63,11 +81,19 @@ def match(task: Task, step: Step, source: Level, context: Level, coarser: Match 
         field, weight = _doubled(coarser, box, targets, valid)
         field = _with_random_sources(field, targets & (field[..., 0] < 0), valid, seed)
         kernels.vote(source.planes, field, weight, missing, estimate.planes, task.threads)
-    for number in range(1, step.rounds + 1):
-        field, cost = kernels.search(sources, estimate, field, step.radius, _seed_of(task.seed, source.factor, number), task.threads)
-        weight = vote_weights(field, cost)
-        kernels.vote(source.planes, field, weight, missing, estimate.planes, task.threads)
+    seeds = [_seed_of(task.seed, source.factor, number) for number in range(1, step.rounds + 1)]
+    field, weight = task.rounds(Start(sources, estimate, field, missing, step.radius), seeds)
     return Match(box, missing, estimate, field, weight)
+
+
+def run_rounds(start: Start, seeds: Sequence[int], threads: int) -> tuple[Field, Floats]:
+    """Search and vote once per seed; see `Rounds`."""
+    field, sources, estimate = start.field, start.sources, start.estimate
+    for seed in seeds:
+        field, cost = kernels.search(sources, estimate, field, start.radius, seed, threads)
+        weight = vote_weights(field, cost)
+        kernels.vote(sources.planes, field, weight, start.missing, estimate.planes, threads)
+    return field, weight
 
 
 def vote_weights(field: Field, cost: Floats) -> Floats:

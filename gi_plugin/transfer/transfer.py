@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from .arrays import Bools, Field, Floats
 from .composition import compose
 from .depth import hole_depth
 from .guide import Guide, no_sources
-from .matching import Match, Task, match
+from .matching import Match, Rounds, Task, match, run_rounds
 from .pyramid import Level, pyramid, valid_sources
 
 MIN_SOURCES = 30  # a reduced level with fewer valid sources is not searched, nor is any coarser one
@@ -31,7 +32,16 @@ class Transferred:
     sources: Field | None
 
 
-def transfer(image: Floats, hole: Bools, guide: Guide, *, sources: Bools | None = None, seed: int = 0, threads: int = 0) -> Transferred:
+def transfer(
+    image: Floats,
+    hole: Bools,
+    guide: Guide,
+    *,
+    sources: Bools | None = None,
+    seed: int = 0,
+    threads: int = 0,
+    rounds: Rounds | None = None,
+) -> Transferred:
     """Fill the hole of a window with pixels from its known part.
 
     :param image: [H, W, 3] float32 in [-1, 1]; values in the hole are ignored.
@@ -39,6 +49,7 @@ def transfer(image: Floats, hole: Bools, guide: Guide, *, sources: Bools | None 
     :param sources: [H, W], True = pixels may come from here; if None, from every known pixel.
     :param seed: another seed gives another result.
     :param threads: number of threads; 0 = one per core. It does not change the result.
+    :param rounds: runs the rounds of search and vote, such as `engines.search.rounds.GpuRounds`; None: the CPU.
     """
     if not hole.any():
         return Transferred(image.copy(), no_sources(hole.shape))
@@ -47,7 +58,7 @@ def transfer(image: Floats, hole: Bools, guide: Guide, *, sources: Bools | None 
     depth = schedule.depth(hole.shape)
     source = pyramid(image, allowed, depth, threads)
     context = source if sources is None else pyramid(image, ~hole, depth, threads)
-    task = Task(guide, schedule.guide_sigma(hole_depth(hole, threads)), seed, threads)
+    task = Task(guide, schedule.guide_sigma(hole_depth(hole, threads)), seed, threads, rounds or partial(run_rounds, threads=threads))
     found = None
     for number in _levels_to_search(source, context):
         step = schedule.step(depth - number, source[number].missing.shape)

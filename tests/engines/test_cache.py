@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gi_plugin.engines.cache import PAYLOAD, SIDECAR, EngineCache, engine_key
+from gi_plugin.config import EngineSettings
+from gi_plugin.engines.cache import PAYLOAD, SIDECAR, EngineCache, engine_cache, engine_key
 from gi_plugin.errors import EngineMismatch
 
 PARTS = {"network": "abc", "backend": "openvino fp32", "window": "256"}
@@ -94,3 +95,39 @@ def test_the_lock_excludes_other_processes(cache: EngineCache) -> None:
             other.wait(timeout=1)
     output, _ = other.communicate(timeout=60)
     assert output == "entered\n"
+
+
+def _filled(directory: Path, largest: int) -> list[str]:
+    """Store engines of 100 bytes for four windows, the first of them twice, and return the windows that remain, oldest first."""
+    cache = EngineCache(directory, largest)
+    for window in ("96", "128", "256", "96", "512"):
+        cache.store({**PARTS, "window": window}, b"x" * 100)
+    return [entry.parts["window"] for entry in cache.entries()]
+
+
+@pytest.mark.parametrize(
+    ("largest", "remaining"),
+    [(0, ["128", "256", "96", "512"]), (400, ["128", "256", "96", "512"]), (399, ["256", "96", "512"]), (200, ["96", "512"]), (1, ["512"])],
+)
+def test_the_oldest_engines_are_removed(tmp_path: Path, largest: int, remaining: list[str]) -> None:
+    """Above the largest size the oldest engines go, never the newest; an engine that is stored again counts as new. 0 is no limit."""
+    assert _filled(tmp_path, largest) == remaining
+
+
+def test_the_size_is_a_setting(tmp_path: Path) -> None:
+    """[engine] cache_size is in MB."""
+    cache = engine_cache(EngineSettings(cache=str(tmp_path), cache_size=1))
+    for window in ("128", "256"):
+        cache.store({**PARTS, "window": window}, bytes(600_000))
+    assert [entry.parts["window"] for entry in cache.entries()] == ["256"]
+
+
+def test_entries_are_found_by_some_of_their_parts(cache: EngineCache) -> None:
+    """`having` lists the entries with the parts given, and none whose sidecar names other parts than its key."""
+    for window in ("128", "256"):
+        cache.store({**PARTS, "window": window}, b"engine")
+    assert [entry.parts["window"] for entry in cache.having({"network": "abc"})] == ["128", "256"]
+    assert cache.having({"network": "abc", "window": "512"}) == []
+    sidecar = cache.directory / engine_key({**PARTS, "window": "256"}) / SIDECAR
+    sidecar.write_text(sidecar.read_text(encoding="utf-8").replace("256", "512"), encoding="utf-8")
+    assert cache.having({"network": "abc", "window": "512"}) == []

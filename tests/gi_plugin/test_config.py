@@ -34,7 +34,7 @@ MISTAKES = [  # text of the file, parts of the message
     ("[[engine]]\nthreads = 3", ["engine = [{'threads': 3}]", "expected a table", "[engine]"]),
     (
         "[engine]\nbakend = 'torch'",
-        ["[engine] bakend = 'torch'", "unknown key", "backend, precision, layer, batch, threads, streams, cache"],
+        ["[engine] bakend = 'torch'", "unknown key", "backend, device, precision, layer, batch, threads, streams, cache, cache_size"],
     ),
     ("[engine]\nbackend = 'cuda'", ["[engine] backend = 'cuda'", "'auto' or 'tensorrt' or 'tensorrt-rtx' or 'openvino' or 'torch'"]),
     ("[engine]\nprecision = 'int4'", ["[engine] precision = 'int4'", "'auto' or 'fp32' or 'bf16' or 'fp16' or 'int8'"]),

@@ -16,7 +16,8 @@ from hypothesis import given, settings, strategies as st
 from torch import Tensor
 
 from gi_plugin.engines.attention import compile as ahead_of_time, kernel
-from gi_plugin.engines.attention.compile import compiled, launch_grid, source_hash, with_own_parameters
+from gi_plugin.engines.attention.compile import compiled, launch_grid, source_hash
+from gi_plugin.engines.gpu.ahead_of_time import with_own_parameters
 from gi_plugin.errors import EngineError
 from gi_plugin.train.model.attention import ContextualAttention, attention_weights
 from tests.engines.kernels import Kernels
@@ -223,7 +224,7 @@ def test_an_interpreting_process_does_not_compile(interpreter: ProcessPoolExecut
 def test_other_parameters_are_refused(parameters: str, body: str) -> None:
     """Code that uses Triton's own parameters, or does not begin with ours, is rejected, because its launch would be wrong."""
     with pytest.raises(EngineError, match="other parameters"):
-        with_own_parameters(f".entry k({parameters}\n) {{ {body} }}", "k")
+        with_own_parameters(f".entry k({parameters}\n) {{ {body} }}", "k", ["u64", "u64", "u32", "u32", "u64", "u64"])
 
 
 @pytest.mark.parametrize(("size", "grid"), [((1, 1, 1), (1, 1, 1)), ((3, 5, 7), (18, 3, 1)), ((2, 8, 8), (32, 2, 1))])
@@ -235,7 +236,7 @@ def test_the_grid_covers_all_queries(size: tuple[int, int, int], grid: tuple[int
 @pytest.mark.parametrize("source", ahead_of_time.SOURCES)
 def test_the_hash_covers_every_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
     """A change of any source file changes the hash in the cache key of engines."""
-    package = shutil.copytree(ROOT / "engines" / "attention", tmp_path / "attention")
+    package = shutil.copytree(ROOT / "engines", tmp_path / "engines")
     before = source_hash()
     assert len(before) == len(hashlib.sha256().hexdigest())
     monkeypatch.setattr("importlib.resources.files", lambda _: package)

@@ -160,7 +160,7 @@ def test_other_backends_reject_int8(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     """Only openvino supports int8. The other backends say so, also on a machine where they can be used otherwise."""
     gpu = Gpu("Stand-in", "sm_89", "13.0")
     for module in (selection, tensorrt_engine):
-        monkeypatch.setattr(module, "find_gpu", lambda: gpu)
+        monkeypatch.setattr(module, "find_gpu", lambda _: gpu)
     monkeypatch.setattr(TensorRtPackage, "status", lambda _: "")
     monkeypatch.setattr(TensorRtPackage, "load", lambda _: None)
     config = Config(model=ModelSettings(), engine=EngineSettings(backend=backend, precision="int8", cache=str(tmp_path)))

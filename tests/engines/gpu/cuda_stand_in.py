@@ -39,11 +39,18 @@ class Gpu:
         self.gate.set()
         self._lock, self._next = threading.Lock(), 1 << 30
 
-    def new(self) -> int:
-        """Make a new handle or address."""
+    def new(self, size: int = 1) -> int:
+        """Make a new handle, or the address of `size` bytes."""
         with self._lock:
-            self._next += 256
-            return self._next
+            handle, self._next = self._next, self._next + -(-size // 256) * 256
+            return handle
+
+    def at(self, address: int, size: int) -> npt.NDArray[Any]:
+        """View memory from an address on, which may lie inside an allocation."""
+        for start, memory in self.memory.items():
+            if start <= address < start + len(memory):
+                return memory[address - start : address - start + size]
+        raise CudaError("an illegal memory access was encountered")
 
     def count(self, change: int) -> None:
         """Record that an engine starts (1) or ends (-1) a run."""
@@ -84,7 +91,7 @@ def pycuda(gpu: Gpu) -> SimpleNamespace:
         def __init__(self, size: int) -> None:
             gpu.need_context()
             gpu.allocations += 1
-            self._address = gpu.new()
+            self._address = gpu.new(size)
             gpu.memory[self._address] = np.zeros(size, np.uint8)
 
         def __int__(self) -> int:
@@ -121,8 +128,8 @@ def pycuda(gpu: Gpu) -> SimpleNamespace:
         Stream=lambda: Stream(gpu),
         pagelocked_empty=pagelocked_empty,
         mem_alloc=Memory,
-        memcpy_htod_async=lambda device, host, stream: copy(gpu.memory[int(device)], flat(host), stream),
-        memcpy_dtoh_async=lambda host, device, stream: copy(flat(host), gpu.memory[int(device)], stream),
+        memcpy_htod_async=lambda device, host, stream: copy(gpu.at(int(device), host.nbytes), flat(host), stream),
+        memcpy_dtoh_async=lambda host, device, stream: copy(flat(host), gpu.at(int(device), host.nbytes), stream),
     )
 
 

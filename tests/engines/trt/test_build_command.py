@@ -63,7 +63,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
             return ModuleSpec(name, None) if name in packages else None
 
         for module in (doctor, selection, builder, engine_module):
-            monkeypatch.setattr(module, "find_gpu", lambda: gpu or _no_gpu())
+            monkeypatch.setattr(module, "find_gpu", lambda *_: gpu or _no_gpu())
         for module in (doctor, package_module):
             monkeypatch.setattr(module, "find_spec", find)
         monkeypatch.setattr(package_module, "version", lambda _: "11.4.0")

@@ -19,7 +19,7 @@ from gi_plugin import network_file
 from gi_plugin.config import EngineSettings
 from gi_plugin.engines.cache import EngineCache
 from gi_plugin.engines.trt.build_request import REQUEST
-from gi_plugin.engines.trt.builder import PORTABLE, Built, build_engine, request_of
+from gi_plugin.engines.trt.builder import Built, build_engine, request_of
 from gi_plugin.engines.trt.package import TENSORRT_RTX
 from gi_plugin.errors import EngineError
 
@@ -175,7 +175,7 @@ def test_two_processes_build_one_engine_once(builds: Builds) -> None:
     messages = builds.messages[:2]
     assert sorted("already in the cache" in text for text in messages) == [False, True]
     assert all(f"tensorrt-rtx fp16, {WINDOW} px, attention as plugin: " in text for text in messages)
-    assert all(f"runs on {' '.join(PORTABLE)}; not compared with fp32: there is no GPU here" in text for text in messages)
+    assert all(f"runs on {' '.join(TENSORRT_RTX.capabilities)}; not compared with fp32: there is no GPU here" in text for text in messages)
     assert max(windows.count(WINDOW) for windows in builds.windows) == 1
 
 

@@ -17,10 +17,10 @@ from gi_plugin.engines.cache import PAYLOAD, SIDECAR, EngineCache
 from gi_plugin.engines.gpu.driver import Gpu
 from gi_plugin.engines.trt import builder
 from gi_plugin.engines.trt.build_request import PLAN, Request
-from gi_plugin.engines.trt.builder import PORTABLE, RUNS_ON, Built, build_engine, engine_parts, request_of
+from gi_plugin.engines.trt.builder import RUNS_ON, Built, build_engine, cached_parts, engine_parts, request_of
 from gi_plugin.engines.trt.engine import cached_plan
 from gi_plugin.engines.trt.package import TENSORRT, TENSORRT_RTX, TensorRtPackage
-from gi_plugin.errors import EngineMismatch
+from gi_plugin.errors import EngineMismatch, EngineMissing
 
 NETWORK = network_file.network_path("")
 TRAINED, BASE = 42, 24  # numbers of convolutions with trained kernels and in the smooth base
@@ -85,28 +85,58 @@ def test_content_of_an_engine(
     assert plan is not None
     assert len(plan) == entry.size == built.report["bytes"]
     assert entry.notes == {RUNS_ON: built.runs_on, "report": json.dumps(built.report)}
-    assert built.runs_on.split() == list(PORTABLE)
+    assert built.runs_on.split() == list(TENSORRT_RTX.capabilities)
     assert (network_file.ATTENTION.encode() in plan) is (layer == "plugin")
     assert cached_plan(cache, parts, request, GPU) == plan
 
 
 @pytest.mark.slow
 def test_an_engine_is_built_once_per_list_of_targets(directory: Path) -> None:
-    """A second build returns the cached engine with the same report; for other targets the engine is built again and replaced."""
+    """A second build returns the cached engine with the same report; an engine for other targets is a second entry beside it."""
     settings = _settings(directory, "fp16", "native")
     first, request, _ = _build(settings)
     plan = EngineCache(directory).load(engine_parts(request, None))
     again, _, phases = _build(settings)
     assert again == replace(first, new=False)
     assert phases == []
-    other, request, phases = _build(settings, targets=("sm_120", "sm_89"))
+    other, narrow, phases = _build(settings, targets=("sm_120", "sm_89"))
     assert (other.new, other.runs_on) == (True, "sm_120 sm_89")
     assert phases
-    cache, parts = EngineCache(directory), engine_parts(request, None)
-    assert cached_plan(cache, parts, request, GPU)
-    with pytest.raises(EngineMismatch, match="built for sm_120 sm_89, this GPU is sm_80"):
-        cached_plan(cache, parts, request, replace(GPU, capability="sm_80"))
-    assert cache.load(parts) != plan
+    cache = EngineCache(directory)
+    assert cache.load(engine_parts(request, None)) == plan != cache.load(engine_parts(narrow, None))
+
+
+def test_the_newest_engine_for_the_gpu_is_opened(tmp_path: Path) -> None:
+    """Of engines for several lists of targets, in any order, the newest one that includes the GPU is opened; the others stay."""
+    cache, request = EngineCache(tmp_path), request_of(NETWORK, 256, _settings(tmp_path), TENSORRT_RTX)
+    opened = []
+    for targets in (["sm_120"], ["sm_89", "sm_80"], ["sm_80", "sm_89", "sm_86"], ["sm_121"], ["sm_80", "sm_89"]):
+        cache.store(engine_parts(replace(request, targets=targets), None), " ".join(targets).encode(), {RUNS_ON: " ".join(targets)})
+        parts = cached_parts(cache, request, GPU)
+        try:
+            opened.append(cached_plan(cache, parts, request, GPU).decode())
+        except EngineMismatch as error:
+            assert "built for sm_120, this GPU is sm_89" in str(error)  # noqa: PT017  # the first engine only
+    assert opened == ["sm_89 sm_80", "sm_80 sm_89 sm_86", "sm_80 sm_89 sm_86", "sm_80 sm_89"]
+    assert len(cache.entries()) == 4  # the order of targets does not matter
+
+
+@pytest.mark.parametrize("target", ["sm_90", "current", "sm_75", "sm_1"])
+def test_an_architecture_that_is_not_supported_is_refused_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, target: str) -> None:
+    """Before anything is built, the message names the architecture, those that are supported, and the remedy; nothing is stored."""
+    monkeypatch.setattr(builder, "find_gpu", lambda _: replace(GPU, capability="sm_90"))
+    monkeypatch.setattr(builder, "run_worker", lambda *_: pytest.fail("a build was started"))
+    refused = "sm_90" if target == "current" else target
+    with pytest.raises(EngineMissing, match=f"^tensorrt-rtx does not support the compute capability {refused}; it supports sm_80, "):
+        _build(_settings(tmp_path), targets=("sm_89", target))
+    assert EngineCache(tmp_path).entries() == []
+
+
+def test_the_supported_architectures_are_those_of_the_package() -> None:
+    """Every architecture that we build for is one of the installed TensorRT-RTX."""
+    import tensorrt_rtx  # noqa: PLC0415  # heavy
+
+    assert {name.upper().replace("_", "") for name in TENSORRT_RTX.capabilities} <= set(tensorrt_rtx.ComputeCapability.__members__)
 
 
 def test_the_current_gpu_as_a_target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -116,7 +146,7 @@ def test_the_current_gpu_as_a_target(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         (folder / PLAN).write_bytes(b"plan")
         return {}
 
-    monkeypatch.setattr(builder, "find_gpu", lambda: GPU)
+    monkeypatch.setattr(builder, "find_gpu", lambda _: GPU)
     monkeypatch.setattr(builder, "run_worker", build)  # TensorRT-RTX cannot build for "current" without a GPU
     built, request, _ = _build(_settings(tmp_path), targets=("current",))
     assert built.runs_on == "sm_89"
@@ -128,7 +158,7 @@ def test_a_damaged_engine_never_reaches_tensorrt(tmp_path: Path, damage: str) ->
     """An engine that does not match its sidecar is rejected, with the command that empties the cache."""
     request = request_of(NETWORK, 256, _settings(tmp_path), TENSORRT_RTX)
     cache, parts = EngineCache(tmp_path), engine_parts(request, None)
-    cache.store(parts, b"plan of an engine", {RUNS_ON: " ".join(PORTABLE), "report": "{}"})
+    cache.store(parts, b"plan of an engine", {RUNS_ON: " ".join(TENSORRT_RTX.capabilities), "report": "{}"})
     entry = cache.entry(parts)
     assert entry is not None
     plan, sidecar = entry.folder / PAYLOAD, entry.folder / SIDECAR

@@ -170,7 +170,7 @@ def test_the_launch_matches_the_kernel(monkeypatch: pytest.MonkeyPatch, kernels:
 
 def test_the_kernel_is_compiled_for_the_gpu(monkeypatch: pytest.MonkeyPatch, kernels: Kernels) -> None:
     """Code, name, threads and memory of the launch are those of the kernel compiled for this GPU and scale."""
-    monkeypatch.setattr(attention_layer, "find_gpu", lambda: Gpu("Stand-in", "sm_89", "13.0"))
+    monkeypatch.setattr(attention_layer, "current_gpu", lambda: Gpu("Stand-in", "sm_89", "13.0"))
     monkeypatch.setattr(attention_layer, "Kernel", lambda *arguments: arguments)
     monkeypatch.setattr(attention_layer, "compiled", kernels)
     code = kernels(89, "fp32", 7.5)

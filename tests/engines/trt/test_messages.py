@@ -51,7 +51,7 @@ def _has(monkeypatch: pytest.MonkeyPatch, version: str | None) -> None:
 
 
 def _gpu_is(monkeypatch: pytest.MonkeyPatch, gpu: Gpu | Exception) -> None:
-    found = _raising(gpu) if isinstance(gpu, Exception) else lambda: gpu
+    found = _raising(gpu) if isinstance(gpu, Exception) else lambda _: gpu
     for module in (doctor, selection, builder):
         monkeypatch.setattr(module, "find_gpu", found)
 
@@ -236,6 +236,7 @@ def test_an_engine_that_is_missing_or_for_another_gpu(
     _gpu_is(monkeypatch, GPU)
     cache, request = EngineCache(Path(settings.cache)), request_of(NETWORK, 256, settings, package)
     command = f"gi-plugin build --backend {package.backend} --precision fp16 --window 256 --layer native --batch 1"
+    command += "" if package.portable else " --device gpu:0"
     parts = engine_parts(request, None if package.portable else GPU)
     with pytest.raises(EngineMissing, match=f"^no engine has been built for 256 px windows; build it with: {command}$"):
         cached_plan(cache, parts, request, GPU)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from gi_plugin.bench import gpu as gpu_check
+from gi_plugin.bench import gpu as gpu_check, gpu_transfer
 from gi_plugin.bench.gpu import GpuRow
 from gi_plugin.config import Config, EngineSettings
 from gi_plugin.engines.gpu import driver
 from gi_plugin.engines.gpu.driver import Gpu
 from gi_plugin.errors import EngineMissing
+from gi_plugin.transfer.arrays import Field, Floats
+from gi_plugin.transfer.matching import Start, run_rounds
 from tests.gi_plugin.command import Cli
 
 SECONDS = 0.25
@@ -76,6 +81,7 @@ def test_every_form_has_a_row(checked: Checked) -> None:
         ("PyTorch eager", "fp16"),
         ("tensorrt", "fp16"),
         ("tensorrt-rtx", "fp16"),
+        ("transfer on the CPU", "int16"),
     ]
     assert {row.window for row in checked.rows} == {72}
 
@@ -86,8 +92,55 @@ def test_rows_have_figures_or_a_reason(checked: Checked) -> None:
     assert all(row.milliseconds and row.times_floor for row in measured.values())
     assert measured["fp32"].difference == pytest.approx(0, abs=1e-3)
     assert 0 < (measured["fp16"].difference or 0) < 0.5
-    for row in checked.rows[-2:]:
+    assert checked.rows[-1].milliseconds
+    for row in checked.rows[-3:-1]:
         assert (row.milliseconds, row.note) == (None, "engines are not built in this test")
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_row_that_fails_does_not_end_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a row raises becomes its note, in one line, and the rows behind it are measured."""
+
+    def fail(*_: object) -> Any:
+        raise RuntimeError("operation not permitted when stream is capturing\nmore")
+
+    monkeypatch.setattr(gpu_check, "load_network", fail)
+    monkeypatch.setattr(gpu_check, "build_engine", _not_built)
+    rows = list(gpu_check.check(Config(), [72, 80], "cpu", lambda _: None))
+    failed, not_built = ["operation not permitted when stream is capturing"] * 2, ["engines are not built in this test"] * 2
+    for window in (72, 80):
+        attention, *others, transfer = [row for row in rows if row.window == window]
+        assert None not in {attention.milliseconds, transfer.milliseconds}
+        assert [row.note for row in others] == failed + not_built
+        assert {row.milliseconds for row in others} == {None}
+
+
+def test_differences_of_the_transfer_are_found() -> None:
+    """The comparison of two transfers is all zeros for the CPU with itself, and has the differences of one that is wrong."""
+
+    def wrong(start: Start, seeds: Sequence[int]) -> tuple[Field, Floats]:
+        field, weight = run_rounds(start, seeds, 1)
+        start.estimate.planes[5, 5] += 3
+        return field + (field[..., :1] >= 0) * np.int32(1), weight * np.float32(1.5)
+
+    right = gpu_transfer.differences(72, partial(run_rounds, threads=1), 2)
+    assert right == "first rounds: 0 sources differ, weights by 0.0e+00, votes by 0 of 1024"
+    found = gpu_transfer.differences(72, wrong, 2)
+    assert re.fullmatch(r"first rounds: \d\d+ sources differ, weights by 5.0e-01, votes by 3 of 1024", found)
+
+
+def test_a_gpu_has_more_rows() -> None:
+    """On a GPU there are also rows for the kernel, for CUDA graphs, and for the PyTorch engine in three precisions."""
+    rows = [row for row, _ in gpu_check._stages(Config(), [256], gpu_check.Rates("cuda"))]  # noqa: SLF001
+    assert [(row.form, row.precision) for row in rows] == [
+        *((f"attention: {form}", "fp32") for form in ("PyTorch", "kernel", "kernel in a CUDA graph")),
+        *((f"PyTorch {form}", kind) for kind in ("fp32", "fp16") for form in ("eager", "+ kernel", "+ kernel in a CUDA graph")),
+        *(("torch", kind) for kind in ("fp32", "fp16", "bf16")),
+        ("tensorrt", "fp16"),
+        ("tensorrt-rtx", "fp16"),
+        ("transfer on the CPU", "int16"),
+        ("transfer with rounds on the GPU", "int16"),
+    ]
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.float16])
@@ -114,7 +167,7 @@ def test_a_row_has_the_median_and_its_ratio_to_the_floor() -> None:
 
 def test_the_floor_of_the_network_is_its_operations_at_the_measured_rate(checked: Checked) -> None:
     """As all calls take the same time, a row's ratio to the floor is the operations of the matrix product / those of the network."""
-    product, product_fp16, copy, _, network, network_fp16 = checked.operations
+    copy, _, product, network, product_fp16, network_fp16, _ = checked.operations
     assert (product_fp16, copy, network_fp16) == (product, 0, network)
     ratios = [row.times_floor for row in checked.rows if row.form == "PyTorch eager"]
     assert ratios == pytest.approx([product / network] * 2)
@@ -128,7 +181,7 @@ def test_the_result_file_is_named_after_the_gpu() -> None:
 def test_the_command_writes_the_report(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """`gi-plugin gpu` writes GPU and rows as JSON, with null for missing figures, and prints a table."""
     measured = [GpuRow("first form", 256, "fp32", note="no engine"), GpuRow("second form", 512, "fp16", 1.5, 2.0, 3.0, 0.125)]
-    monkeypatch.setattr(driver, "find_gpu", lambda: Gpu("Stand-in 1", "sm_89", "13.0"))
+    monkeypatch.setattr(driver, "find_gpu", lambda _: Gpu("Stand-in 1", "sm_89", "13.0"))
     monkeypatch.setattr(gpu_check, "check", lambda *_: iter(measured))
     result = cli("gpu", "--output", "results")
     assert (result.code, result.lines) == (0, ["wrote results/gpu-stand-in-1.json"])
