@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import logging
 import os
@@ -60,7 +61,7 @@ class OpenVinoEngine:
             "batch": str(settings.batch),
             "options": str(sorted(options.items())),
         }
-        compiled = _compiled(network, parts, options, cache_directory(settings))
+        compiled = _compiled(network, parts, options, settings)
         self._idle: queue.LifoQueue[openvino.InferRequest | None] = queue.LifoQueue()  # None once the engine is closed
         self._streams, self._closing = max(settings.streams, 1), threading.Lock()
         for _ in range(self._streams):
@@ -124,15 +125,20 @@ def _precision(setting: str) -> str:
     return setting
 
 
-def _compiled(network: Path, parts: dict[str, str], options: dict[str, str], directory: Path) -> openvino.CompiledModel:
+def _compiled(network: Path, parts: dict[str, str], options: dict[str, str], settings: EngineSettings) -> openvino.CompiledModel:
     """Load the compiled network from the cache, or compile and store it. Without a usable cache it is compiled at every start."""
-    cache = EngineCache(directory)
     try:
+        cache = EngineCache(cache_directory(settings))
         with cache.locked(parts):
             return _cached(cache, parts, options) or _keep(cache, parts, _build(network, parts, options))
     except OSError as error:
-        log.warning("engine cache %s cannot be used (%s): compiling without it", directory, error)
+        _warn_once(f"the engine cache cannot be used ({error}): compiling without it")
         return _build(network, parts, options)
+
+
+@functools.cache
+def _warn_once(message: str) -> None:
+    log.warning(message)
 
 
 def _cached(cache: EngineCache, parts: dict[str, str], options: dict[str, str]) -> openvino.CompiledModel | None:
