@@ -33,8 +33,8 @@ gpu: $(VENV)/.dev $(VENV)/.native  ## check and time everything on this machine'
 	$(BIN)/python -m pytest tests/engines
 	$(BIN)/gi-plugin gpu --output docs/results
 
-fuzz: $(VENV)/.fuzz $(VENV)/.native  ## a million inputs for everything that reads files, arrays and settings: about a quarter of an hour
-	for target in picture arrays settings sidecar; do $(BIN)/python tests/fuzz/fuzz.py $$target || exit 1; done
+fuzz: $(VENV)/.fuzz $(VENV)/.native  ## well over a million inputs for everything that reads files, arrays and settings: about a quarter of an hour
+	for target in picture metadata arrays settings sidecar; do $(BIN)/python tests/fuzz/fuzz.py $$target || exit 1; done
 
 native: $(VENV)/.dev $(VENV)/.native  ## compile the C code anew if it has changed
 

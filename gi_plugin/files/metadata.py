@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -25,8 +26,9 @@ CARRIED: dict[str, tuple[str, ...]] = {  # by format: the fields of `Metadata` t
 LIMITS = {("JPEG", "exif"): 65_527, ("JPEG", "xmp"): 65_504, ("JPEG", "comment"): 65_533, ("GIF", "comment"): 65_535}  # bytes
 HIGHEST_DPI = 60_000.0
 PREVIEWS = (b"xmpGImg", exif.JPEG_START)  # XMP with one of these holds a small copy of the old picture
-TURNED = re.compile(rb"(tiff:Orientation(?:=[\"']|>))[2-8]")
+TURNED = re.compile(rb"(tiff:Orientation(?:=[\"']|>))([2-8])")
 JPEG_BLOCKS = {  # application data of JPEGs that we know: the start of its content, and what it is; the empty ones are carried
+    ("COM", b""): "",
     ("APP0", b""): "",
     ("APP1", b"Exif\0"): "",
     ("APP1", b"http://ns.adobe.com/xap/1.0/"): "",
@@ -51,8 +53,7 @@ class Metadata:
     comment: bytes = field(default=b"", metadata={"name": "comment"})
     colours: tuple[png.Chunk, ...] = field(default=(), metadata={"name": "PNG colour space"})
     texts: tuple[png.Chunk, ...] = field(default=(), metadata={"name": "PNG texts"})
-    tags: tuple[tuple[int, int, bytes], ...] = field(default=(), metadata={"name": "TIFF tags"})  # code, type, packed value
-    order: str = "<"  # byte order of `tags`
+    tags: Mapping[int, tuple[int, bytes]] = field(default_factory=dict, metadata={"name": "TIFF tags"})  # type and little-endian value
     left: tuple[str, ...] = ()  # names of contents that no format carries
 
     def carried(self, kind: str) -> dict[str, Any]:
@@ -95,6 +96,12 @@ def cleaned_xmp(data: bytes | str) -> bytes:
     """Return XMP with orientation 1; nothing if it holds a preview of the old picture."""
     text = _bytes(data)
     return b"" if any(mark in text for mark in PREVIEWS) else TURNED.sub(rb"\g<1>1", text)
+
+
+def xmp_orientation(data: bytes) -> int:
+    """Return the orientation that XMP tells, 1 to 8."""
+    found = TURNED.search(data)
+    return int(found[2]) if found else 1
 
 
 def usable_dpi(value: Any) -> tuple[float, float] | None:

@@ -41,9 +41,9 @@ class Raster:
 
     @property
     def white_pixel(self) -> Any:
-        """White in the numbers of `pixels`."""
+        """White in the numbers of `pixels`: what an inverted value is subtracted from."""
         if self.white is None:
-            return 1.0
+            return -1.0 if self.values.dtype.kind == "i" else 1.0  # -1 - v turns the range of signed integers round
         return np.uint8(255) if self.white <= 255 else np.uint16(self.white) if self.white <= 65535 else float(self.white)
 
     def pixels(self) -> Array:

@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}  # bytes of a value by its TIFF type
+WORDS = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}  # bytes of a number, by type; 1 for the others
 ORDERS = {b"II": "<", b"MM": ">"}  # byte order by the first bytes of a file
 PREFIX = b"Exif\0\0"  # of Exif data in a JPEG
 ORIENTATION, EXIF_FOLDER, GPS_FOLDER, MAKER_NOTE = 0x0112, 0x8769, 0x8825, 0x927C
@@ -71,6 +74,13 @@ def folders_of(data: bytes) -> ExifFolders:
     """Read the folders of Exif data that `cleaned` returned."""
     order = ORDERS[data[:2]]
     return read_folders(data, order, struct.unpack_from(f"{order}I", data, 4)[0])
+
+
+def little_endian(folder: Folder, order: str) -> Folder:
+    """Return a folder with values in little-endian byte order; `order` is theirs."""
+    if order == "<":
+        return folder
+    return {tag: (kind, np.frombuffer(value, f">u{WORDS.get(kind, 1)}").byteswap().tobytes()) for tag, (kind, value) in folder.items()}
 
 
 def pack(folders: ExifFolders) -> bytes:

@@ -52,14 +52,14 @@ def write(raster: Raster, metadata: Metadata, file: Path) -> None:
     """Write a picture with its metadata."""
     import tifffile  # noqa: PLC0415  # heavy
 
-    order, tags = tiff_tags.extra_tags(metadata)
     values, options = _layout(raster)
     contents = metadata.carried("TIFF")
     if "dpi" in contents:
         options |= {"resolution": contents["dpi"], "resolutionunit": "inch"}
     if "profile" in contents:
         options["iccprofile"] = contents["profile"]
-    tifffile.imwrite(file, values, extratags=tags, byteorder="<" if order == "<" else ">", metadata=None, software=False, **options)
+    tags = tiff_tags.extra_tags(metadata)
+    tifffile.imwrite(file, values, extratags=tags, byteorder="<", metadata=None, software=False, **options)
     tiff_tags.append_folders(file, metadata)
 
 
@@ -91,7 +91,7 @@ def _raster(page: Any) -> Raster | None:
         kind,
         tuple((extra + ["unspecified"] * count)[:count]),
         white_of(values.dtype, page.bitspersample),
-        photometric == "MINISWHITE" and values.dtype.kind in "buf",
+        photometric == "MINISWHITE",
         np.asarray(page.colormap).T if kind == "P" else None,
         LOSSLESS.get(tifffile.COMPRESSION(page.compression).name, "zlib"),
     )

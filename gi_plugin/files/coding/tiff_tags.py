@@ -7,44 +7,17 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from ..metadata import Metadata, cleaned_xmp, usable_dpi
+from ..metadata import Metadata, cleaned_xmp, usable_dpi, xmp_orientation
 from . import exif
 from .exif import EXIF_FOLDER, GPS_FOLDER, ORIENTATION, ExifFolders
 
 DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)  # description, make, model, software, date, artist, copyright: also tags of Exif data
 XMP, PROFILE, RESOLUTION, UNIT = 700, 34675, (282, 283), 296
 PER_INCH = {2: 1.0, 3: 2.54}  # by resolution unit
-LAYOUT = {  # tags of the file's layout, which the result has of its own
-    *(
-        254,
-        255,
-        256,
-        257,
-        258,
-        259,
-        262,
-        263,
-        264,
-        265,
-        266,
-        273,
-        274,
-        277,
-        278,
-        279,
-        280,
-        281,
-        284,
-        288,
-        289,
-        292,
-        293,
-        297,
-        317,
-        318,
-        319,
-    ),
-    *(320, 321, 322, 323, 324, 325, 332, 333, 334, 336, 338, 339, 340, 341, 342, 343, 347, 400, 559, 32995, 32997, 32998, 40965),
+LAYOUT = {  # tags of the file's layout, which the result has of its own, and those that are handled one by one
+    *range(254, 260),
+    *(262, 263, 264, 265, 266, 273, 274, 277, 278, 279, 280, 281, 284, 288, 289, 292, 293, 297),
+    *(*range(317, 326), *range(332, 344), 347, 400, 559, 32995, 32997, 32998, 40965),
     *range(512, 533),
     *(*DESCRIPTIVE, XMP, PROFILE, *RESOLUTION, UNIT, EXIF_FOLDER, GPS_FOLDER),
 }
@@ -54,13 +27,13 @@ LARGEST = 2**24  # bytes of a tag that is kept
 
 def read(tiff: Any, page: Any, path: Path) -> Metadata:
     """Return the metadata of the first page of an open TIFF file."""
-    left, tags, order = [], [], "<" if tiff.byteorder == "<" else ">"
+    left, tags = [], {}
     for tag in page.tags:
         value = _packed(tiff, tag) if tag.code not in LAYOUT else b""
         if tag.code in PICTURES or exif.JPEG_START in value:
             left.append(PICTURES.get(tag.code, f"TIFF tag {tag.code}"))
         elif value:
-            tags.append((tag.code, int(tag.dtype), value))
+            tags[tag.code] = int(tag.dtype), value
     if len(tiff.pages) > 1:
         left.append("reduced copies")
     data, xmp = _exif(tiff, page, path), page.tags.valueof(XMP, default=b"")
@@ -73,55 +46,52 @@ def read(tiff: Any, page: Any, path: Path) -> Metadata:
         data,
         safe,
         _dpi(page),
-        tags=tuple(tags),
-        order=order,
+        tags=exif.little_endian(tags, tiff.byteorder),
         left=tuple(dict.fromkeys(left)),
     )
 
 
 def orientation(page: Any) -> int:
     """Return the orientation of a page, 1 to 8."""
-    found = page.tags.valueof(ORIENTATION, default=1)
+    found = page.tags.valueof(ORIENTATION)
+    xmp = page.tags.valueof(XMP)
+    found = xmp_orientation(xmp) if found is None and isinstance(xmp, bytes) else found
     return found if found in range(1, 9) else 1
 
 
-def extra_tags(metadata: Metadata) -> tuple[str, list[tuple[Any, ...]]]:
-    """Return the byte order for a file with this metadata, and its tags in the form of tifffile's `extratags`."""
-    tags = list(metadata.tags)
-    order = metadata.order
+def extra_tags(metadata: Metadata) -> list[tuple[Any, ...]]:
+    """Return the tags of a little-endian file with this metadata, in the form of tifffile's `extratags`."""
+    tags = dict(metadata.tags)
     if metadata.exif:
         folders = exif.folders_of(metadata.exif)
-        order = folders.order
-        tags += [(code, kind, value) for code, (kind, value) in folders.main.items() if code not in LAYOUT - set(DESCRIPTIVE)]
+        main = exif.little_endian(folders.main, folders.order)
+        tags |= {code: entry for code, entry in main.items() if code not in LAYOUT - set(DESCRIPTIVE)}
     if metadata.xmp:
-        tags.append((XMP, 1, metadata.xmp))
-    found = {code: (code, kind, None, value, True) for code, kind, value in tags}
-    return order, [found[code] for code in sorted(found)]
+        tags[XMP] = 1, metadata.xmp
+    return [(code, kind, None, value, True) for code, (kind, value) in sorted(tags.items())]
 
 
 def append_folders(file: Path, metadata: Metadata) -> None:
-    """Add the Exif and GPS folders to a TIFF file: a new main folder at its end refers to them."""
+    """Add the Exif and GPS folders to a little-endian TIFF file: a new main folder at its end refers to them."""
     folders = exif.folders_of(metadata.exif) if metadata.exif else None
-    inner = {tag: folder for tag, folder in ((EXIF_FOLDER, folders.exif), (GPS_FOLDER, folders.gps)) if folder} if folders else {}
-    if folders is None or not inner:
-        return
+    found = {EXIF_FOLDER: folders.exif, GPS_FOLDER: folders.gps} if folders else {}
+    inner = {tag: exif.little_endian(folder, folders.order) for tag, folder in found.items() if folders and folder}
     with file.open("r+b") as stream:
-        header = stream.read(8)
-        if header[2:4] not in (b"*\0", b"\0*"):  # more than 4 GB: another form
+        form, first = struct.unpack("<4sI", stream.read(8))
+        if not inner or form != b"II*\0":  # a file of more than 4 GB has another form
             return
-        (first,) = struct.unpack(f"{folders.order}I", header[4:])
         stream.seek(first)
-        (count,) = struct.unpack(f"{folders.order}H", stream.read(2))
+        (count,) = struct.unpack("<H", stream.read(2))
         entries = [stream.read(12) for _ in range(count)]
         place = stream.seek(0, 2)
         place += stream.write(bytes(place % 2))
         for tag, folder in inner.items():
-            entries.append(struct.pack(f"{folders.order}HHII", tag, 4, 1, place))
-            place += stream.write(exif.pack_folder(folder, folders.order, place))
-        entries.sort(key=lambda entry: struct.unpack(f"{folders.order}H", entry[:2]))
-        stream.write(struct.pack(f"{folders.order}H", len(entries)) + b"".join(entries) + bytes(4))
+            entries.append(struct.pack("<HHII", tag, 4, 1, place))
+            place += stream.write(exif.pack_folder(folder, "<", place))
+        entries.sort(key=lambda entry: int.from_bytes(entry[:2], "little"))
+        stream.write(struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4))
         stream.seek(4)
-        stream.write(struct.pack(f"{folders.order}I", place))
+        stream.write(struct.pack("<I", place))
 
 
 def _packed(tiff: Any, tag: Any) -> bytes:
