@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 DEVICE = "CPU"
 KEPT = "1000"  # prepared layers in memory, one per size of region; OpenVINO's default, 5000, takes some hundred MiB more
 PRECISIONS = {"fp32": "f32", "bf16": "bf16"}  # int8 runs its unquantised layers in the faster of these
+SHORTAGE = ("alloc", "memory", "Resource temporarily unavailable")  # parts of OpenVINO's messages when memory is short
+NO_MEMORY = "not enough memory: close other programs, raise the limit of this process (ulimit -v), or lower [engine] batch and streams"
 log = logging.getLogger(__name__)
 _process: int | None = None  # id of the process that first used OpenVINO
 
@@ -79,7 +81,7 @@ class OpenVinoEngine:
                 raise EngineError("the engine was closed")
             completed, found = request.infer([image, mask, rows, columns]).values()
         except RuntimeError as error:
-            raise EngineError(f"{self.backend} failed on a {self.window} px window: {error}") from error
+            raise EngineError(f"{self.backend} failed on a {self.window} px window: {_reason(error)}") from error
         finally:
             self._idle.put(request)
         if completed.shape != image.shape or found.size != self.batch * len(rows) * len(columns):  # happens when memory is limited
@@ -145,7 +147,12 @@ def _cached(cache: EngineCache, parts: dict[str, str], options: dict[str, str]) 
     try:
         payload = cache.load(parts)
         return None if payload is None else CORE.import_model(io.BytesIO(payload), DEVICE, options)
-    except (EngineMismatch, RuntimeError, OSError) as error:
+    except RuntimeError as error:
+        if (reason := _reason(error)) == NO_MEMORY:
+            raise EngineError(f"openvino cannot load the network: {reason}") from error
+        log.warning("cached engine not used, it is compiled again: %s", reason)
+        return None
+    except (EngineMismatch, OSError) as error:
         log.warning("cached engine not used, it is compiled again: %s", first_line(error))
         return None
 
@@ -157,7 +164,14 @@ def _build(network: Path, parts: dict[str, str], options: dict[str, str]) -> ope
         model.reshape({"image": [batch, 3, window, window], "mask": [batch, 1, window, window], "rows": [-1], "columns": [-1]})
         return CORE.compile_model(model, DEVICE, options)
     except RuntimeError as error:
-        raise EngineError(f"openvino cannot compile {network} for windows of {window} px: {error}") from error
+        raise EngineError(f"openvino cannot compile {network} for windows of {window} px: {_reason(error)}") from error
+
+
+def _reason(error: RuntimeError) -> str:
+    """Return the reason of an error of OpenVINO in one line, without the places in its source code."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("Exception from ")]
+    reason = lines[0] if lines else first_line(error)
+    return NO_MEMORY if any(word in reason for word in SHORTAGE) else reason
 
 
 def _model(network: Path, backend: str) -> openvino.Model:

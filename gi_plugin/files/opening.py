@@ -25,8 +25,10 @@ def open_image(path: Path) -> Image.Image:
 def check_size(width: int, height: int, frames: int, max_pixels: int) -> None:
     """Check that a file holds one picture of at most `max_pixels` pixels.
 
-    :raises ImageError: if it is larger, or has several frames or pages.
+    :raises ImageError: if it is larger or empty, or has several frames or pages.
     """
+    if width < 1 or height < 1:
+        raise ImageError(f"has {width} x {height} pixels: the file is damaged")
     if width * height > max_pixels:
         raise ImageError(f"has {width} x {height} pixels, the limit is {max_pixels} in all: raise [hook] max_pixels to allow it")
     if frames > 1:

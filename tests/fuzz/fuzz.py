@@ -37,7 +37,8 @@ LIMIT = 10_000  # pixels
 DTYPES = "?bBhHiIlLefdFDU"
 SUFFIXES = (".png", ".tif", ".jpg", ".webp", ".bmp", ".gif", ".ppm", ".avif", ".jp2")
 PARTS = {"network": "a", "window": "256"}
-FOLDER = Path(tempfile.mkdtemp(prefix="gi-plugin-fuzz-"))
+MEMORY = Path("/dev/shm")  # noqa: S108  # a folder in memory, where there is one: results are synced to disk
+FOLDER = Path(tempfile.mkdtemp(prefix="gi-plugin-fuzz-", dir=MEMORY if MEMORY.is_dir() else None))
 
 
 def picture(content: bytes) -> None:

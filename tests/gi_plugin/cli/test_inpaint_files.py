@@ -151,8 +151,10 @@ def test_pictures_and_masks_without_names_are_an_error(cli: Cli) -> None:
     result = cli("inpaint", "folder", "folder", "-o", "out")
     assert result.code == 2
     assert result.lines == [
-        "error: folder holds pictures and masks: name the mask of a.png a_mask.png or a-mask.png, "
-        "or give --mask-suffix or a folder of masks"
+        (
+            "error: folder holds pictures and masks: name the mask of a.png a_mask.png or a-mask.png, "
+            "or give --mask-suffix or a folder of masks"
+        )
     ]
 
 
