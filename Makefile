@@ -44,8 +44,8 @@ gpu-train:  ## train on a rented GPU for MINUTES, with the packages that PYTHON 
 	PYTHONPATH=build/source $(PYTHON) -m gi_plugin gpu-train --data "$(DATA)" --minutes $(MINUTES) --part-mb $(PART_MB) --output "$(OUT)" \
 		$(if $(START),--start "$(START)") $(addprefix --set ,$(SET)) $(TRY)
 
-fuzz: $(VENV)/.fuzz $(VENV)/.native  ## a million inputs for everything that reads files, arrays and settings: about a quarter of an hour
-	for target in picture arrays settings sidecar; do $(BIN)/python tests/fuzz/fuzz.py $$target || exit 1; done
+fuzz: $(VENV)/.fuzz $(VENV)/.native  ## well over a million inputs for everything that reads files, arrays and settings: about a quarter of an hour
+	for target in picture metadata arrays settings sidecar; do $(BIN)/python tests/fuzz/fuzz.py $$target || exit 1; done
 
 native: $(VENV)/.dev $(VENV)/.native  ## compile the C code anew if it has changed
 

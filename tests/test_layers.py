@@ -20,10 +20,13 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "errors arrays atomic models openvino_core cli.stopping files.quiet bench folder_run",
     "gi_plugin",  # __init__: it exports names of errors at once, and names of inpainter on first use
     "config image network_file bench.sample bench.timing",
-    "options cli.terminal files.modes files.png files.sheet",
-    "files.deep files.formats",
+    "inputs options cli.terminal files.modes files.opening files.sheet files.coding files.coding.exif files.coding.png files.coding.unread",
+    "inputs.masks inputs.value_range files.formats files.metadata files.raster",
+    "inputs.doubts files.coding.deep files.coding.netpbm files.coding.tiff_tags",
+    "files.coding.tiff",
     "files.picture",
-    "files",
+    "files.masks files.writing",
+    "files folder_run.pairing",
     "folder_run.jobs",
     # transfer: the pixels of the hole; and the windows of the network
     "transfer.native",

@@ -5,6 +5,7 @@ Models run on the CPU, or on an Intel GPU; the GPU part was not run on a GPU.
 
 from __future__ import annotations
 
+import functools
 import io
 import logging
 import os
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 DEVICE = "CPU"
 KEPT = "1000"  # prepared layers in memory, one per size of region; OpenVINO's default, 5000, takes some hundred MiB more
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}  # int8 runs its unquantised layers in the fastest of these
+SHORTAGE = ("alloc", "memory", "Resource temporarily unavailable")  # parts of OpenVINO's messages when memory is short
+NO_MEMORY = "not enough memory: close other programs, raise the limit of this process (ulimit -v), or lower [engine] batch and streams"
 log = logging.getLogger(__name__)
 _process: int | None = None  # id of the process that first used OpenVINO
 
@@ -59,7 +62,7 @@ class CompiledModel:
             "system": f"{platform.system()} {platform.machine()}",
             "options": str(sorted(options.items())),
         }
-        compiled = _compiled(read, engine_cache(settings), parts, options, device)
+        compiled = _compiled(read, settings, parts, options, device)
         self._idle: queue.LifoQueue[openvino.InferRequest | None] = queue.LifoQueue()  # None once the model is closed
         self._streams, self._closing = max(settings.streams, 1), threading.Lock()
         for _ in range(self._streams):
@@ -133,22 +136,40 @@ def _capabilities(device: str) -> list[str]:
     return [str(name) for name in CORE.get_property(device, "OPTIMIZATION_CAPABILITIES")]
 
 
+def reason_of(error: RuntimeError) -> str:
+    """Return the reason of an error of OpenVINO in one line, without the places in its source code."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("Exception from ")]
+    reason = lines[0] if lines else first_line(error)
+    return NO_MEMORY if any(word in reason for word in SHORTAGE) else reason
+
+
 def _compiled(
-    read: Callable[[], openvino.Model], cache: EngineCache, parts: Mapping[str, str], options: dict[str, str], device: str
+    read: Callable[[], openvino.Model], settings: EngineSettings, parts: Mapping[str, str], options: dict[str, str], device: str
 ) -> openvino.CompiledModel:
     try:
+        cache = engine_cache(settings)
         with cache.locked(parts):
             return _cached(cache, parts, options, device) or _keep(cache, parts, CORE.compile_model(read(), device, options))
     except OSError as error:
-        log.warning("engine cache %s cannot be used (%s): compiling without it", cache.directory.parent, error)
+        _warn_once(f"the engine cache cannot be used ({error}): compiling without it")
         return CORE.compile_model(read(), device, options)
+
+
+@functools.cache
+def _warn_once(message: str) -> None:
+    log.warning(message)
 
 
 def _cached(cache: EngineCache, parts: Mapping[str, str], options: dict[str, str], device: str) -> openvino.CompiledModel | None:
     try:
         payload = cache.load(parts)
         return None if payload is None else CORE.import_model(io.BytesIO(payload), device, options)
-    except (EngineMismatch, RuntimeError, OSError) as error:
+    except RuntimeError as error:
+        if (reason := reason_of(error)) == NO_MEMORY:
+            raise EngineError(f"openvino cannot load the network: {reason}") from error
+        log.warning("cached engine not used, it is compiled again: %s", reason)
+        return None
+    except (EngineMismatch, OSError) as error:
         log.warning("cached engine not used, it is compiled again: %s", first_line(error))
         return None
 

@@ -12,7 +12,7 @@ from gi_plugin.errors import EngineError
 from gi_plugin.openvino_core import CORE
 
 from ..protocol import full_batch
-from .compiled import DEVICE, CompiledModel, device_of, usable_precision
+from .compiled import DEVICE, CompiledModel, device_of, reason_of, usable_precision
 from .hole_region import around_hole, in_window, region
 from .int8_file import files, is_usable, load as load_int8
 
@@ -39,7 +39,7 @@ class OpenVinoEngine:
         try:
             self._model = CompiledModel(lambda: _model(network, precision, self.batch, window), parts, precision, settings)
         except RuntimeError as error:
-            raise EngineError(f"openvino cannot compile {network} for windows of {window} px: {error}") from error
+            raise EngineError(f"openvino cannot compile {network} for windows of {window} px: {reason_of(error)}") from error
 
     def __call__(self, image: Floats, mask: Floats) -> tuple[Floats, Matches]:
         """Fill the holes of windows; see `Engine`."""
@@ -49,7 +49,7 @@ class OpenVinoEngine:
         try:
             completed, found = self._model([image, mask, rows, columns])
         except RuntimeError as error:
-            raise EngineError(f"{self.backend} failed on a {self.window} px window: {error}") from error
+            raise EngineError(f"{self.backend} failed on a {self.window} px window: {reason_of(error)}") from error
         if completed.shape != image.shape or found.size != self.batch * len(rows) * len(columns):  # happens when memory is limited
             raise EngineError(
                 f"{self.backend} returned no result for a {self.window} px window, probably for lack of memory; run fewer workers at once"

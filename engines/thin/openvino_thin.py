@@ -12,7 +12,7 @@ from gi_plugin.errors import EngineError
 from gi_plugin.openvino_core import CORE
 from gi_plugin.thin import TILE
 
-from ..cpu.compiled import CompiledModel, device_of, usable_precision
+from ..cpu.compiled import CompiledModel, device_of, reason_of, usable_precision
 from ..protocol import full_batch
 
 if TYPE_CHECKING:
@@ -32,14 +32,14 @@ class OpenVinoThin:
         try:
             self._model = CompiledModel(lambda: _model(network), parts, precision, settings)
         except RuntimeError as error:
-            raise EngineError(f"openvino cannot compile {network}: {error}") from error
+            raise EngineError(f"openvino cannot compile {network}: {reason_of(error)}") from error
 
     def __call__(self, image: Floats, mask: Floats) -> Floats:
         """Compute corrections of a first fill; see `ThinEngine`."""
         try:
             (correction,) = self._model([full_batch(image, BATCH), full_batch(mask, BATCH)])
         except RuntimeError as error:
-            raise EngineError(f"{self.backend} failed on tiles of {TILE} px: {error}") from error
+            raise EngineError(f"{self.backend} failed on tiles of {TILE} px: {reason_of(error)}") from error
         if correction.shape != (BATCH, *image.shape[1:]):  # happens when memory is limited
             raise EngineError(f"{self.backend} returned no result, probably for lack of memory; run fewer workers at once")
         return correction[: len(image)]

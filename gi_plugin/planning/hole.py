@@ -9,7 +9,8 @@ import numpy as np
 from ..arrays import Array, Bools, Integers
 from ..config import Detail
 from ..errors import ImageError
-from ..image import check_mask, dilated, wrong_shape
+from ..image import dilated, wrong_shape
+from ..inputs.masks import check_mask
 from .network_windows import plan_network
 from .thin_holes import split
 from .transfer_windows import plan_transfer
@@ -35,14 +36,16 @@ class PlannedHole:
             raise ImageError(wrong_shape(self.hole.shape, shape))
 
 
-def plan_hole(mask: Array, shape: tuple[int, int], detail: Detail, *, alpha: bool = False, dilate: int = 0) -> PlannedHole:
+def plan_hole(
+    mask: Array, shape: tuple[int, int], detail: Detail, *, alpha: bool = False, invert: bool = False, dilate: int = 0
+) -> PlannedHole:
     """Check a mask, grow its hole, and plan the windows.
 
-    :param mask: see `check_mask`, also for `shape` and `alpha`.
+    :param mask: see `check_mask`, also for `shape`, `alpha` and `invert`.
     :param dilate: pixels by which the hole grows in every direction.
     :raises ImageError: if the mask cannot be used, or its grown hole leaves no known pixel.
     """
-    hole = dilated(check_mask(mask, shape, alpha=alpha), dilate)
+    hole = dilated(check_mask(mask, shape, alpha=alpha, invert=invert), dilate)
     if hole.all():
         raise ImageError("the hole covers the whole image once it is dilated: lower `dilate`")
     if detail == "network":
