@@ -19,6 +19,9 @@ MODULES = product.files()
 LADDER = (  # from low to high, each module once; a module imports only from rungs below its own
     "errors arrays atomic models openvino_core cli.stopping files.quiet bench folder_run",
     "gi_plugin",  # __init__: it exports names of errors at once, and names of inpainter on first use
+    "settings",
+    "settings.fields",
+    "settings.tables",
     "config image network_file bench.sample bench.timing",
     "inputs options cli.terminal files.modes files.opening files.sheet files.coding files.coding.exif files.coding.png files.coding.unread",
     "inputs.masks inputs.value_range files.formats files.metadata files.raster",
