@@ -5,7 +5,11 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PLATFORMS := manylinux2014_x86_64 manylinux2014_aarch64 musllinux_1_2_x86_64 macosx_11_0_x86_64 macosx_11_0_arm64 win_amd64 win_arm64
 
-.PHONY: demo test check format bench gpu fuzz native cross clean
+MINUTES ?= 9
+PART_MB ?= 64
+OUT ?= runs/gpu
+
+.PHONY: demo test check format bench gpu gpu-train fuzz native cross clean
 
 demo: $(VENV)/.base $(VENV)/.native  ## fill a packaged photo: writes out/demo.png
 	$(BIN)/gi-plugin demo --output out/demo.png
@@ -33,8 +37,15 @@ gpu: $(VENV)/.dev $(VENV)/.native  ## check and time everything on this machine'
 	$(BIN)/gi-plugin gpu --output docs/results
 	$(BIN)/python -m pytest tests/engines
 
-fuzz: $(VENV)/.fuzz $(VENV)/.native  ## a million inputs for everything that reads files, arrays and settings: about a quarter of an hour
-	for target in picture arrays settings sidecar; do $(BIN)/python tests/fuzz/fuzz.py $$target || exit 1; done
+# DATA=… pictures; START=… network or earlier session; SET="batch=16 crop=192" settings; TRY=--cpu without a GPU
+gpu-train:  ## train on a rented GPU for MINUTES, with the packages that PYTHON has: state in parts, JSON and pictures in OUT
+	$(if $(DATA),,$(error give DATA=folder, shard or list of pictures))
+	$(PYTHON) -m building.source_tree build/source
+	PYTHONPATH=build/source $(PYTHON) -m gi_plugin gpu-train --data "$(DATA)" --minutes $(MINUTES) --part-mb $(PART_MB) --output "$(OUT)" \
+		$(if $(START),--start "$(START)") $(addprefix --set ,$(SET)) $(TRY)
+
+fuzz: $(VENV)/.fuzz $(VENV)/.native  ## well over a million inputs for everything that reads files, arrays and settings: about a quarter of an hour
+	for target in picture metadata arrays settings sidecar; do $(BIN)/python tests/fuzz/fuzz.py $$target || exit 1; done
 
 native: $(VENV)/.dev $(VENV)/.native  ## compile the C code anew if it has changed
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .cache import CachedEngine, EngineCache
-from .protocol import BackendStatus, Engine
-from .selection import backend_status, open_engine
+from .protocol import BackendStatus, Engine, ThinEngine
+from .selection import backend_status, open_engine, open_thin_engine
 
-__all__ = ["BackendStatus", "CachedEngine", "Engine", "EngineCache", "backend_status", "open_engine"]
+__all__ = ["BackendStatus", "CachedEngine", "Engine", "EngineCache", "ThinEngine", "backend_status", "open_engine", "open_thin_engine"]

@@ -42,6 +42,30 @@ class Engine(Protocol):
         """Release memory and devices. The engine must not be called afterwards."""
 
 
+class ThinEngine(Protocol):
+    """The tiny network for thin holes, ready to run on tiles. Several threads may call one engine at the same time."""
+
+    @property
+    def batch(self) -> int:
+        """Largest number of tiles per call."""
+
+    @property
+    def backend(self) -> str:
+        """Name and precision of the backend, such as "openvino bf16"."""
+
+    def __call__(self, image: Floats, mask: Floats) -> Floats:
+        """Compute corrections of a first fill.
+
+        :param image: [N, 3, S, S] float32, scaled tiles with a first fill at missing pixels, see `gi_plugin.thin`. N is at most `batch`.
+        :param mask: [N, 1, S, S] float32, 1 = missing.
+        :return: [N, 3, S, S] float32, to be added to the first fill; without meaning at known pixels.
+        :raises EngineError: if the run fails.
+        """
+
+    def close(self) -> None:
+        """Release memory and devices. The engine must not be called afterwards."""
+
+
 @dataclass(frozen=True)
 class BackendStatus:
     """Whether a backend can be used on this machine, and the reason."""

@@ -10,10 +10,10 @@ from importlib.util import find_spec
 
 from gi_plugin.config import BACKENDS, Config, EngineSettings
 from gi_plugin.errors import EngineMismatch, EngineMissing
-from gi_plugin.network_file import network_path
+from gi_plugin.network_file import THIN, network_path
 
 from .gpu.driver import find_gpu
-from .protocol import BackendStatus, Engine
+from .protocol import BackendStatus, Engine, ThinEngine
 from .trt.package import TENSORRT_PACKAGES, TensorRtPackage
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,27 @@ def open_engine(config: Config, window: int) -> Engine:
         log.info("%s runs windows of %d px%s", engine.backend, window, "".join(f"; {reason}" for reason in skipped))
         return engine
     raise EngineMissing("no engine can be used: " + "; ".join(skipped))
+
+
+def open_thin_engine(config: Config) -> ThinEngine:
+    """Open the engine of the tiny network for thin holes: PyTorch if the settings name it, else OpenVINO on the CPU.
+
+    The TensorRT backends leave thin holes to the CPU, too: a call takes milliseconds there.
+
+    :raises EngineMissing: if its package is not installed.
+    :raises ModelError: if the network file cannot be used.
+    """
+    network = network_path(config.model.thin, THIN)
+    status = _status("torch" if config.engine.backend == "torch" else "openvino", config.engine)
+    if not status.available:
+        raise EngineMissing(f"no engine can be used for thin holes: {status.name}: {status.reason}")
+    if status.name == "torch":
+        from .thin.torch_thin import TorchThin  # noqa: PLC0415  # slow import, only needed for this backend
+
+        return TorchThin(network, config.engine)
+    from .thin.openvino_thin import OpenVinoThin  # noqa: PLC0415  # slow import, only needed for this backend
+
+    return OpenVinoThin(network, config.engine)
 
 
 def backend_status(settings: EngineSettings | None = None) -> list[BackendStatus]:

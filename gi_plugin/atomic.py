@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +16,17 @@ PARTIAL = ".part-"  # prefix of the names of temporary files
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary file in the folder of `path`; rename it to `path` if the block succeeds, delete it if the block raises.
 
+    If `path` is a link, the file that it leads to is replaced. A file that is replaced keeps its permissions.
+
     :raises OSError: if the folder is not writable.
     """
+    path = path.resolve() if path.is_symlink() else path
     partial = path.with_name(f"{PARTIAL}{secrets.token_hex(8)}{path.suffix}")
     partial.touch(exist_ok=False)
     try:
         yield partial
+        if path.exists():
+            partial.chmod(stat.S_IMODE(path.stat().st_mode))
         sync(partial)
         partial.replace(path)
     finally:

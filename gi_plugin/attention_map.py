@@ -17,34 +17,34 @@ Steps = Callable[[Piece], Array | None]  # returns the step [h, w, 2] from each 
 CAPTIONS = ("sources of the pixels", "attention of the network")
 
 
-def draw(inpainting: Inpainting, channel_axis: int | None = -1, data_range: tuple[float, float] | None = None) -> Array:
+def draw(inpainting: Inpainting, channel_axis: int | None = -1) -> Array:
     """Draw the sources of the pixels; if they come from the transfer, draw the network's attention next to them.
 
     :return: [H', W', 3] uint8.
     """
-    attention = draw_attention(inpainting, channel_axis, data_range)
+    attention = draw_attention(inpainting, channel_axis)
     if all(piece.sources is None for piece in inpainting.pieces):
         return attention
-    return sheet([[draw_sources(inpainting, channel_axis, data_range), attention]], CAPTIONS)
+    return sheet([[draw_sources(inpainting, channel_axis), attention]], CAPTIONS)
 
 
-def draw_sources(inpainting: Inpainting, channel_axis: int | None = -1, data_range: tuple[float, float] | None = None) -> Array:
+def draw_sources(inpainting: Inpainting, channel_axis: int | None = -1) -> Array:
     """Colour the hole by direction (hue: right red, then clockwise) and distance (saturation) to the pixel that was copied.
 
     :return: [H, W, 3] uint8; known pixels and pixels of the network are the picture in dimmed grey.
     """
-    return _drawn(inpainting, channel_axis, data_range, _source_steps)
+    return _drawn(inpainting, channel_axis, _source_steps)
 
 
-def draw_attention(inpainting: Inpainting, channel_axis: int | None = -1, data_range: tuple[float, float] | None = None) -> Array:
+def draw_attention(inpainting: Inpainting, channel_axis: int | None = -1) -> Array:
     """Colour the hole by direction and distance to the cell that the network's attention matched, as in `draw_sources`."""
-    return _drawn(inpainting, channel_axis, data_range, _matched_steps)
+    return _drawn(inpainting, channel_axis, _matched_steps)
 
 
-def _drawn(inpainting: Inpainting, channel_axis: int | None, data_range: tuple[float, float] | None, steps_of: Steps) -> Array:
+def _drawn(inpainting: Inpainting, channel_axis: int | None, steps_of: Steps) -> Array:
     """Draw the picture in dimmed grey, and colour the hole by the steps of each piece."""
-    pixels, low, high = check_image(inpainting.image, channel_axis, data_range)
-    grey = _grey(Picture(pixels, np.zeros(inpainting.hole.shape, bool), low, high))
+    pixels = check_image(inpainting.image, channel_axis)
+    grey = _grey(Picture(pixels, np.zeros(inpainting.hole.shape, bool), *inpainting.data_range))
     canvas = np.repeat((grey * DIM)[..., None], 3, axis=2)
     for piece in inpainting.pieces:
         steps = steps_of(piece)
@@ -85,7 +85,8 @@ def _colours(steps: Array, reach: float) -> Array:
 
 def _grey(picture: Picture) -> Array:
     """Grey values [H, W] from 0 to 255, computed in strips to save memory."""
-    height, width = picture.hole.shape
-    rows = [picture.pixels[start : start + 256, :, :3].mean(axis=2, dtype=np.float32) for start in range(0, height, 256)]
-    grey: Array = (np.concatenate(rows) - np.float32(picture.low)) * np.float32(255 / (picture.high - picture.low))
-    return grey.reshape(height, width)
+    kind = np.result_type(picture.pixels.dtype, np.float32).type
+    strips = (picture.pixels[start : start + 256, :, :3] for start in range(0, len(picture.pixels), 256))
+    rows = [(strip.astype(kind, copy=False) - kind(picture.low)).mean(axis=2, dtype=np.float32) for strip in strips]
+    grey: Array = np.concatenate(rows) * np.float32(255 / (picture.high - picture.low))
+    return grey

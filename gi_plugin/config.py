@@ -8,139 +8,46 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 import tomllib
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import platformdirs
 
 from .errors import ConfigError
+from .settings.tables import (
+    BACKENDS,
+    DETAILS,
+    Detail,
+    EngineSettings,
+    HookSettings,
+    ModelSettings,
+    PluginSettings,
+    TrainSettings,
+    usable_cores,
+)
 
+__all__ = [
+    "BACKENDS", "DETAILS", "Config", "Detail", "EngineSettings", "HookSettings", "ModelSettings", "PluginSettings", "TrainSettings",
+    "cache_directory", "check_settings", "config_source", "load_config", "parse_config", "usable_cores", "user_config_file",
+]  # fmt: skip
 APPLICATION = "gi-plugin"
 CONFIG_VARIABLE = "GI_PLUGIN_CONFIG"
 CACHE_VARIABLE = "GI_PLUGIN_CACHE"
-Detail = Literal["transfer", "network"]  # where the pixels of a fill come from
-DETAILS: tuple[Detail, ...] = ("transfer", "network")
-BACKENDS = ("tensorrt", "tensorrt-rtx", "openvino", "torch")
-
-
-def _one_of(default: Any, *choices: Any) -> Any:
-    allowed = " or ".join(repr(choice) for choice in choices)
-    return field(default=default, metadata={"allowed": allowed, "test": lambda value: value in choices})
-
-
-def _between(default: Any, low: float, high: float) -> Any:
-    return field(default=default, metadata={"allowed": f"{low} to {high}", "test": lambda value: low <= value <= high})
-
-
-def _matching(default: str, pattern: str, allowed: str) -> Any:
-    return field(default=default, metadata={"allowed": allowed, "test": lambda value: re.fullmatch(pattern, value) is not None})
-
-
-def _multiple_of_32(default: int, low: int, high: int) -> Any:
-    allowed = f"a multiple of 32 from {low} to {high}"
-    return field(default=default, metadata={"allowed": allowed, "test": lambda value: low <= value <= high and value % 32 == 0})
-
-
-@dataclass(frozen=True)
-class PluginSettings:
-    """[plugin]: the manifest; its values are fixed, so that a host can rely on them."""
-
-    name: str = _one_of("contextual-attention", "contextual-attention")
-    project: str = _one_of("gi_plugin", "gi_plugin")
-    group: str = _one_of("gi_plugin", "gi_plugin")
-
-
-@dataclass(frozen=True)
-class HookSettings:
-    """[hook]: defaults of the options of an `inpaint` call."""
-
-    dilate: int = _between(0, 0, 64)
-    detail: Detail = _one_of("transfer", *DETAILS)  # noqa: RUF009  # a field, as the others
-    max_pixels: int = _between(500_000_000, 1, 2**40)
-
-
-@dataclass(frozen=True)
-class ModelSettings:
-    """[model]: the trained network."""
-
-    path: str = ""
-
-
-@dataclass(frozen=True)
-class EngineSettings:
-    """[engine]: the engine that runs the network, and its options."""
-
-    backend: str = _one_of("auto", "auto", *BACKENDS)
-    device: str = _matching("auto", r"auto|cpu|gpu(:\d{1,2})?", "'auto', 'cpu', 'gpu' or a numbered GPU such as 'gpu:1'")
-    precision: str = _one_of("auto", "auto", "fp32", "bf16", "fp16", "int8")
-    layer: str = _one_of("auto", "auto", "plugin", "aot", "native")
-    batch: int = _between(1, 1, 64)
-    threads: int = _between(0, 0, 1024)
-    streams: int = _between(0, 0, 64)
-    cache: str = ""
-    cache_size: int = _between(0, 0, 2**30)
-
-    def gpu_number(self) -> int:
-        """Number of the GPU to use, if one is used: that of the setting, else 0."""
-        return int(self.device.partition(":")[2] or 0)
-
-    def cores(self) -> int:
-        """Threads that may run at once: the setting, else one per core that this process may use."""
-        return self.threads or usable_cores()
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """[train]: the training run; the defaults follow the paper, except for `fill`, `ema` and the augmentations."""
-
-    width: int = _between(32, 8, 256)
-    attention: bool = True
-    fill: str = _one_of("smooth", "smooth", "grey")
-    seed: int = _between(0, 0, 2**31)
-    crop: int = _multiple_of_32(256, 96, 1024)
-    batch: int = _between(16, 1, 1024)
-    accumulate: int = _between(1, 1, 64)
-    scale_jitter: bool = True
-    flip: bool = True
-    colour_jitter: float = _between(0.1, 0.0, 1.0)
-    hole_smallest: int = _between(96, 1, 1024)
-    hole_largest: int = _between(128, 1, 1024)
-    free_form: float = _between(0.0, 0.0, 1.0)
-    workers: int = _between(1, 0, 64)
-    gan: str = _one_of("wgan-gp", "wgan-gp", "hinge", "lsgan")
-    critic_steps: int = _between(5, 0, 100)
-    critic_warmup: int = _between(100, 0, 100_000)
-    gradient_penalty: float = _between(10.0, 0.0, 1000.0)
-    adversarial_weight: float = _between(0.001, 0.0, 10.0)
-    hole_weight: float = _between(1.2, 0.0, 100.0)
-    known_weight: float = _between(1.2, 0.0, 100.0)
-    coarse_weight: float = _between(1.2, 0.0, 100.0)
-    texture_weight: float = _between(0.0, 0.0, 100.0)
-    discount: float = _between(0.99, 0.5, 1.0)
-    learning_rate: float = _between(1e-4, 1e-8, 1.0)
-    decay: bool = False
-    beta1: float = _between(0.5, 0.0, 0.9999)
-    beta2: float = _between(0.9, 0.0, 0.99999)
-    ema: float = _between(0.999, 0.0, 0.99999)
-    precision: str = _one_of("fp32", "fp32", "bf16")
-    channels_last: bool = True
-    compile: bool = False
-    validation: int = _between(32, 1, 10_000)
-    validate_every: int = _between(500, 1, 10**9)
 
 
 @dataclass(frozen=True)
 class Config:
     """All settings, one attribute per table."""
 
-    plugin: PluginSettings = PluginSettings()
-    hook: HookSettings = HookSettings()
-    model: ModelSettings = ModelSettings()
-    engine: EngineSettings = EngineSettings()
-    train: TrainSettings = TrainSettings()
+    plugin: PluginSettings = PluginSettings()  # noqa: RUF009  # frozen
+    hook: HookSettings = HookSettings()  # noqa: RUF009  # frozen
+    model: ModelSettings = ModelSettings()  # noqa: RUF009  # frozen
+    engine: EngineSettings = EngineSettings()  # noqa: RUF009  # frozen
+    train: TrainSettings = TrainSettings()  # noqa: RUF009  # frozen
     source: Path | None = field(default=None, compare=False, kw_only=True)  # the file that they were read from; not a table
 
 
@@ -179,8 +86,8 @@ def parse_config(text: str, source: str) -> Config:
     return Config(**tables)
 
 
-def check_settings(settings: EngineSettings | TrainSettings, origin: str) -> None:
-    """Check settings that did not come from a file, e.g. from the command line; `origin` is their name in error messages.
+def check_settings(settings: Any, origin: str) -> None:
+    """Check a table of settings that did not come from a file, e.g. from the command line; `origin` is their name in error messages.
 
     :raises ConfigError: if a value is wrong.
     """
@@ -188,20 +95,21 @@ def check_settings(settings: EngineSettings | TrainSettings, origin: str) -> Non
         _check(entry, getattr(settings, entry.name), origin)
 
 
-def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def user_config_file() -> Path:
-    """Return the path of the current user's plugin.toml; the file may not exist."""
-    return platformdirs.user_config_path(APPLICATION, appauthor=False) / "plugin.toml"
+    """Return the path of the current user's plugin.toml; the file may not exist.
+
+    :raises OSError: if the user has no home folder.
+    """
+    return _in_home(lambda: platformdirs.user_config_path(APPLICATION, appauthor=False)) / "plugin.toml"
 
 
 def cache_directory(engine: EngineSettings) -> Path:
-    """Return the folder for built engines: the setting [engine] cache, else GI_PLUGIN_CACHE, else the user's cache folder."""
+    """Return the folder for built engines: the setting [engine] cache, else GI_PLUGIN_CACHE, else the user's cache folder.
+
+    :raises OSError: if the user has no home folder, and no other folder is named.
+    """
     named = engine.cache or os.environ.get(CACHE_VARIABLE, "")
-    return Path(named).expanduser() if named else platformdirs.user_cache_path(APPLICATION, appauthor=False)
+    return _in_home(lambda: Path(named).expanduser() if named else platformdirs.user_cache_path(APPLICATION, appauthor=False))
 
 
 def config_source(path: str | Path | None = None) -> Path | None:
@@ -209,8 +117,16 @@ def config_source(path: str | Path | None = None) -> Path | None:
     named = path or os.environ.get(CONFIG_VARIABLE)
     if named:
         return Path(named)
-    file = user_config_file()
-    return file if file.is_file() else None
+    with suppress(OSError):  # no home folder, no settings of the user
+        return file if (file := user_config_file()).is_file() else None
+    return None
+
+
+def _in_home(find: Callable[[], Path]) -> Path:
+    try:
+        return find()
+    except (RuntimeError, KeyError) as error:  # HOME is not set, and the user is unknown to the system
+        raise OSError(f"this user has no home folder: set HOME, or {CACHE_VARIABLE} to a folder for engines") from error
 
 
 def _read(source: Path) -> str:

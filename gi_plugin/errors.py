@@ -55,6 +55,10 @@ class MissingDependency(GiError, ImportError):
     """An optional package is not installed."""
 
 
+class MaskWarning(UserWarning):
+    """A mask can be used, but is probably not what the caller meant."""
+
+
 def first_line(error: Exception) -> str:
     """Return the first line of an error's message, or the name of its class if the message is empty."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

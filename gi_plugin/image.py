@@ -1,4 +1,4 @@
-"""Arrays as users hand them in, and the float windows that the network reads: checks, ranges, cropping, writing back."""
+"""Images as users hand them in, and the float windows that the network reads: checks, cropping, writing back."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ class Picture:
 
     def _scaled(self, values: Array) -> Floats:
         with np.errstate(over="ignore", invalid="ignore"):  # what stands in a hole may be anything, even NaN
-            return ((values.astype(np.float32) - np.float32(self.low)) * np.float32(2 / (self.high - self.low)) - 1).clip(-1, 1)
+            kind = np.result_type(values.dtype, np.float32).type  # float64 with a large offset would lose its digits in float32
+            offset = values.astype(kind, copy=False) - kind(self.low)
+            return np.asarray((offset.astype(np.float32) * np.float32(2 / (self.high - self.low)) - 1).clip(-1, 1))
 
     def _strip(self, rows: Indices, columns: Indices, scale: int) -> tuple[Floats, Bools]:
         """Some rows of a rectangle: [h, w, C] with C = 1 or 3, and their hole [h, w]."""
@@ -72,15 +74,15 @@ class Picture:
         values: Array = fill[: missing.shape[0], : missing.shape[1]][missing]  # [K, 3]
         if colour.shape[2] == 1:
             values = values.mean(axis=1, keepdims=True)
-        values = (values.clip(-1, 1) + 1) / 2 * (self.high - self.low) + self.low
+        kind = np.result_type(colour.dtype, np.float32).type
+        values = (values.clip(-1, 1) + 1).astype(kind, copy=False) / 2 * kind(self.high - self.low) + kind(self.low)
         colour[missing] = np.rint(values) if np.issubdtype(colour.dtype, np.integer) else values
 
 
-def check_image(image: Array, channel_axis: int | None = -1, data_range: tuple[float, float] | None = None) -> tuple[Array, float, float]:
-    """View an image as [H, W, C] and tell the range of its values.
+def check_image(image: Array, channel_axis: int | None = -1) -> Array:
+    """View an image as [H, W, C].
 
     :param image: HxW, HxWx1, HxWx3 or HxWx4 (channels at `channel_axis`); uint8, uint16 or float.
-    :param data_range: lowest and highest value of a float image, [0, 1] if not given.
     :raises ImageError: if the image is none of these.
     """
     if not isinstance(image, np.ndarray):
@@ -89,49 +91,7 @@ def check_image(image: Array, channel_axis: int | None = -1, data_range: tuple[f
         raise ImageError(f"image has dtype {image.dtype}: expected one of {', '.join(DTYPES)}; convert it with astype()")
     if image.size == 0:
         raise ImageError(f"image has shape {image.shape}: there is no pixel in it")
-    pixels = _channels_last(image, channel_axis)
-    if np.issubdtype(image.dtype, np.integer):
-        if data_range is not None:
-            raise ImageError(f"data_range={data_range} was given for a {image.dtype} image: it applies to float images only")
-        return pixels, 0.0, float(np.iinfo(image.dtype).max)
-    low, high = (0.0, 1.0) if data_range is None else (float(data_range[0]), float(data_range[1]))
-    if not (np.isfinite([low, high]).all() and low < high):
-        raise ImageError(f"data_range={data_range}: expected (lowest, highest), finite and in this order")
-    return pixels, low, high
-
-
-def check_mask(mask: Array, shape: tuple[int, int], *, alpha: bool = False, may_be_full: bool = False) -> Bools:
-    """Turn a mask into a bool array [H, W], True = missing.
-
-    Non-zero means missing, as in scikit-image, with one refinement for masks that went through a lossy file: a value counts if it is
-    above half of the mask's range, which is 1, 255 or 65535: the first that its largest value fits into (a float mask may overshoot 0
-    and 1 by a half, as resizing makes it).
-
-    :param mask: HxW or HxWx1, bool, integer or float; or a colour picture of a mask (HxWx3, HxWx4), judged by the mean of its colours,
-        or by its alpha channel if `alpha`.
-    :param shape: (H, W) of the image.
-    :param may_be_full: whether every pixel may count.
-    :raises ImageError: if the mask does not fit the image, says that everything is missing, or has values of which none counts.
-    """
-    if not isinstance(mask, np.ndarray) or mask.dtype.kind not in "buif":
-        raise ImageError(f"mask is {_kind(mask)}: expected a numpy array of bool, integer or float, non-zero = missing")
-    if mask.shape[:2] != shape or mask.ndim not in (2, 3) or (mask.ndim == 3 and mask.shape[2] not in (1, 3, 4)):
-        raise ImageError(wrong_shape(mask.shape, shape))
-    if alpha and (mask.ndim != 3 or mask.shape[2] != 4):
-        raise ImageError(f"mask has shape {mask.shape}, and its alpha channel was asked for: expected a mask with 4 channels")
-    largest, limit = _mask_range(mask)
-    hole = np.empty(shape, np.bool_)
-    for start in range(0, shape[0], SCAN_ROWS):
-        hole[start : start + SCAN_ROWS] = _in_upper_half(_plane(mask[start : start + SCAN_ROWS], alpha), limit)
-    if largest > 0 and not hole.any() and not alpha:
-        raise ImageError(
-            f"mask marks nothing as missing: its largest value is {largest:g}, and what counts lies above half of 0 to {limit:g}; "
-            "if every non-zero value means missing, pass mask > 0"
-        )
-    if hole.all() and not may_be_full:
-        hint = "; its alpha channel varies: if that is the mask, ask for it (mask_alpha)" if _alpha_varies(mask, alpha) else ""
-        raise ImageError(f"mask marks every pixel as missing: nothing is left to fill the picture from (non-zero = missing){hint}")
-    return hole
+    return _channels_last(image, channel_axis)
 
 
 def wrong_shape(mask: tuple[int, ...], image: tuple[int, int]) -> str:
@@ -153,20 +113,21 @@ def dilated(hole: Bools, radius: int) -> Bools:
 def check_values(picture: Picture) -> None:
     """Look for known pixels that cannot be pictures' values (float images only).
 
-    :raises ImageError: if a known pixel is NaN or infinite, or far outside the range.
+    :raises ImageError: if a known pixel is NaN or infinite, or most of them are far outside the range.
     """
     if np.issubdtype(picture.pixels.dtype, np.integer):
         return
     margin = (picture.high - picture.low) / 2
+    count = outside = 0
     for start in range(0, picture.hole.shape[0], SCAN_ROWS):
         known = picture.pixels[start : start + SCAN_ROWS][~picture.hole[start : start + SCAN_ROWS]].astype(np.float64)
         if not np.isfinite(known).all():
             raise ImageError(f"image has NaN or infinite values outside the hole, first seen in rows {start} to {start + SCAN_ROWS - 1}")
-        if known.size and (known.min() < picture.low - margin or known.max() > picture.high + margin):
-            raise ImageError(
-                f"image has values from {known.min():g} to {known.max():g}: expected [{picture.low:g}, {picture.high:g}]; "
-                "pass data_range=(lowest, highest) for another range"
-            )
+        count, outside = count + known.size, outside + int(((known < picture.low - margin) | (known > picture.high + margin)).sum())
+    if 2 * outside > count:
+        raise ImageError(
+            f"most values of the image are far outside data_range=({picture.low:g}, {picture.high:g}): correct it or leave it out"
+        )
 
 
 def shrink(pixels: Floats, hole: Bools, factor: int) -> tuple[Floats, Bools]:
@@ -183,10 +144,6 @@ def shrink(pixels: Floats, hole: Bools, factor: int) -> tuple[Floats, Bools]:
     return np.asarray(total / np.maximum(known, 1)[..., None], dtype=np.float32), known == 0
 
 
-def _kind(value: object) -> str:
-    return f"an array of {value.dtype}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
-
-
 def _channels_last(image: Array, channel_axis: int | None) -> Array:
     if image.ndim == 2:
         return image[..., None]
@@ -196,39 +153,6 @@ def _channels_last(image: Array, channel_axis: int | None) -> Array:
             return pixels
     hint = "; the channels seem to come first: pass channel_axis=0" if image.ndim == 3 and image.shape[0] in (1, 3, 4) else ""
     raise ImageError(f"image has shape {image.shape} (channel_axis={channel_axis}): expected HxW, HxWx1, HxWx3 or HxWx4{hint}")
-
-
-def _plane(mask: Array, alpha: bool) -> Array:
-    if mask.ndim == 2:
-        return mask
-    if alpha:
-        return mask[..., 3]
-    if mask.shape[2] == 1:
-        return mask[..., 0]
-    red, green, blue = (mask[..., channel].astype(np.result_type(mask.dtype, np.float32), copy=False) for channel in range(3))
-    return np.asarray((red + green + blue) / 3)  # many times as fast as `mean` over so short an axis
-
-
-def _in_upper_half(plane: Array, limit: float) -> Bools:
-    """Which values lie above half of the range from 0 to `limit`, an odd number."""
-    if plane.dtype.kind == "b":
-        return plane
-    return plane > (limit / 2 if plane.dtype.kind == "f" else int(limit) // 2)  # numpy would turn integers into floats for a half
-
-
-def _mask_range(mask: Array) -> tuple[float, float]:
-    """The largest value of a mask, and the end of the range that it is judged by."""
-    if mask.dtype.kind == "b":
-        return float(mask.any()), 1.0
-    low, high = float(mask.min()), float(mask.max())
-    slack = 0.5 if mask.dtype.kind == "f" else 0.0
-    if not (low >= -slack and high <= np.iinfo(np.uint16).max):  # NaN fails both
-        raise ImageError(f"mask has values from {low:g} to {high:g}: expected 0 to 1, 0 to 255 or 0 to 65535, non-zero = missing")
-    return high, next(limit for limit in (1.0, 255.0, 65535.0) if high <= limit + slack)
-
-
-def _alpha_varies(mask: Array, alpha: bool) -> bool:
-    return not alpha and mask.ndim == 3 and mask.shape[2] == 4 and bool(mask[..., 3].min() < mask[..., 3].max())
 
 
 def _area(rows: Indices, columns: Indices) -> tuple[Any, ...]:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gi_plugin.engines import Engine, open_engine
+from gi_plugin.engines import Engine, ThinEngine, open_engine, open_thin_engine
 from gi_plugin.engines.search.rounds import GpuRounds, open_rounds
 
 from .arrays import Array, Bools
 from .config import Config, Detail, load_config
-from .errors import EngineError, ImageError
+from .errors import EngineError, ImageError, MaskWarning
 from .filling import Piece, TransferSettings, fill
-from .image import Picture, check_image, check_mask, check_values
+from .image import Picture, check_image, check_values
+from .inputs.doubts import doubts
+from .inputs.masks import check_mask, with_masked_pixels
+from .inputs.value_range import Range, value_range
 from .options import Options, names_nearest_keyword
 from .planning import PlannedHole, plan_hole
 
 EngineOpener = Callable[[Config, int], Engine]  # takes the settings and the side of the windows
+ThinOpener = Callable[[Config], ThinEngine]
 
 
 @dataclass(frozen=True)
@@ -29,19 +34,24 @@ class Inpainting:
     image: Array  # as the input: same shape and dtype
     hole: Bools  # [H, W], True = was missing
     pieces: list[Piece]  # the parts of the hole, and where their pixels came from
+    data_range: Range  # the values that the network saw as black and white
 
 
 class Inpainter:
-    """The network behind its engines, which are opened when first needed and kept; safe to call from several threads.
+    """The networks behind their engines, which are opened when first needed and kept; safe to call from several threads.
 
     :param config: the settings; None reads those of the user.
     :param open_engine: opens the engine for windows of one size.
+    :param open_thin_engine: opens the engine for thin holes.
     """
 
-    def __init__(self, config: Config | None = None, open_engine: EngineOpener = open_engine) -> None:
+    def __init__(
+        self, config: Config | None = None, open_engine: EngineOpener = open_engine, open_thin_engine: ThinOpener = open_thin_engine
+    ) -> None:
         self.config = config or load_config()
-        self._open_engine = open_engine
+        self._open_engine, self._open_thin_engine = open_engine, open_thin_engine
         self._engines: dict[int, Engine] = {}
+        self._thin_engine: ThinEngine | None = None
         self._rounds: list[GpuRounds | None] = []  # empty until the first call
         self._lock = threading.Lock()
 
@@ -58,18 +68,21 @@ class Inpainter:
         detail: Detail | None = None,
         sources: Array | None = None,
         seed: int = 0,
+        invert_mask: bool = False,
     ) -> Array:
         """Fill the hole of an image: see `inpaint`."""
-        return self.run(image, mask, Options(channel_axis, data_range, dilate, mask_alpha, detail, sources, seed)).image
+        return self.run(image, mask, Options(channel_axis, data_range, dilate, mask_alpha, detail, sources, seed, invert_mask)).image
 
     def plan(self, mask: Array, shape: tuple[int, int], options: Options) -> PlannedHole:
         """Check a mask, grow its hole and plan the windows, for one picture of `shape` (rows, columns) or many; errors as for `inpaint`."""
         dilate = self.config.hook.dilate if options.dilate is None else options.dilate
         detail: Detail = options.detail or self.config.hook.detail
-        return plan_hole(mask, shape, detail, alpha=options.mask_alpha, dilate=int(dilate))
+        return plan_hole(mask, shape, detail, alpha=options.mask_alpha, invert=options.invert_mask, dilate=int(dilate))
 
     def open_engines(self, hole: PlannedHole) -> None:
         """Open the engines that a hole needs; errors as for `inpaint`."""
+        if len(hole.squares):
+            self.thin_engine()
         for size in {window.size for window in hole.windows}:
             self.engine(size)
 
@@ -87,19 +100,32 @@ class Inpainter:
             ) from error
 
     def _run(self, image: Array, mask: Array | PlannedHole, options: Options) -> Inpainting:
-        source, low, high = check_image(image, options.channel_axis, options.data_range)
+        source = check_image(image, options.channel_axis)
         rows, columns = source.shape[:2]
         if rows * columns > self.config.hook.max_pixels:
             limit = self.config.hook.max_pixels
             raise ImageError(f"image has {rows * columns} pixels, the limit is {limit}: raise [hook] max_pixels to allow it")
-        planned = mask if isinstance(mask, PlannedHole) else self.plan(mask, (rows, columns), options)
+        planned = mask if isinstance(mask, PlannedHole) else self._plan_with_doubts(source, mask, options)
         planned.check_fits((rows, columns))
+        source = np.asarray(source)  # of a masked array: the masked pixels are in the hole
+        low, high = value_range(source, planned.hole, options.data_range)
         check_values(Picture(source, planned.hole, low, high))
         result = np.array(image)
-        filled = Picture(check_image(result, options.channel_axis)[0], planned.hole, low, high)
-        rounds = self._open_rounds() if planned.detail == "transfer" else None
+        filled = Picture(check_image(result, options.channel_axis), planned.hole, low, high)
+        rounds = self._open_rounds() if planned.detail == "transfer" and planned.windows else None
         settings = TransferSettings(self._sources(options, (rows, columns)), options.seed, self._threads(), rounds)
-        return Inpainting(result, planned.hole, list(fill(filled, planned, self.engine, settings)))
+        return Inpainting(result, planned.hole, list(fill(filled, planned, self, settings)), (low, high))
+
+    def _plan_with_doubts(self, image: Array, mask: Array, options: Options) -> PlannedHole:
+        """Plan a hole, and warn if the mask is probably not what the caller meant."""
+        shape = (image.shape[0], image.shape[1])
+        planned = self.plan(mask, shape, options)
+        if np.ma.is_masked(image):
+            both = with_masked_pixels(planned.hole, image)
+            return self.plan(both, shape, replace(options, mask_alpha=False, invert_mask=False, dilate=0))
+        for doubt in doubts(mask, planned.hole, alpha=options.mask_alpha, invert=options.invert_mask):
+            warnings.warn(doubt, MaskWarning, stacklevel=5)
+        return planned
 
     def _sources(self, options: Options, shape: tuple[int, int]) -> Bools | None:
         if options.sources is None:
@@ -127,6 +153,9 @@ class Inpainter:
             for engine in self._engines.values():
                 engine.close()
             self._engines.clear()
+            if self._thin_engine is not None:
+                self._thin_engine.close()
+            self._thin_engine = None
             for rounds in filter(None, self._rounds):
                 rounds.close()
             self._rounds.clear()
@@ -137,6 +166,13 @@ class Inpainter:
             if window not in self._engines:
                 self._engines[window] = self._open_engine(self.config, window)
             return self._engines[window]
+
+    def thin_engine(self) -> ThinEngine:
+        """The engine for thin holes, opened at the first call."""
+        with self._lock:
+            if self._thin_engine is None:
+                self._thin_engine = self._open_thin_engine(self.config)
+            return self._thin_engine
 
 
 _default: Inpainter | None = None
@@ -173,23 +209,27 @@ def inpaint(
     detail: Detail | None = None,
     sources: Array | None = None,
     seed: int = 0,
+    invert_mask: bool = False,
     split_into_regions: bool = False,  # noqa: ARG001  # see below
 ) -> Array:
     """Fill the hole of an image with the contextual-attention network.
 
     Called like `skimage.restoration.inpaint_biharmonic`, except that the result keeps the dtype and range of the input.
 
-    :param image: HxW, HxWx1, HxWx3 or HxWx4; uint8, uint16, or float in [0, 1] (or `data_range`). Values in the hole are ignored; alpha is
-        carried through.
-    :param mask: HxW or HxWx1 (or a colour picture of a mask); bool, integer or float; non-zero (above half of its range) = missing.
+    :param image: HxW, HxWx1, HxWx3 or HxWx4; uint8, uint16 or float. Values in the hole are ignored; alpha is carried through. Masked
+        pixels of a masked array are missing, too.
+    :param mask: HxW or HxWx1 (or a colour picture of a mask); bool, integer or float; non-zero = missing (above half of its range in a mask
+        with more than 16 values). A `MaskWarning` tells if it is probably not what you meant.
     :param channel_axis: where the channels stand in a three-dimensional image.
-    :param data_range: lowest and highest value of a float image; [0, 1] if None.
+    :param data_range: lowest and highest value of the image. If None: 0 to 255 for uint8, [0, 1] for floats inside it, else the
+        range of the known pixels around the hole.
     :param dilate: pixels by which the hole is grown first; the setting [hook] dilate if None.
     :param mask_alpha: read the hole from the alpha channel of a mask with four channels.
     :param detail: "transfer" takes pixels from the known part of the image, guided by the network; "network" takes the network's own. The
         setting [hook] detail if None.
     :param sources: a mask like `mask`: non-zero = the transfer may take pixels from here; from everywhere that is known if None.
     :param seed: another number gives another result of the transfer.
+    :param invert_mask: zero means missing.
     :param split_into_regions: accepted and ignored: holes that stand apart always get windows of their own.
     :return: a new array of the image's shape and dtype; every known pixel is bit-identical.
     :raises ImageError: if image or mask cannot be used.
@@ -197,4 +237,8 @@ def inpaint(
     :raises EngineError: if no engine can run, or one fails.
     :raises TypeError: if there is no such option; the message names the nearest.
     """
-    return default_inpainter().run(image, mask, Options(channel_axis, data_range, dilate, mask_alpha, detail, sources, seed)).image
+    return (
+        default_inpainter()
+        .run(image, mask, Options(channel_axis, data_range, dilate, mask_alpha, detail, sources, seed, invert_mask))
+        .image
+    )

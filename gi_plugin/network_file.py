@@ -4,12 +4,16 @@ Inputs: `image` [N, 3, H, W] in [-1, 1] and `mask` [N, 1, H, W], 1 = hole. Outpu
 pixels, and `matches` int64 [N, H/8 * W/8]. N, H and W are dynamic; H and W are multiples of 8. Parameters are fp16 and have the same names
 as in training. The attention step is one node, `gi::ContextualAttentionWeights`; the file defines it with standard operators.
 It also defines the functions that run only the region around the hole.
+
+The tiny network for thin holes has a file of its own, with the same inputs (scaled tiles with a first fill, see `gi_plugin.thin`; H and W
+even) and one output, `correction` [N, 3, H, W].
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,17 +28,29 @@ DOMAIN = "gi"
 ATTENTION = "ContextualAttentionWeights"
 INPUTS, OUTPUTS = ("image", "mask"), ("completed", "matches")
 SETTINGS_KEY = "network"  # metadata entry with the network's settings as JSON
-PACKAGED = "contextual_attention.onnx"
 
 
-def network_path(path: str) -> Path:
-    """Return the network file that the setting [model] path names, or the packaged one if the setting is empty.
+@dataclass(frozen=True)
+class Kind:
+    """One of the two networks."""
+
+    packaged: str  # name of the packaged file
+    setting: str  # key in the table [model] that names another file
+    outputs: tuple[str, ...]
+
+
+LARGE = Kind("contextual_attention.onnx", "path", OUTPUTS)
+THIN = Kind("thin_holes.onnx", "thin", ("correction",))
+
+
+def network_path(path: str, kind: Kind = LARGE) -> Path:
+    """Return the network file that a setting names, or the packaged one if the setting is empty.
 
     :raises ModelError: if the file does not exist.
     """
-    file = Path(path).expanduser() if path else Path(str(resources.files("gi_plugin.models") / PACKAGED))
+    file = Path(path).expanduser() if path else Path(str(resources.files("gi_plugin.models") / kind.packaged))
     if not file.is_file():
-        raise ModelError(f"{file}: there is no such network file; set [model] path, or leave it empty for the packaged network")
+        raise ModelError(f"{file}: there is no such network file; set [model] {kind.setting}, or leave it empty for the packaged network")
     return file
 
 
@@ -44,7 +60,7 @@ def fingerprint(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def load(path: Path) -> onnx.ModelProto:
+def load(path: Path, kind: Kind = LARGE) -> onnx.ModelProto:
     """Read a network file and check its inputs, outputs and attention node.
 
     :raises ModelError: if the file is damaged, or is an ONNX model but not a gi-plugin network.
@@ -57,10 +73,11 @@ def load(path: Path) -> onnx.ModelProto:
     except Exception as error:  # protobuf and the checker raise many types
         raise ModelError(f"{path}: not a readable ONNX model ({first_line(error)}); export it again, or reinstall the package") from error
     names = tuple(value.name for value in model.graph.input), tuple(value.name for value in model.graph.output)
-    if names != (INPUTS, OUTPUTS) or not any(node.domain == DOMAIN and node.op_type == ATTENTION for node in model.graph.node):
+    attention = any(node.domain == DOMAIN and node.op_type == ATTENTION for node in model.graph.node)
+    if names != (INPUTS, kind.outputs) or attention != (kind is LARGE):
         raise ModelError(
-            f"{path}: an ONNX model, but not a gi-plugin network: expected inputs {INPUTS}, outputs {OUTPUTS} "
-            f"and a {DOMAIN}::{ATTENTION} node"
+            f"{path}: an ONNX model, but not a gi-plugin network for [model] {kind.setting}: expected inputs {INPUTS}, outputs "
+            f"{kind.outputs} and {'a' if kind is LARGE else 'no'} {DOMAIN}::{ATTENTION} node"
         )
     return model
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -29,12 +30,13 @@ class Options:
     """
 
     channel_axis: int | None = -1  # axis of the channels of a three-dimensional image
-    data_range: tuple[float, float] | None = None  # lowest and highest value of a float image; [0, 1] if None
+    data_range: tuple[float, float] | None = None  # lowest and highest value of the image; see `value_range` if None
     dilate: int | None = None  # pixels by which the hole grows before it is filled; the setting [hook] dilate if None
     mask_alpha: bool = False  # read the hole from the alpha channel of a mask with four channels
     detail: Detail | None = None  # source of the pixels, the transfer or the network; the setting [hook] detail if None
     sources: Array | None = field(default=None, compare=False)  # mask of the pixels that the transfer may copy; all known pixels if None
     seed: int = 0  # of the transfer; another seed gives another result
+    invert_mask: bool = False  # zero means missing
 
     def __post_init__(self) -> None:
         for name, (test, expected) in _EXPECTED.items():
@@ -60,6 +62,7 @@ _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "data_range": (lambda value: np.shape(value) == (2,) and np.asarray(value).dtype.kind in "iuf", "two numbers, (lowest, highest)"),
     "dilate": (lambda value: isinstance(value, Integral) and int(value) >= 0, "0 or more pixels"),
     "mask_alpha": (lambda value: isinstance(value, bool), "True or False"),
+    "invert_mask": (lambda value: isinstance(value, bool), "True or False"),
     "detail": (lambda value: value in DETAILS, " or ".join(map(repr, DETAILS))),
     "sources": (lambda value: isinstance(value, np.ndarray), "a mask, as a numpy array"),
     "seed": (
@@ -81,6 +84,15 @@ def names_nearest_keyword(function: Callable[Arguments, Result]) -> Callable[Arg
         return function(*arguments, **keywords)
 
     return checked
+
+
+def in_command_words(message: str) -> str:
+    """Write a message that names options of Python with those of the command line."""
+    message = re.sub(r"data_range=\(([^,]*), ([^)]*)\)", r"--data-range \1 \2", message)
+    for name in ("invert_mask", "mask_alpha"):
+        option = f"--{name.replace('_', '-')}"
+        message = message.replace(f"{name}=True", option).replace(f"{name}=False", f"no {option}")
+    return message
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -66,7 +66,7 @@ def fill_holes(
         raise ImageError(f"{image.name} has shape {data.shape}: expected one picture; save one plane of the stack as a layer of its own")
     mask = _mask(holes, data.shape[:2])
     choices = {"detail": detail, "seed": seed, "sources": None if sources is None else _mask(sources, data.shape[:2])}
-    options = {"dilate": grow, "channel_axis": -1 if image.rgb else None, "data_range": _range(data, mask), **choices}
+    options = {"dilate": grow, "channel_axis": -1 if image.rgb else None, **choices}
     filled = inpaint(image=data, mask=mask, options=options)
     _, attributes, layer_type = image.as_layer_data_tuple()
     return filled, {**attributes, "name": f"{image.name} filled", "multiscale": False}, layer_type
@@ -81,12 +81,3 @@ def _mask(holes: Any, shape: tuple[int, ...]) -> Array:
         given = f"a layer of {type(holes).__name__}" if data is None else f"labels of shape {data.shape}"
         raise ImageError(f"{holes.name} is {given}: expected labels of the image's shape {shape}, or two-dimensional shapes")
     return np.asarray(data != 0)
-
-
-def _range(data: Array, mask: Array) -> tuple[float, float] | None:
-    """Return the range of a float image outside [0, 1], such as microscope data; None for all other images."""
-    known = data[~mask]
-    if data.dtype.kind != "f" or known.size == 0 or not np.isfinite(known).all():
-        return None
-    low, high = float(known.min()), float(known.max())
-    return None if (low >= 0 and high <= 1) or low == high else (low, high)

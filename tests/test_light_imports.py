@@ -27,6 +27,7 @@ ALLOWED = {  # file: heavy packages that it imports at its start; torch in train
     "engines/search/kernels.py": {"triton"},
     "gi_plugin/bench/gpu.py": {"torch"},
     "engines/attention/autograd.py": {"torch"},
+    "engines/thin/torch_thin.py": {"torch"},
     "engines/torch_engine.py": {"torch"},
     "engines/gpu/recorded.py": {"torch"},
     "gi_plugin/bench/pictures.py": {"skimage"},
@@ -36,7 +37,7 @@ ALLOWED = {  # file: heavy packages that it imports at its start; torch in train
     "train/onnx_export/attention_function.py": {"onnxscript"},
     "train/checkpoint.py": {"safetensors"},
     "train/onnx_export/export.py": {"onnx"},
-    "train/data/masks.py": {"scipy"},
+    "train/thin/export.py": {"onnx"},
     "train/evaluation/metrics.py": {"skimage"},
     "train/onnx_export/region_functions.py": {"onnxscript"},
 }

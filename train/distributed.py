@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import distributed
+from torch import Tensor, distributed
 
 
 @contextmanager
@@ -36,3 +36,18 @@ def from_first(value: float) -> float:
     shared = torch.tensor([value], dtype=torch.float64, device=device)
     distributed.broadcast(shared, 0)
     return float(shared)
+
+
+def average_gradients(parameters: Iterable[Tensor]) -> None:
+    """Average the gradients over the processes of a distributed run; do nothing in a single process."""
+    for parameter in parameters if distributed.is_initialized() else ():
+        if parameter.grad is not None:
+            parameter.grad = averaged(parameter.grad)
+
+
+def averaged(values: Tensor) -> Tensor:
+    """Average values over the processes of a distributed run, in place; in a single process they stay as they are."""
+    if distributed.is_initialized():
+        distributed.all_reduce(values)
+        values /= distributed.get_world_size()
+    return values

@@ -6,31 +6,32 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from gi_plugin.config import TrainSettings
-from gi_plugin.errors import ConfigError, TrainingError
+from gi_plugin.errors import ConfigError
 
-from . import distributed, run_state
+from . import distributed
 from .checkpoint import read_network, save_network
-from .data.pictures import Batch, Samples, Source, batches, find_pictures
+from .consistency import check_together
+from .data.pictures import Batch, find_pictures
+from .data.stream import open_stream
 from .model.network import InpaintingNetwork, NetworkSettings
-from .psnr import hole_psnr
-from .run_state import Position
+from .run_state import LAST, LocalState, Position, RunState
 from .step import Trainer
+from .validation import Validation, split
+from .watch import LossWatch
 
-LAST, BEST = "last.safetensors", "best.safetensors"
+BEST = "best.safetensors"
 ENDLESS = 2**40
 SAVE_SECONDS = 120.0  # least time between two saves of the state
+WARMUP_SHARE = 0.25  # of the budget that the warm-up of the critics may use
 REPORT_STEPS, REPORT_SECONDS = 10, 5.0  # a report comes after this many steps or seconds, whichever is first
-GRID = 8  # pictures per validation batch; TensorBoard shows those of the first batch
-EXPLODED = 10.0  # a loss above this many times its running mean ends the run
 
 
 @dataclass(frozen=True)
@@ -76,24 +77,16 @@ def train(
         settings.
     :raises ConfigError: if the settings do not fit together, or the data cannot be used.
     """
-    if settings.hole_largest > settings.crop or settings.hole_smallest > settings.hole_largest:
-        raise ConfigError(
-            f"holes of {settings.hole_smallest} to {settings.hole_largest} px in crops of {settings.crop} px: "
-            "expected smallest <= largest <= crop"
-        )
     with distributed.process_group() as (rank, ranks):
-        if settings.batch % (ranks * settings.accumulate):
-            raise ConfigError(
-                f"[train] batch = {settings.batch}: expected a multiple of processes x accumulate, {ranks} x {settings.accumulate}"
-            )
-        run = _Run(data, folder, settings, budget, report, start, rank, ranks)
+        check_together(settings, ranks)
+        run = TrainingRun(data, folder, settings, budget, report, start, rank, ranks)
         for network in (run.trainer.network, run.trainer.average):
             accelerate(network)
         return run.run()
 
 
-class _Run:
-    """One process of a run."""
+class TrainingRun:
+    """One process of a run; see `train`."""
 
     def __init__(
         self,
@@ -102,44 +95,44 @@ class _Run:
         settings: TrainSettings,
         budget: Budget,
         report: Callable[[Progress], None],
-        start: Path | None,
-        rank: int,
-        ranks: int,
+        start: Path | None = None,
+        rank: int = 0,
+        ranks: int = 1,
+        state: RunState | None = None,
     ) -> None:
         self.settings, self.budget, self.report, self.rank, self.ranks = settings, budget, report, rank, ranks
-        self.folder, self.skipped, self.waited = folder, 0, 0.0
-        self.started = self.saved = self.reported = time.monotonic()
+        self.folder, self.waited, self.share = folder, 0.0, 0.0
+        self.state = state or LocalState()
         folder.mkdir(parents=True, exist_ok=True)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         network, self.notes = _network(settings, start)
         self.trainer = Trainer(network, settings, device)
-        self.position = Position()
-        self.warmup = settings.critic_warmup if start is not None and settings.critic_steps else 0
-        if (folder / LAST).is_file():
-            self.position, self.warmup = run_state.restore(self.trainer, folder / LAST), 0
-        self.pictures, self.held_out = _split(find_pictures(data), settings)
-        self.validation = _validation_batches(self.held_out, settings)
-        self.run_started, self.share = time.monotonic() - self.position.seconds, 0.0
+        restored = self.state.restore(self.trainer, folder)
+        self.position = restored or Position()
+        self.warmup = settings.critic_warmup if restored is None and start is not None and settings.critic_steps else 0
+        pictures, held_out = split(find_pictures(data), settings)
+        self.validation = Validation(held_out, settings)
+        self.batches, self.skipped = open_stream(pictures, settings, device, self.position.sample, rank, ranks)
+        self.watch = LossWatch(folder / LAST)
 
     def run(self) -> Position:
+        """Train until the budget is used; return the position at the end."""
+        self.started = self.saved = self.reported = time.monotonic()
+        self.run_started = self.started - self.position.seconds
         stream = self._stream()
         for _ in range(self.warmup):
+            if self._share_used() > WARMUP_SHARE:
+                break
             self.trainer.critic_step(next(stream))
-        mean: float | None = None
         with self._board() as board:
+            validated = True
             for _ in self._steps():
                 terms = self._step(stream)
-                loss = float(terms["loss"])
-                if not math.isfinite(loss) or (mean is not None and abs(loss) > EXPLODED * mean):
-                    raise TrainingError(
-                        f"training diverged at step {self.position.step} (loss {loss:g}): expected at most {EXPLODED:g} times the "
-                        f"running mean; the last saved state is {self.folder / LAST}, start a new run with a lower learning_rate"
-                    )
-                mean = abs(loss) if mean is None else 0.99 * mean + 0.01 * abs(loss)
-                self._after_step(terms, loss, board)
-            if mean is not None and self.position.step % self.settings.validate_every:
+                self.watch.add(self.position.step, terms["loss"])
+                validated = self._after_step(terms, board)
+            if not validated:
                 self._validate(board)  # so that a short run, too, ends with a validated network
-            self._save()
+            self.save()
         return self.position
 
     def _steps(self) -> Iterator[None]:
@@ -153,10 +146,9 @@ class _Run:
         return distributed.from_first(share)  # clocks differ, but all processes must stop at the same step
 
     def _stream(self) -> Iterator[Batch]:
-        stream = batches(self.pictures, self.settings, self.position.sample, self.rank, self.ranks)
         while True:
             start = time.monotonic()
-            batch = next(stream)
+            batch = next(self.batches)
             self.waited += time.monotonic() - start
             self.position.sample += self.settings.batch
             self.skipped += int(batch.skipped.sum())
@@ -172,40 +164,46 @@ class _Run:
         self.position.step += 1
         return {**terms, **critic_terms}
 
-    def _after_step(self, terms: dict[str, Tensor], loss: float, board: SummaryWriter | None) -> None:
+    def _after_step(self, terms: dict[str, Tensor], board: SummaryWriter | None) -> bool:
+        """Validate, report and save where it is time to; return whether this step was validated."""
         psnr = None
         if self.position.step % self.settings.validate_every == 0:
             psnr = self._validate(board)
         due = self.position.step % REPORT_STEPS == 0 or time.monotonic() - self.reported > REPORT_SECONDS
-        if board is not None and (psnr is not None or due):
-            self.reported = time.monotonic()
-            for name, value in terms.items():
-                board.add_scalar(name, float(value), self.position.step)
-            rate = self.settings.batch * self.position.step / max(self.position.seconds, 1e-9)
-            waiting = self.waited / max(time.monotonic() - self.started, 1e-9)
-            board.add_scalar("speed/share of time waiting for data", waiting, self.position.step)
-            self.report(Progress(self.position.step, self.position.seconds, rate, self.share, loss, self.skipped, waiting, psnr))
+        if psnr is not None or due:
+            self.watch.check()
+            self._report(terms, psnr, board)
         if time.monotonic() - self.saved > SAVE_SECONDS:
-            self._save()
+            self.save()
+        return psnr is not None
+
+    def _report(self, terms: dict[str, Tensor], psnr: float | None, board: SummaryWriter | None) -> None:
+        self.reported = time.monotonic()
+        if board is None:
+            return
+        for name, value in terms.items():
+            board.add_scalar(name, float(value), self.position.step)
+        rate = self.settings.batch * self.position.step / max(self.position.seconds, 1e-9)
+        waiting = self.waited / max(time.monotonic() - self.started, 1e-9)
+        board.add_scalar("speed/share of time waiting for data", waiting, self.position.step)
+        self.report(Progress(self.position.step, self.position.seconds, rate, self.share, self.watch.newest, self.skipped, waiting, psnr))
 
     def _validate(self, board: SummaryWriter | None) -> float:
-        results = [(batch, self.trainer.complete(batch).completed.float().cpu()) for batch in self.validation]
-        psnr = float(
-            np.mean([hole_psnr(*(part.cpu().numpy() for part in (completed, batch.image, batch.mask))) for batch, completed in results])
-        )
+        psnr, shown = self.validation.run(self.trainer)
         if board is not None:
             board.add_scalar("validation/psnr in the hole", psnr, self.position.step)
-            shown = [plane[:GRID] for batch, completed in results[:1] for plane in (batch.image * (1 - batch.mask), completed, batch.image)]
-            board.add_images("validation/input, result, original", torch.cat(shown) / 2 + 0.5, self.position.step)
+            board.add_images("validation/input, result, original", shown, self.position.step)
             if psnr > self.position.best:
                 save_network(self.trainer.average, self.folder / BEST, self._notes(psnr))
         self.position.best = max(self.position.best, psnr)
         return psnr
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Save the state, unless the last losses show that the run has diverged."""
+        self.watch.check()
         self.saved = time.monotonic()
         if self.rank == 0:
-            run_state.save(self.trainer, self.position, self.folder / LAST, self._notes(self.position.best))
+            self.state.save(self.trainer, self.position, self.folder, self._notes(self.position.best))
 
     def _notes(self, psnr: float) -> dict[str, str]:
         return {
@@ -227,23 +225,3 @@ def _network(settings: TrainSettings, start: Path | None) -> tuple[InpaintingNet
     if network.settings != wanted:
         raise ConfigError(f"{start}: contains a network of {network.settings}, expected {wanted}: change [train] width, attention or fill")
     return network, {key: text for key, text in notes.items() if key in ("licence", "data")}
-
-
-def _split(sources: list[Source], settings: TrainSettings) -> tuple[list[Source], list[Source]]:
-    """Split the pictures into those for training and those for validation; the seed decides which."""
-    if len(sources) <= settings.validation:
-        raise ConfigError(
-            f"too few pictures: got {len(sources)}, expected more than the {settings.validation} for validation; "
-            "lower [train] validation or add pictures"
-        )
-    order = np.random.default_rng(settings.seed).permutation(len(sources))
-    chosen = [sources[index] for index in order]
-    return chosen[settings.validation :], chosen[: settings.validation]
-
-
-def _validation_batches(sources: list[Source], settings: TrainSettings) -> list[Batch]:
-    fixed = replace(settings, flip=False, scale_jitter=False, colour_jitter=0.0)
-    samples = Samples(sources, fixed, 2**41, settings.validation)  # first of the sample numbers that no training sample has
-    drawn = [samples[index] for index in range(settings.validation)]
-    chunks = (drawn[start : start + GRID] for start in range(0, len(drawn), GRID))
-    return [Batch(*(torch.stack(planes) for planes in zip(*chunk, strict=True))) for chunk in chunks]

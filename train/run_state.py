@@ -1,4 +1,4 @@
-"""Save and restore the whole state of a training run in one safetensors file, atomically and without loss."""
+"""Save and restore the whole state of a training run: in one safetensors file, atomically and without loss."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -18,8 +18,9 @@ from gi_plugin.errors import TrainingError
 from .checkpoint import AVERAGE, read_tensors, write_tensors
 from .step import Trainer
 
+LAST = "last.safetensors"  # in the folder of a run
 # settings that a continued run may change, because they do not affect the training
-CHANGEABLE = frozenset({"workers", "validate_every"})
+CHANGEABLE = frozenset({"workers", "validate_every", "compile"})
 
 
 @dataclass
@@ -32,41 +33,86 @@ class Position:
     best: float = -1.0  # highest PSNR in the hole on the validation pictures, in dB
 
 
-def save(trainer: Trainer, position: Position, path: Path, notes: Mapping[str, str]) -> None:
-    """Write everything that the next step depends on to one file, atomically."""
-    tensors = {"random.mix": trainer.mix.get_state()}
+class RunState(Protocol):
+    """Where and how the state of a run is saved in the folder of the run."""
+
+    def save(self, trainer: Trainer, position: Position, folder: Path, notes: Mapping[str, str]) -> None:
+        """Write everything that the next step depends on."""
+
+    def restore(self, trainer: Trainer, folder: Path) -> Position | None:
+        """Load the saved state into a trainer and return its position; None if there is no state yet."""
+
+
+class LocalState:
+    """Saves a run in one file, without loss: a continued run on a CPU equals an uninterrupted one bit for bit."""
+
+    def save(self, trainer: Trainer, position: Position, folder: Path, notes: Mapping[str, str]) -> None:
+        """Write everything that the next step depends on to one file, atomically."""
+        write_tensors(tensors_of(trainer), folder / LAST, {**notes, **texts_of(trainer, position)})
+
+    def restore(self, trainer: Trainer, folder: Path) -> Position | None:
+        """Load the saved state; None if there is none.
+
+        :raises ModelError: if the file is damaged.
+        :raises TrainingError: if the file is no state of a training run, or belongs to a run with other settings.
+        """
+        path = folder / LAST
+        if not path.is_file():
+            return None
+        tensors, notes = read_tensors(path)
+        try:
+            saved, position = json.loads(notes["settings"]), Position(**json.loads(notes["position"]))
+        except (KeyError, ValueError, TypeError) as error:
+            raise _unusable(path, error) from error
+        _check_settings(saved, trainer.settings, path)
+        load(trainer, tensors, path)
+        trainer.updates = position.step
+        return position
+
+
+def tensors_of(trainer: Trainer) -> dict[str, Tensor]:
+    """Return all tensors of a training's state by name."""
+    tensors = {"random": trainer.random.get_state()}
     for prefix, module in _modules(trainer).items():
         tensors |= {f"{prefix}.{name}": value for name, value in module.state_dict().items()}
     for prefix, optimizer in _optimizers(trainer).items():
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"{prefix}.{index}.{name}": value for name, value in state.items()}
-    texts = {
+    return tensors
+
+
+def texts_of(trainer: Trainer, position: Position) -> dict[str, str]:
+    """Return position and settings of a training as texts."""
+    return {
         "position": json.dumps(asdict(position)),
         "settings": json.dumps(asdict(trainer.settings)),
         network_file.SETTINGS_KEY: json.dumps(asdict(trainer.network.settings)),
     }
-    write_tensors(tensors, path, {**notes, **texts})
 
 
-def restore(trainer: Trainer, path: Path) -> Position:
-    """Load a saved state into a trainer.
+def load(trainer: Trainer, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Load the tensors that `tensors_of` returned into a trainer; `path` names their file in messages.
 
-    :return: the position of the saved run.
-    :raises ModelError: if the file is damaged.
-    :raises TrainingError: if the file is no state of a training run, or belongs to a run with other settings.
+    :raises TrainingError: if they do not fit the trainer.
     """
-    tensors, notes = read_tensors(path)
     try:
-        saved, position = json.loads(notes["settings"]), Position(**json.loads(notes["position"]))
-        _check_settings(saved, trainer.settings, path)
         for prefix, module in _modules(trainer).items():
             module.load_state_dict(_under(tensors, prefix))
         for prefix, optimizer in _optimizers(trainer).items():
             _restore_optimizer(optimizer, _under(tensors, prefix))
-        trainer.mix.set_state(tensors["random.mix"])
-    except (KeyError, ValueError, RuntimeError) as error:
-        raise TrainingError(f"{path}: not the state of a training run ({error}); start a new run in another folder") from error
-    return position
+        _restore_random(trainer.random, tensors["random"])
+    except (KeyError, IndexError, RuntimeError) as error:
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> TrainingError:
+    return TrainingError(f"{path}: not the state of a training run with these settings ({error}); start a new run in another folder")
+
+
+def _restore_random(generator: torch.Generator, state: Tensor) -> None:
+    """Restore a random generator; one of another kind of device keeps its seed, because their states differ."""
+    if state.shape == generator.get_state().shape:
+        generator.set_state(state)
 
 
 def _check_settings(saved: Mapping[str, Any], settings: TrainSettings, path: Path) -> None:
@@ -80,7 +126,12 @@ def _check_settings(saved: Mapping[str, Any], settings: TrainSettings, path: Pat
 
 
 def _modules(trainer: Trainer) -> dict[str, torch.nn.Module]:
-    return {"network": trainer.network, AVERAGE: trainer.average, "critics": trainer.critics}
+    return {
+        "network": trainer.network,
+        AVERAGE: trainer.average,
+        "critics": trainer.adversary.critics,
+        "balance": trainer.objective.balance,
+    }
 
 
 def _optimizers(trainer: Trainer) -> dict[str, torch.optim.Optimizer]:
@@ -93,8 +144,14 @@ def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         index, name = key.split(".", 1)
-        state.setdefault(int(index), {})[name] = value
+        state.setdefault(int(index), {})[name] = _laid_out(value, parameters[int(index)])
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _laid_out(value: Tensor, parameter: Tensor) -> Tensor:
+    """Copy a moment into the memory layout of its parameter: the fused optimiser pairs their elements in the order of the memory."""
+    return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value

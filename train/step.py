@@ -2,65 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
-from typing import cast
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
-from torch.distributed import all_reduce, get_world_size, is_initialized
 
 from gi_plugin.config import TrainSettings
 
-from . import losses
+from .adversary import Adversary
 from .data.pictures import Batch
-from .model.critics import Critics, local_crop
+from .distributed import average_gradients
+from .losses.balance import EVERY
+from .model.compiled import compile_blocks
 from .model.network import Completion, InpaintingNetwork
-from .model.precision import placed
+from .model.precision import low_precision, placed
+from .objective import Objective
 
 
 class Trainer:
-    """State of a training: network, critics, their optimisers, and the running average of the network."""
+    """State of a training: network, critics, their optimisers, and the running average of the network.
+
+    A step reads no value from the device and makes nothing on the host, so that a GPU never waits for its next work.
+    """
 
     def __init__(self, network: InpaintingNetwork, settings: TrainSettings, device: torch.device) -> None:
-        self.settings, self.device = settings, device
-        layout = torch.channels_last if settings.channels_last else torch.contiguous_format
+        self.settings, self.device, self.updates = settings, device, 0  # number of generator updates
+        self._layout = torch.channels_last if settings.channels_last else torch.contiguous_format
         torch.manual_seed(settings.seed)
-        self.network = placed(network, device, layout)
-        self.critics = placed(Critics(settings.crop, spectral=settings.gan == "hinge"), device, layout)
-        self.average = placed(InpaintingNetwork(network.settings), device, layout).requires_grad_(requires_grad=False)
+        self.random = torch.Generator(device).manual_seed(settings.seed)  # of the gradient penalty and the texture loss
+        self.network = placed(network, device, self._layout)
+        self.adversary = Adversary(settings, device, self._layout, self.random)
+        self.average = placed(InpaintingNetwork(network.settings), device, self._layout).requires_grad_(requires_grad=False)
         self.average.load_state_dict(network.state_dict())
-        self.optimizer, self.critic_optimizer = (self._adam(module) for module in (self.network, self.critics))
-        self.mix = torch.Generator().manual_seed(settings.seed)  # random numbers of the gradient penalty and the texture loss
-        self._layout = layout
-        self._run = torch.compile(self.network) if settings.compile else self.network
+        self.optimizer, self.critic_optimizer = (self._adam(module) for module in (self.network, self.adversary.critics))
+        self.objective = Objective(settings, device, self.adversary, self.random)
+        if settings.compile == "on" or (settings.compile == "auto" and device.type == "cuda"):
+            compile_blocks(self.network)
 
     def critic_step(self, batch: Batch) -> dict[str, Tensor]:
         """Update both critics once, and return their loss and gradient penalty by name."""
         image, mask = self._to_device(batch.image), self._to_device(batch.mask)
-        with torch.no_grad(), self._autocast():
-            fake = self._run(image, mask).completed.float()
-        with self._autocast():
-            pairs = list(zip(self.critics(image, mask), self.critics(fake, mask), strict=True))
-        gan = cast("losses.Gan", self.settings.gan)
-        loss = torch.stack([losses.critic_loss(real.float(), score.float(), gan) for real, score in pairs]).sum()
-        penalty = self._penalty(image, fake, mask) if gan == "wgan-gp" else torch.zeros((), device=self.device)
-        self._update(self.critic_optimizer, self.critics, loss + self.settings.gradient_penalty * penalty)
-        return {"critic/loss": loss.detach(), "critic/penalty": penalty.detach()}
+        with torch.no_grad(), low_precision(self.device, self.settings.precision):
+            fake = self.network(image, mask).completed.float()
+        loss, terms = self.adversary.loss(image, fake, mask)
+        self.critic_optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        average_gradients(self.adversary.critics.parameters())
+        self.critic_optimizer.step()
+        return terms
 
     def generator_step(self, batch: Batch) -> dict[str, Tensor]:
         """Update the network and its running average once, and return the terms of the loss by name."""
         self.optimizer.zero_grad(set_to_none=True)
         totals: dict[str, Tensor] = {}
+        measure = self.settings.balance and self.updates % EVERY == 0
         for part in _parts(batch, self.settings.accumulate):
-            loss, terms = self._generator_loss(part)
+            image, mask, distance = (self._to_device(plane) for plane in (part.image, part.mask, part.distance))
+            placed_part = part._replace(image=image, mask=mask, distance=distance)
+            loss, terms = self.objective.loss(self.network, placed_part, measure=measure)
             (loss / self.settings.accumulate).backward()
             totals = {name: totals.get(name, 0) + value.detach() / self.settings.accumulate for name, value in terms.items()}
-        _average_gradients(self.network.parameters())
+            measure = False
+        average_gradients(self.network.parameters())
         self.optimizer.step()
         with torch.no_grad():
-            for average, current in zip(self.average.parameters(), self.network.parameters(), strict=True):
-                average.lerp_(current, 1 - self.settings.ema)
+            torch._foreach_lerp_([*self.average.parameters()], [*self.network.parameters()], 1 - self.settings.ema)
+        self.updates += 1
         return totals
 
     def set_learning_rate(self, rate: float) -> None:
@@ -71,76 +78,16 @@ class Trainer:
 
     def complete(self, batch: Batch) -> Completion:
         """Run the averaged network on a batch, without gradients, in the precision of the training."""
-        with torch.no_grad(), self._autocast():
+        with torch.no_grad(), low_precision(self.device, self.settings.precision):
             completion: Completion = self.average(self._to_device(batch.image), self._to_device(batch.mask))
         return completion
 
-    def _generator_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        image, mask, distance = (self._to_device(plane) for plane in batch[:3])
-        weights = losses.discount_weights(distance, self.settings.discount)
-        with self._autocast():
-            completion = self._run(image, mask)
-        terms = {}
-        for stage, picture in (("coarse", completion.coarse.float()), ("refined", completion.refined.float())):
-            terms[f"l1/{stage} hole"] = losses.hole_l1(picture, image, mask, weights)
-            terms[f"l1/{stage} known"] = losses.known_l1(picture, image, mask)
-        stages = {"coarse": self.settings.coarse_weight, "refined": 1.0}
-        loss = sum(
-            (
-                weight * (self.settings.hole_weight * terms[f"l1/{stage} hole"] + self.settings.known_weight * terms[f"l1/{stage} known"])
-                for stage, weight in stages.items()
-            ),
-            torch.zeros((), device=self.device),
-        )
-        if self.settings.texture_weight:
-            terms["texture"] = losses.texture(completion.completed.float(), image, mask, self.mix)
-            loss = loss + self.settings.texture_weight * terms["texture"]
-        if self.settings.critic_steps:
-            terms["adversarial"] = self._adversarial(completion.completed.float(), mask)
-            loss = loss + self.settings.adversarial_weight * terms["adversarial"]
-        return loss, {**terms, "loss": loss}
-
-    def _adversarial(self, fake: Tensor, mask: Tensor) -> Tensor:
-        self.critics.requires_grad_(requires_grad=False)
-        with self._autocast():
-            scores = self.critics(fake, mask)
-        self.critics.requires_grad_(requires_grad=True)
-        return torch.stack([losses.generator_loss(score.float(), cast("losses.Gan", self.settings.gan)) for score in scores]).sum()
-
-    def _penalty(self, image: Tensor, fake: Tensor, mask: Tensor) -> Tensor:
-        side = self.critics.size // 2
-        crops = (local_crop(image, mask, side), local_crop(fake, mask, side), local_crop(mask, mask, side))
-        penalties = []
-        for critic, (real, completed, hole) in ((self.critics.whole, (image, fake, mask)), (self.critics.local, crops)):
-            mix = torch.rand(len(real), generator=self.mix).to(self.device)
-            penalties.append(losses.gradient_penalty(critic, real, completed, hole, mix))
-        return torch.stack(penalties).sum()
-
-    def _update(self, optimizer: torch.optim.Optimizer, module: nn.Module, loss: Tensor) -> None:
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        _average_gradients(module.parameters())
-        optimizer.step()
-
     def _adam(self, module: nn.Module) -> torch.optim.Adam:
-        return torch.optim.Adam(module.parameters(), self.settings.learning_rate, (self.settings.beta1, self.settings.beta2))
-
-    def _autocast(self) -> AbstractContextManager[object]:
-        return torch.autocast(self.device.type, torch.bfloat16) if self.settings.precision == "bf16" else nullcontext()
+        return torch.optim.Adam(module.parameters(), self.settings.learning_rate, (self.settings.beta1, self.settings.beta2), fused=True)
 
     def _to_device(self, plane: Tensor) -> Tensor:
         return plane.to(self.device, memory_format=self._layout, non_blocking=True)
 
 
-def _parts(batch: Batch, count: int) -> Iterable[Batch]:
+def _parts(batch: Batch, count: int) -> Iterator[Batch]:
     return (Batch(*planes) for planes in zip(*(plane.chunk(count) for plane in batch), strict=True))
-
-
-def _average_gradients(parameters: Iterable[Tensor]) -> None:
-    """Average the gradients over the processes of a distributed run; do nothing in a single process."""
-    if not is_initialized():
-        return
-    for parameter in parameters:
-        if parameter.grad is not None:
-            all_reduce(parameter.grad)
-            parameter.grad /= get_world_size()

@@ -32,6 +32,8 @@ from .timing import in_fresh_process, in_turns
 from .windows import candidates
 
 OWN_PIXELS = "the network's own pixels"
+OPENCV = {"telea": "OpenCV Telea", "ns": "OpenCV Navier-Stokes"}  # names of baselines, as tables show them
+WINDOWED = {"biharmonic": "scikit-image biharmonic, window", "patchmatch": "PatchMatch, window"}
 QUICK = "OpenCV"  # start of the names of methods that fill many holes in less than minutes
 RUNS = 5  # most repetitions, because pictures take long
 NOISE = 8  # grey levels of noise, so that no file format profits from the repeated tile
@@ -130,12 +132,19 @@ def other_methods(config: Config, ours: str) -> dict[str, FillMethod]:
         with suppress(EngineMissing):  # this CPU lacks the precision
             found[inpainter.engine(LARGE).backend] = inpainter
     found.pop(ours, None)
-    for name, method in (("telea", "OpenCV Telea"), ("ns", "OpenCV Navier-Stokes")):
+    windowed = {name: partial(_fill_windows, fill) for name, fill in installed(WINDOWED).items()}
+    return {**found, **installed(OPENCV), **windowed}
+
+
+def installed(names: Mapping[str, str]) -> dict[str, FillMethod]:
+    """Collect the baselines whose packages are installed.
+
+    :param names: the name of each in the tables, by its name for `baseline`.
+    """
+    found: dict[str, FillMethod] = {}
+    for name, method in names.items():
         with suppress(MissingDependency):
             found[method] = baseline(name)
-    for name, method in (("biharmonic", "scikit-image biharmonic, window"), ("patchmatch", "PatchMatch, window")):
-        with suppress(MissingDependency):
-            found[method] = partial(_fill_windows, baseline(name))
     return found
 
 

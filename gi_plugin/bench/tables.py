@@ -35,6 +35,8 @@ def grids(report: BenchReport) -> dict[str, Grid]:
     tables = {"windows": _windows(report)}
     if "pictures" in report:
         tables |= {"pictures": _pictures(report), "command": _command(report), "growth": _growth(report)}
+    if "thin" in report:
+        tables["thin"] = _thin(report)
     return tables
 
 
@@ -116,6 +118,23 @@ def _growth(report: BenchReport) -> Grid:
         for row in growth(report, axis)
     ]
     return Grid(f"growth, else {BASE.megapixels:g} megapixels and one hole of {BASE.side} px", heading, rows)
+
+
+def _thin(report: BenchReport) -> Grid:
+    heading = ("holes", "megapixels", "bits", "missing pixels", "method", "median", "times gi-plugin")
+    rows = [
+        (
+            row["holes"],
+            f"{row['megapixels']:g}",
+            str(row["bits"]),
+            f"{row['missing']:,}",
+            row["method"],
+            _time(row["median"]),
+            f"{row['ratio']:.2f}",
+        )
+        for row in report["thin"]
+    ]
+    return Grid("thin holes", heading, rows)
 
 
 def _time(seconds: float) -> str:

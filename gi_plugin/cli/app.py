@@ -15,7 +15,7 @@ from rich.table import Column, Table
 
 from ..config import config_source, load_config
 from ..errors import GiError
-from . import bench, engines, evaluation, hosts, inpaint, training
+from . import bench, engines, evaluation, hosts, inpaint, rented, training
 from .terminal import AsJson, Backend, ConfigFile, Spinner, print_json, say, show
 
 app = typer.Typer(
@@ -25,7 +25,7 @@ app = typer.Typer(
     help="Fill holes in pictures with a contextual-attention network.",
 )
 app.add_typer(engines.engines_app, name="engines")
-GROUPS = (inpaint, engines, bench, training, evaluation, hosts)
+GROUPS = (inpaint, engines, bench, training, rented, evaluation, hosts)
 for command in (command for group in GROUPS for command in group.COMMANDS):
     app.command()(command)
 UsageError: Any = typer.BadParameter.__base__  # click's UsageError; its module differs between versions of typer

@@ -68,14 +68,16 @@ def _measure(file: Path | None, window: list[int] | None, runs: int, *, pictures
 
 
 def _pictures(config: Config, file: Path | None, runs: int, progress: Callable[[str], None]) -> dict[str, Any]:
-    from ..bench import command, pictures  # noqa: PLC0415  # heavy
+    from ..bench import command, pictures, thin_holes  # noqa: PLC0415  # heavy
 
     measured = pictures.measure(config, pictures.CASES, runs, progress)
     commands = command.measure(pictures.BASE, config, file, runs, progress)
+    thin = thin_holes.measure(config, thin_holes.CASES, runs, progress)
     return {
         "reference": measured[0].method,  # the engine in the settings; the time of one of its windows is the unit of the ratios
         "pictures": [asdict(row) for row in measured],
         "command": [asdict(row) for row in commands],
+        "thin": [asdict(row) for row in thin],
     }
 
 

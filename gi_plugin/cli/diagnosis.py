@@ -31,7 +31,6 @@ def examine(config: Config, source: Path | None) -> dict[str, Any]:
     """
     statuses = backend_status(config.engine)
     chosen = next((status.name for status in statuses if status.available), None)
-    cache = cache_directory(config.engine)
     return {
         "version": gi_plugin.__version__,
         "python": f"{platform.python_version()} ({sys.executable})",
@@ -44,9 +43,24 @@ def examine(config: Config, source: Path | None) -> dict[str, Any]:
         "backend setting": config.engine.backend,
         "backend chosen by 'auto'": chosen,
         "network": _network(config),
-        "cache": {"folder": str(cache), "engines": len(EngineCache(cache).entries()), "writable": _writable(cache)},
-        "settings": str(source) if source else f"defaults (there is no {user_config_file()})",
+        "cache": _cache(config),
+        "settings": str(source) if source else f"defaults ({_no_settings()})",
     }
+
+
+def _cache(config: Config) -> dict[str, Any] | str:
+    try:
+        cache = cache_directory(config.engine)
+    except OSError as error:
+        return f"none: {error}"
+    return {"folder": str(cache), "engines": len(EngineCache(cache).entries()), "writable": _writable(cache)}
+
+
+def _no_settings() -> str:
+    try:
+        return f"there is no {user_config_file()}"
+    except OSError as error:
+        return str(error)
 
 
 def _version(package: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 def evaluate(
     data: Annotated[list[Path], typer.Option("--data", help="Folder, .tar shard or list file of pictures; may be repeated.")],
-    masks: Annotated[str, typer.Option("--masks", help="Mask sets, separated by commas.")] = "center,random,freeform",
+    masks: Annotated[
+        str, typer.Option("--masks", help="Mask sets, separated by commas: docs/training.md lists them.")
+    ] = "center,random,freeform",
     baselines: Annotated[
-        str, typer.Option("--baselines", help="Other methods to run, separated by commas; empty for none.")
+        str, typer.Option("--baselines", help="Other methods to run, separated by commas, empty for none: docs/training.md lists them.")
     ] = "telea,ns,biharmonic",
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for results; results that it already contains are not computed again.")
@@ -42,14 +44,19 @@ def evaluate(
     from gi_plugin.train.evaluation import evaluate as evaluation  # noqa: PLC0415  # heavy
     from gi_plugin.train.evaluation.baselines import baseline  # noqa: PLC0415
     from gi_plugin.train.evaluation.features import FeatureNetwork  # noqa: PLC0415
+    from gi_plugin.train.evaluation.mask_sets import SIZE  # noqa: PLC0415
 
     from ..inpainter import Inpainter  # noqa: PLC0415  # heavy
-    from ..network_file import fingerprint, network_path  # noqa: PLC0415
+    from ..network_file import THIN, fingerprint, network_path  # noqa: PLC0415
 
     settings = load_config(config, backend)
     inpainter = Inpainter(settings)
-    ours = f"gi-plugin {fingerprint(network_path(settings.model.path))[:8]} {inpainter.engine(evaluation.SIZE).backend}"
-    fills: dict[str, FillMethod] = {f"{ours} {detail}": partial(inpainter, detail=_detail(detail)) for detail in details.split(",")}
+    large, thin = (fingerprint(path)[:8] for path in (network_path(settings.model.path), network_path(settings.model.thin, THIN)))
+    versions = {"network": large, "transfer": f"{large}+{thin}"}  # scores are kept by these names, so they say which networks ran
+    backend = inpainter.engine(SIZE).backend
+    fills: dict[str, FillMethod] = {
+        f"gi-plugin {versions[detail]} {backend} {detail}": partial(inpainter, detail=detail) for detail in map(_detail, details.split(","))
+    }
     methods = {**fills, **{name: baseline(name) for name in baselines.split(",") if name}}
     with Spinner("reading the data") as progress:
         rows = evaluation.evaluate(
@@ -96,18 +103,18 @@ def throughput(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Time a full training step in fp32, and in bf16 with the channels-last layout, in one run."""
+    """Time a full training step in fp32, in bf16 with the channels-last layout, and without critics, and name what limits each."""
     require("torch", "train")
     from gi_plugin.train.evaluation import throughput as speeds  # noqa: PLC0415  # heavy
 
     with Spinner("measuring") as progress:
         rows = speeds.measure(speeds.variants(override(load_config(config).train, assignments)), progress)
     if as_json:
-        print_json([vars(row) for row in rows])
+        print_json([{**vars(row), "profile": vars(row.profile), "bound": row.profile.bound} for row in rows])
         return
-    table = Table("setting", "pictures/s", "times as many as the first")
+    table = Table("setting", "pictures/s", "times as many as the first", "bound")
     for row in rows:
-        table.add_row(row.name, f"{row.pictures_per_second:.3f}", f"{row.ratio:.2f}")
+        table.add_row(row.name, f"{row.pictures_per_second:.3f}", f"{row.ratio:.2f}", row.profile.bound)
     show(table)
 
 
@@ -122,13 +129,20 @@ def _show_scores(rows: list[ScoreRow], as_json: bool) -> None:
     """Print the rows of an evaluation as a table or as JSON."""
     if as_json:
         print_json([_json(row) for row in rows])
-        return
-    columns = ("l1 %", "l2 %", "PSNR", "TV %", "SSIM", "PSNR in hole", "texture %", "features", "kernel")
-    table = Table("masks", "method", "pictures", *columns)
+    else:
+        show(score_table(rows))
+
+
+def score_table(rows: Sequence[ScoreRow]) -> Table:
+    """Make the table of an evaluation. It counts failures only if a method failed."""
+    counts = ("pictures", "failed") if any(row.failed for row in rows) else ("pictures",)
+    scores = ("l1 %", "l2 %", "PSNR", "TV %", "SSIM", "PSNR in hole", "texture %")
+    table = Table("masks", "method", *counts, *scores, "features", "kernel")
     for row in rows:
-        figures = (*vars(row.scores).values(), row.feature_distance, row.kernel_distance)
-        table.add_row(row.mask_set, row.method, str(row.pictures), *("" if value is None else f"{value:.3f}" for value in figures))
-    show(table)
+        means = (None,) * len(scores) if row.scores is None else vars(row.scores).values()
+        figures = ("" if value is None else f"{value:.3f}" for value in (*means, row.feature_distance, row.kernel_distance))
+        table.add_row(row.mask_set, row.method, *(str(getattr(row, name)) for name in counts), *figures)
+    return table
 
 
 def _json(row: ScoreRow) -> dict[str, Any]:
@@ -137,7 +151,8 @@ def _json(row: ScoreRow) -> dict[str, Any]:
         "method": row.method,
         "masks": row.mask_set,
         "pictures": row.pictures,
-        **vars(row.scores),
+        "failed": row.failed,
+        **({} if row.scores is None else vars(row.scores)),
         **{name: value for name, value in judged.items() if value is not None},
     }
 

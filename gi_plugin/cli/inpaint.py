@@ -18,9 +18,10 @@ from .terminal import AsJson, Backend, ConfigFile, Spinner, print_json, say, tra
 
 if TYPE_CHECKING:
     from ..folder_run.jobs import Job
-    from ..folder_run.pipeline import Outcome
+    from ..folder_run.steps import Outcome
     from ..options import Options
 
+MOST_NOTES = 20  # lines of notes of a folder run
 LOSSY = "note: JPEG and AVIF are lossy and change known pixels; write .png, .tif or .webp to keep them"
 
 
@@ -51,12 +52,23 @@ def inpaint(
         Path,
         typer.Argument(help="Mask (white = missing). For a folder: one mask for all pictures, or a folder of masks with the same names."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Result file, or folder for results.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Result file, or folder for results.")] = None,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Replace the picture by its result (one picture, lossless formats).")
+    ] = False,
     attention_map: Annotated[
         Path | None, typer.Option("--attention-map", help="Also draw the attention map to this file (one picture only).")
     ] = None,
     dilate: Annotated[int | None, typer.Option("--dilate", min=0, help="Grow the hole by this many pixels.")] = None,
     mask_alpha: Annotated[bool, typer.Option("--mask-alpha", help="Read the hole from the mask's alpha channel.")] = False,
+    invert_mask: Annotated[bool, typer.Option("--invert-mask", help="Black (with --mask-alpha: transparent) = missing.")] = False,
+    mask_suffix: Annotated[
+        str, typer.Option("--mask-suffix", help="Folders: the mask of a.png is a, then this text (_mask or -mask).")
+    ] = "",
+    data_range: Annotated[
+        tuple[float, float] | None,
+        typer.Option("--data-range", help="Lowest and highest value of the picture, if it is not 8 bits (default: from its known pixels)."),
+    ] = None,
     detail: Annotated[
         Detail | None,
         typer.Option("--detail", help="transfer: pixels of the picture, guided by the network; network: the network's own pixels."),
@@ -74,8 +86,8 @@ def inpaint(
 ) -> None:
     """Fill the hole of a picture, or of every picture in a folder and its sub-folders.
 
-    Folders: results and masks keep the folder tree, e.g. photos/a/b.jpg uses masks/a/b.png. Hidden files, hidden folders and links to
-    folders are skipped.
+    Folders: results and masks keep the folder tree, e.g. photos/a/b.jpg uses masks/a/b.png or masks/a/b_mask.png.
+    Hidden files, hidden folders and links to folders are skipped.
 
     A run can be stopped at any time, and the same command continues it. Result files are never partial. A result that is no older than
     its picture and its mask is kept, even if it was made with other options; --overwrite makes it again.
@@ -85,12 +97,15 @@ def inpaint(
     from ..folder_run import jobs as folders  # noqa: PLC0415  # heavy
     from ..options import Options  # noqa: PLC0415  # heavy
 
+    output = _checked_output(image, output, in_place=in_place)
     _check_usage(image, attention_map, ray=ray, address=address)
     with Spinner("looking for pictures"):
-        jobs = folders.jobs_of(image, mask, output)
+        jobs = folders.jobs_of(image, mask, output, mask_suffix, in_place=in_place)
+    if attention_map is not None:
+        folders.check_not_overwritten(attention_map, result=jobs[0].output, input_picture=image, mask=mask)
     settings = load_config(config, backend)
     region = None if sources is None else read_mask(sources, settings.hook.max_pixels)
-    options = Options(dilate=dilate, mask_alpha=mask_alpha, detail=detail, sources=region, seed=seed)
+    options = Options(-1, data_range, dilate, mask_alpha, detail, region, seed, invert_mask)
     if image.is_dir():
         report = _fill_folder(jobs, settings, options, overwrite=overwrite, ray=ray, address=address)
     else:
@@ -98,6 +113,19 @@ def inpaint(
     if any(is_lossy(job.output) for job in report.done):
         say(LOSSY)
     _print_summary(report, folder=image.is_dir(), as_json=as_json, restart="starts over" if overwrite else "continues")
+
+
+def _checked_output(image: Path, output: Path | None, *, in_place: bool) -> Path:
+    """Return where the result goes; with --in-place, the picture itself."""
+    if in_place and image.is_dir():
+        raise ConfigError(f"--in-place works on one picture, {image} is a folder: give another folder for the results with --output")
+    if in_place and output is not None:
+        raise ConfigError("--in-place replaces the picture: leave --output out")
+    if in_place:
+        return image
+    if output is None:
+        raise ConfigError("there is no place for the result: give --output, or --in-place to replace the picture")
+    return output
 
 
 def _check_usage(image: Path, attention_map: Path | None, *, ray: bool, address: str | None) -> None:
@@ -110,12 +138,11 @@ def _check_usage(image: Path, attention_map: Path | None, *, ray: bool, address:
 
 
 def _fill_one(job: Job, config: Config, options: Options, attention_map: Path | None) -> RunSummary:
-    from ..folder_run import pipeline, steps  # noqa: PLC0415  # heavy
+    from ..folder_run import steps  # noqa: PLC0415  # heavy
     from ..inpainter import Inpainter  # noqa: PLC0415  # heavy
 
     with Spinner(f"filling {job.image.name}"):
-        steps.fill_file(job, Inpainter(config), options, attention_map)
-    return RunSummary(1, outcomes=[pipeline.Outcome(job)])
+        return RunSummary(1, outcomes=[steps.fill_file(job, Inpainter(config), options, attention_map)])
 
 
 def _fill_folder(jobs: list[Job], config: Config, options: Options, *, overwrite: bool, ray: bool, address: str | None) -> RunSummary:
@@ -152,7 +179,10 @@ def _print_summary(report: RunSummary, *, folder: bool, as_json: bool, restart: 
     if as_json:
         results = {"done": [str(job.output) for job in done], "skipped": [str(job.output) for job in skipped]}
         errors = {str(outcome.job.image): outcome.error for outcome in failed}
-        print_json({**results, "failed": errors, "seconds": round(report.seconds, 3)})
+        notes = {str(outcome.job.output): outcome.notes for outcome in report.outcomes if outcome.notes}
+        ranges = {str(outcome.job.output): outcome.data_range for outcome in report.outcomes if outcome.data_range}
+        print_json({**results, "failed": errors, "data_range": ranges, "notes": notes, "seconds": round(report.seconds, 3)})
+    _say_notes(report)
     for outcome in failed:
         say(f"failed: {outcome.error}", "red")
     if report.stopped:
@@ -165,6 +195,15 @@ def _print_summary(report: RunSummary, *, folder: bool, as_json: bool, restart: 
         say(f"{len(failed)} of {report.jobs} failed")
     if failed:
         raise typer.Exit(1)
+
+
+def _say_notes(report: RunSummary) -> None:
+    """Print what the outcomes note, each line once."""
+    notes = list(dict.fromkeys(note for outcome in report.outcomes for note in outcome.notes))
+    for note in notes[:MOST_NOTES]:
+        say(f"note: {note}")
+    if len(notes) > MOST_NOTES:
+        say(f"note: {len(notes) - MOST_NOTES} further notes of this kind; --json lists all")
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (inpaint,)

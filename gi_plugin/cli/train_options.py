@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -15,6 +15,9 @@ from .terminal import say
 
 if TYPE_CHECKING:
     from gi_plugin.train.loop import Budget, Progress
+    from gi_plugin.train.thin.settings import ThinTrainSettings
+
+Settings = TypeVar("Settings", "TrainSettings", "ThinTrainSettings")
 
 Minutes = Annotated[
     float | None, typer.Option("--minutes", min=0.01, help="Time budget in minutes; a continued run counts all of its time.")
@@ -39,8 +42,10 @@ def make_budget(minutes: float | None, steps: int | None) -> Budget:
     return Budget(minutes or math.inf, steps or ENDLESS)
 
 
-def override(settings: TrainSettings, assignments: list[str] | None) -> TrainSettings:
+def override(settings: Settings, assignments: list[str] | None) -> Settings:
     """Return settings with key=value assignments applied, each checked like a line of plugin.toml.
+
+    :param settings: of the recipe.
 
     :raises ConfigError: if an assignment has no `=`, an unknown key, or a value that is not allowed.
     """
@@ -48,7 +53,7 @@ def override(settings: TrainSettings, assignments: list[str] | None) -> TrainSet
         key, text = key_and_value(assignment)
         default = getattr(settings, key, None)
         if default is None:
-            raise ConfigError(f"--set {assignment}: unknown key {key!r}; plugin.toml lists the keys of [train]")
+            raise ConfigError(f"--set {assignment}: unknown key {key!r}; expected one of {', '.join(asdict(settings))}")
         settings = replace(settings, **{key: _parsed(assignment, text, type(default))})
     check_settings(settings, "--set")
     return settings

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ..config import load_config
-from ..errors import require
+from ..errors import ConfigError, require
 from .terminal import ConfigFile, Spinner, say
 from .train_options import Assignments, Minutes, Steps, key_and_value, make_budget, override, show_progress
+
+if TYPE_CHECKING:
+    from gi_plugin.train.loop import Budget
+
+Recipe = Literal["large", "thin"]
 
 
 def train(
@@ -22,22 +27,37 @@ def train(
     minutes: Minutes = None,
     steps: Steps = None,
     start: Annotated[Path | None, typer.Option("--start", help="Network file or checkpoint that a new run starts from.")] = None,
+    recipe: Annotated[Recipe, typer.Option("--recipe", help="Network to train: the large one, or the tiny one for thin holes.")] = "large",
     assignments: Assignments = None,
     config: ConfigFile = None,
 ) -> None:
-    """Train the network within a budget. You can stop the command at any time and run it again to continue."""
+    """Train a network within a budget. You can stop the command at any time and run it again to continue."""
     require("torch", "train")
     from gi_plugin.engines.attention.autograd import accelerate  # noqa: PLC0415  # heavy
     from gi_plugin.train import loop  # noqa: PLC0415  # heavy
+    from gi_plugin.train.run_state import LAST  # noqa: PLC0415
 
     budget = make_budget(minutes, steps)
+    if recipe == "thin":
+        _train_thin(data, output, budget, start, assignments)
+        return
     settings = override(load_config(config).train, assignments)
     with Spinner("reading the data") as show_text:
         position = loop.train(data, output, settings, budget, lambda progress: show_progress(progress, show_text), start, accelerate)
     say(
-        f"trained for {position.step} steps, best validation {position.best:.2f} dB; wrote {output / loop.LAST}; "
+        f"trained for {position.step} steps, best validation {position.best:.2f} dB; wrote {output / LAST}; "
         f"show the curves with: tensorboard --logdir {output}"
     )
+
+
+def _train_thin(data: Path, output: Path, budget: Budget, start: Path | None, assignments: list[str] | None) -> None:
+    from gi_plugin.train.run_state import LAST  # noqa: PLC0415  # heavy
+    from gi_plugin.train.thin import run, settings  # noqa: PLC0415  # heavy
+
+    chosen = override(settings.ThinTrainSettings(), assignments)
+    with Spinner("reading the data") as show_text:
+        last = run.train(data, output, chosen, budget, lambda progress: show_progress(progress, show_text), start)
+    say(f"trained for {last.step} steps, validation {last.psnr or 0:.2f} dB; wrote {output / LAST}")
 
 
 def export(
@@ -56,13 +76,21 @@ def export(
         require(module, "train")
     from gi_plugin.train import checkpoint as checkpoints  # noqa: PLC0415  # heavy
     from gi_plugin.train.onnx_export.export import export_network  # noqa: PLC0415  # heavy
+    from gi_plugin.train.thin import export as thin, state  # noqa: PLC0415  # heavy
 
-    network, stored = checkpoints.read_network(checkpoint)
-    if blend is not None:
-        checkpoints.blend(network, checkpoints.read_network(blend)[0], share)
+    added = dict(key_and_value(note) for note in notes or ())
     output.parent.mkdir(parents=True, exist_ok=True)
-    with Spinner("exporting"):
-        difference = export_network(network, output, {**stored, **dict(key_and_value(note) for note in notes or ())})
+    if state.holds_thin_network(checkpoint):
+        if blend is not None:
+            raise ConfigError("--blend is for the large network: expected no --blend with a tiny network")
+        tiny, stored = state.read_network(checkpoint)
+        difference = thin.export_thin(tiny, output, {**stored, **added})
+    else:
+        network, stored = checkpoints.read_network(checkpoint)
+        if blend is not None:
+            checkpoints.blend(network, checkpoints.read_network(blend)[0], share)
+        with Spinner("exporting"):
+            difference = export_network(network, output, {**stored, **added})
     say(f"wrote {output}; largest difference from PyTorch {difference:.1e} on a scale of -1 to 1")
 
 

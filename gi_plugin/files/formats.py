@@ -21,6 +21,8 @@ MODES: dict[str, tuple[str, ...]] = {  # modes that a format holds without loss 
     "JPEG": ("L", "RGB", "CMYK"),
 }
 LOSSY = ("AVIF", "JPEG")
+STUBS = ("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF")  # formats that Pillow knows by name but does not decode itself
+UNREAD = (".exr", ".heic", ".heif")  # pictures that we do not read: they are named as such rather than passed over
 
 
 def format_of(path: Path) -> str:
@@ -40,6 +42,12 @@ def check_output(path: Path, name: str = "") -> None:
     if format_of(path) not in MODES:
         problem = f"cannot write files ending in {path.suffix!r}; use" if path.suffix else "the file name has no suffix; add"
         raise ImageError(f"{name or path}: {problem} .png, .tif or .webp")
+
+
+def picture_suffixes() -> set[str]:
+    """Return the suffixes of picture files, in lower case."""
+    known = Image.registered_extensions()
+    return {suffix for suffix, kind in known.items() if kind in Image.OPEN and kind not in STUBS} | set(UNREAD)
 
 
 def is_lossy(path: Path) -> bool:

@@ -9,6 +9,7 @@ from ..arrays import Array, Bools
 from ..errors import ImageError
 
 DIRECT = ("L", "RGB", "RGBA", "I;16", "F")  # the inpainter takes their arrays without conversion
+KEYED = ("1", "L", "RGB", "I;16")  # one colour of these may mark transparent pixels
 KEPT = (*DIRECT, "1", "LA", "P", "CMYK", "LAB")  # results keep these modes; pictures of other modes become RGB, RGBA or I;16
 
 
@@ -40,7 +41,12 @@ def to_array(image: Image.Image) -> Array:
 
 
 def fill(image: Image.Image, filled: Array, hole: Bools) -> None:
-    """Copy the hole's pixels of a filled array [H, W] or [H, W, C] into the picture that the array was made from; keep all other pixels."""
+    """Copy the hole's pixels of a filled array [H, W] or [H, W, C] into the picture that the array was made from.
+
+    All other pixels stay as they are, and every pixel stays as transparent as it is.
+    """
+    if image.mode in KEYED and "transparency" in image.info:
+        filled = _beside_key(image, filled, hole)
     if image.mode == "P":
         image.paste(Image.fromarray(_indices(image, filled, hole)))
     elif image.mode in DIRECT:
@@ -51,6 +57,25 @@ def fill(image: Image.Image, filled: Array, hole: Bools) -> None:
         new = Image.fromarray(filled)
         new = Image.merge("LA", (new, image.getchannel("A"))) if image.mode == "LA" else new.convert(image.mode)
         image.paste(new, mask=Image.fromarray(hole))
+
+
+def _beside_key(image: Image.Image, filled: Array, hole: Bools) -> Array:
+    """Return a filled array in which opaque pixels do not have the colour that marks transparent ones, and transparent pixels have it."""
+    most = int(np.iinfo(filled.dtype).max)
+    key = np.array(image.info["transparency"], np.int64)
+    if key.max() > most:  # no pixel can have it
+        return filled
+    near = key.copy()
+    near.flat[0] = most - key.flat[0] if image.mode == "1" else key.flat[0] + (1 if key.flat[0] < most else -1)
+    transparent, coloured = (_is_key(pixels, key) for pixels in (to_array(image), filled))
+    result = filled.copy()
+    result[hole & coloured] = near
+    result[hole & transparent] = key
+    return result
+
+
+def _is_key(pixels: Array, key: Array) -> Bools:
+    return np.asarray(pixels == key if pixels.ndim == 2 else (pixels == key).all(axis=2))
 
 
 def _indices(original: Image.Image, filled: Array, hole: Bools) -> Array:

@@ -1,26 +1,32 @@
-"""Fills the hole of a picture, window by window."""
+"""Fills the hole of a picture: first its thin parts, then the thick ones, window by window."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..image import Picture
 from ..planning import PlannedHole
-from .completion import EngineOf, completions
+from .completion import completions
+from .engines import Engines
 from .network_detail import write_completed
 from .piece import Piece
+from .thin_fill import fill_thin
 from .transfer_detail import TransferDetail, TransferSettings
 
 
-def fill(picture: Picture, planned: PlannedHole, engine_of: EngineOf, settings: TransferSettings) -> Iterator[Piece]:
-    """Write every missing pixel of `picture`, and yield each part of the hole with the sources of its pixels.
+def fill(picture: Picture, planned: PlannedHole, engines: Engines, settings: TransferSettings) -> Iterator[Piece]:
+    """Write every missing pixel of `picture`, and yield each thick part of the hole with the sources of its pixels.
 
-    :param engine_of: returns the engine for windows of the given size.
+    :param engines: opens the engines that are needed.
     :param settings: settings of the transfer; used if the hole was planned for it.
     :raises EngineError: if an engine fails.
     """
+    if len(planned.squares):
+        fill_thin(picture, planned, engines.thin_engine())
+        picture = replace(picture, hole=planned.thick)  # the thin parts are known now
     transfer = TransferDetail(picture, len(planned.windows), settings) if planned.detail == "transfer" else None
-    for completion in completions(picture, planned.windows, engine_of):
+    for completion in completions(picture, planned.windows, engines.engine):
         if transfer is not None:
             yield from transfer.fill(completion)
             continue

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from .. import files
 from ..atomic import PARTIAL
 from ..errors import ImageError
+from ..files.formats import is_lossy
+from .pairing import Pair, paired, pictures_of
 
 ABANDONED = 3600  # a temporary file that was not written to for so many seconds is abandoned
 
@@ -27,15 +26,18 @@ class Job:
     image: Path
     mask: Path | None  # None if the picture has no mask
     output: Path
+    problem: str = ""  # why the picture has no mask
 
 
-def jobs_of(image: Path, mask: Path, output: Path) -> list[Job]:
+def jobs_of(image: Path, mask: Path, output: Path, mask_suffix: str = "", *, in_place: bool = False) -> list[Job]:
     """Pair each picture with its mask and its result file.
 
-    For one picture, `mask` is one file. For a folder, it is one file for all pictures, or a folder of masks with the same names; names are
-    compared without suffix. Sub-folders are searched, and results keep the folder tree. Hidden files and folders, links to folders, and
-    the folders of masks and results, if they are inside `image`, are skipped.
+    For one picture, `mask` is one file. For a folder, it is one file for all pictures, or a folder of masks with the names of the pictures,
+    or with these and "_mask" or "-mask"; names are compared without suffix. Sub-folders are searched, and results keep the folder tree.
+    Hidden files and folders, links to folders, and the folders of masks and results, if they are inside `image`, are skipped.
 
+    :param mask_suffix: what the names of masks have behind those of the pictures, instead of "_mask" or "-mask" or nothing.
+    :param in_place: whether the result may replace its picture (one picture only).
     :raises ImageError: if a path does not exist, a folder holds no picture, results would overwrite pictures or masks, or a folder of masks
         is given for one picture.
     """
@@ -45,18 +47,33 @@ def jobs_of(image: Path, mask: Path, output: Path) -> list[Job]:
     if not image.is_dir():
         if mask.is_dir():
             raise ImageError(f"{mask} is a folder, {image} is not: expected one mask file for one image")
-        return [Job(image, mask, output / files.output_name(image) if output.is_dir() else output)]
+        return [_single(image, mask, output / files.output_name(image) if output.is_dir() else output, in_place=in_place)]
     _check_folder(output, image, mask)
-    pictures = list(_pictures(image, mask, output))
-    if not pictures:
+    pairs = paired(image, mask, output, mask_suffix) if mask.is_dir() else [Pair(path, Path()) for path in pictures_of(image, mask, output)]
+    if not pairs:
         raise ImageError(f"{image}: there is no picture in this folder")
-    masks = {path.with_suffix(""): mask / path for path in _pictures(mask, image, output)} if mask.is_dir() else None
-    results = [path.with_name(files.output_name(image / path)) for path in pictures]
+    results = [pair.picture.with_name(files.output_name(image / pair.picture)) for pair in pairs]
     uses = Counter(results)
     return [
-        Job(image / path, mask if masks is None else masks.get(path.with_suffix("")), output / _unique(path, result, uses))
-        for path, result in zip(pictures, results, strict=True)
+        Job(
+            image / pair.picture,
+            None if pair.mask is None else mask / pair.mask,
+            output / _unique(pair.picture, result, uses),
+            pair.problem,
+        )
+        for pair, result in zip(pairs, results, strict=True)
     ]
+
+
+def check_not_overwritten(path: Path, /, **others: Path) -> None:
+    """Check that a file to write is none of other files, given by what they are, e.g. `mask=path`.
+
+    :raises ImageError: if it is.
+    """
+    for name, other in others.items():
+        if path.resolve() == other.resolve() or (path.exists() and other.exists() and path.samefile(other)):
+            hint = ", or replace the picture (--in-place)" if name == "picture" else ""
+            raise ImageError(f"{path} is the {name.replace('_', ' ')} and would be overwritten: give another name{hint}")
 
 
 def is_finished(job: Job) -> bool:
@@ -78,6 +95,19 @@ def remove_abandoned(jobs: Iterable[Job]) -> None:
                     path.unlink()
 
 
+def _single(image: Path, mask: Path, output: Path, *, in_place: bool) -> Job:
+    """Return the job of one picture.
+
+    :raises ImageError: if its result would overwrite the mask, or the picture without leave, or the picture with loss.
+    """
+    check_not_overwritten(output, mask=mask)
+    if not in_place:
+        check_not_overwritten(output, picture=image)
+    elif is_lossy(image):
+        raise ImageError(f"{image} has a lossy format, --in-place would change known pixels: write {files.output_name(image)} instead")
+    return Job(image, mask, output)
+
+
 def _check_folder(output: Path, image: Path, mask: Path) -> None:
     if output.exists() and not output.is_dir():
         raise ImageError(f"{output} is a file: expected a folder for the results of the folder {image}")
@@ -89,17 +119,3 @@ def _check_folder(output: Path, image: Path, mask: Path) -> None:
 def _unique(path: Path, result: Path, uses: Counter[Path]) -> Path:
     """Return a unique name for a result: beside a.png, the result of a.jpg is a.jpg.png."""
     return result if uses[result] == 1 or result == path else path.with_name(f"{path.name}{result.suffix}")
-
-
-def _pictures(folder: Path, *others: Path) -> Iterator[Path]:
-    """Yield the pictures in a folder and its sub-folders in sorted order, as paths relative to it; skip the folders `others`."""
-    suffixes, skipped = Image.registered_extensions(), {other.resolve() for other in others}
-    for parent, folders, names in os.walk(folder, onerror=_raise):
-        here = Path(parent)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and (here / name).resolve() not in skipped)
-        paths = (here / name for name in sorted(names) if not name.startswith("."))
-        yield from (path.relative_to(folder) for path in paths if path.suffix.lower() in suffixes and path.is_file())
-
-
-def _raise(error: OSError) -> None:
-    raise error

@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -17,10 +17,9 @@ from ..config import Config
 from ..errors import ConfigError, EngineMissing, GiError, ModelError
 from ..inpainter import Inpainter
 from ..options import Options
-from ..planning import PlannedHole
 from . import steps
 from .jobs import Job
-from .steps import Filled, Loaded
+from .steps import Filled, Loaded, MaskFile, Outcome
 
 FATAL = (ConfigError, ModelError, EngineMissing)  # errors that affect the whole run, not one picture
 STREAMS = 4  # largest default number of pictures filled at once; each takes memory in the engine
@@ -28,14 +27,6 @@ AHEAD = 12  # largest number of pictures in the pipeline
 WRITERS = 4  # writing threads, beside one per stream that waits for its picture: with a fast engine, encoding takes longest
 PIXELS = 2**26  # no further picture is read while the pictures in memory hold so many pixels
 LEAST = PIXELS // 16  # a smaller picture counts as so many pixels, which bounds the number of pictures in memory
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Result of a job; `error` is empty if the result file was written."""
-
-    job: Job
-    error: str = ""
 
 
 class Dropped(Exception):
@@ -85,7 +76,7 @@ class _Stages:
 
     def __init__(self, inpainter: Inpainter, options: Options, stop: Callable[[], bool]) -> None:
         self._inpainter, self._options, self._stop = inpainter, options, stop
-        self._last: tuple[Path | None, PlannedHole] | None = None  # the last mask, since often all pictures share one
+        self._last: tuple[Path | None, MaskFile] | None = None  # the last mask, since often all pictures share one
         self._pixels, self._changed, self._closed = 0, threading.Condition(), False
         streams = inpainter.config.engine.streams or 1
         self._reader = ThreadPoolExecutor(1, "gi-plugin reader")
@@ -115,12 +106,12 @@ class _Stages:
         with self._changed:
             self._changed.wait_for(lambda: self._pixels < PIXELS or self._closed)
         self._check_not_stopped()
-        loaded = steps.load(job, self._inpainter, self._options, self._hole_of)
+        loaded = steps.load(job, self._inpainter, self._options, self._mask_of)
         self._count(loaded, 1)
         return loaded
 
-    def _hole_of(self, job: Job) -> PlannedHole:
-        """Return the planned hole of a job; reuse the last one if the mask file is the same."""
+    def _mask_of(self, job: Job) -> MaskFile:
+        """Return the mask of a job; reuse the last one if the file is the same."""
         if self._last is None or self._last[0] != job.mask:
             self._last = job.mask, steps.read_hole(job, self._inpainter, self._options)
         return self._last[1]
@@ -133,7 +124,7 @@ class _Stages:
     def _write(self, job: Job, loading: Future[Loaded], filling: Future[Filled]) -> Outcome:
         """Write a result and release the memory of its picture."""
         try:
-            steps.store(filling.result())
+            return steps.store(filling.result())
         except FATAL:
             raise
         except GiError as error:
@@ -141,7 +132,6 @@ class _Stages:
         finally:
             if loading.exception() is None:
                 self._count(loading.result(), -1)
-        return Outcome(job)
 
     def _check_not_stopped(self) -> None:
         if self._closed or self._stop():
@@ -150,5 +140,5 @@ class _Stages:
     def _count(self, loaded: Loaded, sign: int) -> None:
         """Add a picture to the pixels in memory (`sign` 1) or remove it (-1)."""
         with self._changed:
-            self._pixels += sign * max(loaded.hole.hole.size, LEAST)
+            self._pixels += sign * max(loaded.mask.hole.hole.size, LEAST)
             self._changed.notify_all()

@@ -13,18 +13,28 @@ from ..errors import EngineError, EngineMissing, GiError, ImageError
 from ..files.formats import check_output
 from ..files.picture import PictureFile
 from ..inpainter import Inpainter, Inpainting
-from ..options import Options
+from ..inputs.doubts import doubts
+from ..inputs.value_range import Range
+from ..options import Options, in_command_words
 from ..planning import PlannedHole
 from .jobs import Job
 
 
 @dataclass(frozen=True)
+class MaskFile:
+    """The planned hole of a mask file, and what is doubtful about it."""
+
+    hole: PlannedHole
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Loaded:
-    """A picture file that was read, with its planned hole."""
+    """A picture file that was read, with its mask."""
 
     job: Job
     picture: PictureFile
-    hole: PlannedHole
+    mask: MaskFile
     options: Options
 
 
@@ -36,7 +46,17 @@ class Filled:
     result: Inpainting
 
 
-def fill_file(job: Job, inpainter: Inpainter, options: Options, map_path: Path | None = None) -> None:
+@dataclass(frozen=True)
+class Outcome:
+    """Result of a job; `error` is empty if the result file was written."""
+
+    job: Job
+    error: str = ""
+    notes: tuple[str, ...] = ()  # what the caller should know: a doubtful mask, contents of the picture that the result does not have
+    data_range: Range | None = None  # the values that the network saw as black and white
+
+
+def fill_file(job: Job, inpainter: Inpainter, options: Options, map_path: Path | None = None) -> Outcome:
     """Fill one picture file, and draw its attention map to `map_path` if that is given.
 
     :raises GiError: if a file cannot be read, used or written.
@@ -44,61 +64,68 @@ def fill_file(job: Job, inpainter: Inpainter, options: Options, map_path: Path |
     if map_path is not None:
         check_output(map_path)
     with ThreadPoolExecutor(1, "gi-plugin engine") as executor:  # opens the engine while the picture is decoded
-        hole = executor.submit(_plan_and_open, job, inpainter, options)
-        loaded = load(job, inpainter, options, lambda _: hole.result())
+        mask = executor.submit(_plan_and_open, job, inpainter, options)
+        loaded = load(job, inpainter, options, lambda _: mask.result())
     filled = fill(loaded, inpainter)
-    store(filled)
+    outcome = store(filled)
     if map_path is not None:
-        files.write_array(attention_map.draw(filled.result, data_range=loaded.options.data_range), map_path)
+        files.write_array(attention_map.draw(filled.result), map_path)
+    return outcome
 
 
-def read_hole(job: Job, inpainter: Inpainter, options: Options) -> PlannedHole:
+def read_hole(job: Job, inpainter: Inpainter, options: Options) -> MaskFile:
     """Read the mask file of a job, check it and plan its windows.
 
     :raises ImageError: if the file does not exist or is not a usable mask; the message names the files.
     """
     if job.mask is None:
-        raise ImageError(f"{job.image}: there is no mask named {job.image.stem}.*")
+        raise ImageError(f"{job.image}: {job.problem or f'there is no mask named {job.image.stem}.*'}")
     mask = files.read_mask(job.mask, inpainter.config.hook.max_pixels)
     with _naming_files(job):
-        return inpainter.plan(mask, mask.shape[:2], options)
+        planned = inpainter.plan(mask, mask.shape[:2], options)
+        found = doubts(mask, planned.hole, alpha=options.mask_alpha, invert=options.invert_mask)
+    return MaskFile(planned, tuple(f"{job.mask}: {in_command_words(doubt)}" for doubt in found))
 
 
-def load(job: Job, inpainter: Inpainter, options: Options, hole_of: Callable[[Job], PlannedHole]) -> Loaded:
+def load(job: Job, inpainter: Inpainter, options: Options, mask_of: Callable[[Job], MaskFile]) -> Loaded:
     """Read the picture of a job and check that its hole fits.
 
-    :param hole_of: returns the planned hole of a job.
+    :param mask_of: returns the mask of a job.
     :raises GiError: if a file cannot be read or used, or the result cannot be written in the format of its suffix.
     """
     check_output(job.output)
     picture = files.read_picture(job.image, inpainter.config.hook.max_pixels)
-    hole = hole_of(job)
+    mask = mask_of(job)
     with _naming_files(job):
-        hole.check_fits(picture.pixels.shape[:2])
-    known = replace(options, channel_axis=-1, data_range=files.value_range(picture.pixels, hole.hole))
-    return Loaded(job, picture, hole, known)
+        mask.hole.check_fits(picture.pixels.shape[:2])
+    return Loaded(job, picture, mask, replace(options, channel_axis=-1, data_range=picture.mirrored(options.data_range)))
 
 
 def fill(loaded: Loaded, inpainter: Inpainter) -> Filled:
     """Fill the hole of a loaded picture; errors name the files."""
     with _naming_files(loaded.job):
-        return Filled(loaded, inpainter.run(loaded.picture.pixels, loaded.hole, loaded.options))
+        return Filled(loaded, inpainter.run(loaded.picture.pixels, loaded.mask.hole, loaded.options))
 
 
-def store(filled: Filled) -> None:
+def store(filled: Filled) -> Outcome:
     """Write the result of a job; the file is written atomically.
 
     :raises ImageError: if the folder is not writable, or the format cannot hold the pixels.
     """
-    files.write_picture(filled.loaded.picture, filled.result.image, filled.result.hole, filled.loaded.job.output)
+    job, picture = filled.loaded.job, filled.loaded.picture
+    lost = files.write_picture(picture, filled.result.image, filled.result.hole, job.output)
+    notes = [*filled.loaded.mask.doubts, *([f"{job.output}: not kept: {', '.join(lost)}"] if lost else [])]
+    if bands := picture.unfilled_bands:
+        notes.append(f"{job.output}: {bands} bands are neither colours nor alpha and keep their values in the hole, too")
+    return Outcome(job, notes=tuple(notes), data_range=picture.mirrored(filled.result.data_range))
 
 
-def _plan_and_open(job: Job, inpainter: Inpainter, options: Options) -> PlannedHole:
-    """Read the hole of a job and open the engines for its windows."""
-    hole = read_hole(job, inpainter, options)
+def _plan_and_open(job: Job, inpainter: Inpainter, options: Options) -> MaskFile:
+    """Read the mask of a job and open the engines for its windows."""
+    mask = read_hole(job, inpainter, options)
     with suppress(GiError, MemoryError):  # such an error is raised again, and reported, when the picture is filled
-        inpainter.open_engines(hole)
-    return hole
+        inpainter.open_engines(mask.hole)
+    return mask
 
 
 @contextmanager
@@ -107,7 +134,7 @@ def _naming_files(job: Job) -> Iterator[None]:
     try:
         yield
     except ImageError as error:
-        raise ImageError(f"{job.image} with {job.mask.name if job.mask else 'no mask'}: {error}") from error
+        raise ImageError(f"{job.image} with {job.mask.name if job.mask else 'no mask'}: {in_command_words(str(error))}") from error
     except EngineMissing:
         raise
     except EngineError as error:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..arrays import Array, Bools
+import numpy as np
+
+from ..arrays import Array, Bools, Integers
 from ..config import Detail
 from ..errors import ImageError
-from ..image import check_mask, dilated, wrong_shape
+from ..image import dilated, wrong_shape
+from ..inputs.masks import check_mask
 from .network_windows import plan_network
+from .thin_holes import split
 from .transfer_windows import plan_transfer
 from .window import Window
-
-PLANS = {"transfer": plan_transfer, "network": plan_network}
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,8 +22,10 @@ class PlannedHole:
     """The hole of a picture, checked and grown, and the windows that fill it. It can be used for every picture of the same size."""
 
     hole: Bools  # [H, W], True = missing
-    windows: tuple[Window, ...]
+    windows: tuple[Window, ...]  # fill the thick parts of the hole
     detail: Detail
+    thick: Bools  # [H, W], True = missing and not thin
+    squares: Integers  # [N, 2] corners of the squares with thin pixels, see `SplitHole`
 
     def check_fits(self, shape: tuple[int, int]) -> None:
         """Check the size of a picture, (rows, columns).
@@ -32,14 +36,20 @@ class PlannedHole:
             raise ImageError(wrong_shape(self.hole.shape, shape))
 
 
-def plan_hole(mask: Array, shape: tuple[int, int], detail: Detail, *, alpha: bool = False, dilate: int = 0) -> PlannedHole:
+def plan_hole(
+    mask: Array, shape: tuple[int, int], detail: Detail, *, alpha: bool = False, invert: bool = False, dilate: int = 0
+) -> PlannedHole:
     """Check a mask, grow its hole, and plan the windows.
 
-    :param mask: see `check_mask`, also for `shape` and `alpha`.
+    :param mask: see `check_mask`, also for `shape`, `alpha` and `invert`.
     :param dilate: pixels by which the hole grows in every direction.
     :raises ImageError: if the mask cannot be used, or its grown hole leaves no known pixel.
     """
-    hole = dilated(check_mask(mask, shape, alpha=alpha), dilate)
+    hole = dilated(check_mask(mask, shape, alpha=alpha, invert=invert), dilate)
     if hole.all():
         raise ImageError("the hole covers the whole image once it is dilated: lower `dilate`")
-    return PlannedHole(hole, tuple(PLANS[detail](hole)), detail)
+    if detail == "network":
+        return PlannedHole(hole, tuple(plan_network(hole)), detail, hole, np.zeros((0, 2), np.int64))
+    parts = split(hole)
+    thick = np.zeros_like(hole) if parts.thick is None else parts.thick
+    return PlannedHole(hole, () if parts.thick is None else tuple(plan_transfer(thick)), detail, thick, parts.squares)

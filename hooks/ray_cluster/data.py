@@ -5,6 +5,8 @@ Each worker opens its engine once and keeps it. Only the functions that need Ray
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,12 @@ from gi_plugin.config import Config, load_config
 from gi_plugin.errors import GiError, require
 from gi_plugin.folder_run import pipeline
 from gi_plugin.folder_run.jobs import Job, is_finished
+from gi_plugin.folder_run.steps import Outcome
 from gi_plugin.inpainter import Inpainter
 from gi_plugin.options import Options
 
 RayBatch = dict[str, Any]  # maps a column's name to its values: Ray Data's batch format "numpy"
-FILE_OPTIONS = ("dilate", "mask_alpha", "detail", "sources", "seed")  # the value range and the channels come from the picture file
+FILE_OPTIONS = ("data_range", "dilate", "mask_alpha", "detail", "sources", "seed", "invert_mask")  # the channels are those of the file
 
 
 class Inpaint:
@@ -53,9 +56,12 @@ class Inpaint:
 class InpaintFiles:
     """Fill picture files and write the results on the worker. Pass this class to `Dataset.map_batches`.
 
-    Input columns: the paths `image`, `mask` (empty if there is none) and `output`; other columns are kept. Added column: `error`, empty if
-    the result was written. A result file appears whole or not at all. An existing result that is no older than its picture and mask is
-    kept, so that nothing is done twice when Ray repeats the task of a worker that died.
+    Input columns: the paths `image`, `mask` (empty if there is none) and `output`; other columns are kept. Added columns: `error`, empty if
+    the result was written; `notes`, lines about a doubtful mask or contents that the result does not have; `low` and `high`, the values
+    that the network saw as black and white (NaN for a result that was kept).
+
+    A result file appears whole or not at all. An existing result that is no older than its picture and mask is kept, so that nothing is
+    done twice when Ray repeats the task of a worker that died.
 
     :param config: the settings; None reads the settings of the worker's machine.
     :param overwrite: fill pictures again whose results exist.
@@ -69,11 +75,29 @@ class InpaintFiles:
 
     def __call__(self, batch: RayBatch) -> RayBatch:
         """Fill the pictures of a batch; reading and writing run in parallel to the engine."""
-        columns = (batch["image"], batch["mask"], batch["output"])
-        jobs = [Job(Path(image), Path(mask) if mask else None, Path(output)) for image, mask, output in zip(*columns, strict=True)]
+        problems = batch.get("problem", [""] * len(batch["image"]))
+        rows = zip(batch["image"], batch["mask"], batch["output"], problems, strict=True)
+        jobs = [Job(Path(image), Path(mask) if mask else None, Path(output), str(problem)) for image, mask, output, problem in rows]
         todo = [job for job in jobs if self._overwrite or not is_finished(job)]
-        errors = {outcome.job: outcome.error for outcome in pipeline.run(todo, self._inpainter, self._options)}
-        return {**batch, "error": [errors.get(job, "") for job in jobs]}
+        outcomes = {outcome.job: outcome for outcome in pipeline.run(todo, self._inpainter, self._options)}
+        return {**batch, **columns([outcomes.get(job, Outcome(job)) for job in jobs])}
+
+
+def columns(outcomes: Sequence[Outcome]) -> RayBatch:
+    """Return the columns that tell the outcomes of jobs."""
+    ranges = [outcome.data_range or (math.nan, math.nan) for outcome in outcomes]
+    return {
+        "error": [outcome.error for outcome in outcomes],
+        "notes": ["\n".join(outcome.notes) for outcome in outcomes],
+        "low": [low for low, _ in ranges],
+        "high": [high for _, high in ranges],
+    }
+
+
+def outcome_of(job: Job, row: Mapping[str, Any]) -> Outcome:
+    """Return the outcome that a row with the columns of `columns` tells."""
+    data_range = None if math.isnan(row["low"]) else (float(row["low"]), float(row["high"]))
+    return Outcome(job, row["error"], tuple(row["notes"].splitlines()), data_range)
 
 
 def _for_this_worker(config: Config) -> Config:

@@ -18,10 +18,11 @@ from gi_plugin.config import Config, ModelSettings
 from gi_plugin.engines import backend_status
 from gi_plugin.errors import EngineError, require
 from gi_plugin.folder_run.jobs import Job
-from gi_plugin.folder_run.pipeline import FATAL, Outcome, never_stop
+from gi_plugin.folder_run.pipeline import FATAL, never_stop
+from gi_plugin.folder_run.steps import Outcome
 from gi_plugin.options import Options
 
-from .data import FILE_OPTIONS, InpaintFiles, RayBatch
+from .data import FILE_OPTIONS, InpaintFiles, RayBatch, columns, outcome_of
 
 MAX_TRIES = 3  # a picture fails after as many workers have died while filling it
 MAX_BLOCK = 16  # pictures per task; each task costs Ray some milliseconds
@@ -62,7 +63,8 @@ class Worker(InpaintFiles):
         try:
             done, fatal = super().__call__(batch), ""
         except FATAL as error:
-            done, fatal = {**batch, "error": [str(error)] * len(batch["job"])}, type(error).__name__
+            failed = Outcome(Job(Path(), None, Path()), str(error))
+            done, fatal = {**batch, **columns([failed] * len(batch["job"]))}, type(error).__name__
         return {**done, "fatal": [fatal] * len(batch["job"])}
 
     def _fill_one(self, batch: RayBatch) -> RayBatch:
@@ -70,7 +72,7 @@ class Worker(InpaintFiles):
         key = f"picture {batch['job'][0]}"
         if self._begin(key) > MAX_TRIES:
             error = f"{batch['image'][0]}: {MAX_TRIES} workers died while filling it; it may need more memory than a worker has"
-            return {**batch, "error": [error], "fatal": [""]}
+            return {**batch, **columns([Outcome(Job(Path(), None, Path()), error)]), "fatal": [""]}
         done = self.fill(batch)
         self._try_counter.end.remote(key)
         return done
@@ -135,7 +137,7 @@ def fill_files(
         for row in dataset.iter_rows():
             if row["fatal"]:
                 raise next(error_class for error_class in FATAL if error_class.__name__ == row["fatal"])(row["error"])
-            yield Outcome(jobs[row["job"]], row["error"])
+            yield outcome_of(jobs[row["job"]], row)
             if stop():
                 return
     except ray.exceptions.RayError as error:
@@ -146,6 +148,7 @@ def _paths(job: Job) -> dict[str, str]:
     return {
         "image": str(job.image.absolute()),
         "mask": str(job.mask.absolute()) if job.mask else "",
+        "problem": job.problem,
         "output": str(job.output.absolute()),
     }
 

@@ -18,6 +18,7 @@ from gi_plugin.config import Detail
 from gi_plugin.errors import ImageError
 from gi_plugin.files import PictureFile, formats
 from gi_plugin.inpainter import Inpainter, Inpainting
+from gi_plugin.inputs.value_range import value_range
 from gi_plugin.options import Options
 
 MAX_SIDE = 1536  # longest side of the picture in the browser, in pixels
@@ -67,25 +68,26 @@ def fill(
     """
     picture = _read(photo, inpainter.config.hook.max_pixels)
     mask = _painted_mask(layers, picture.pixels.shape[:2])
-    data_range = files.value_range(picture.pixels, mask)
     start = time.perf_counter()
-    inpainting = inpainter.run(picture.pixels, mask, Options(data_range=data_range, detail=detail, seed=seed))
+    inpainting = inpainter.run(picture.pixels, mask, Options(detail=detail, seed=seed))
     seconds = time.perf_counter() - start
-    result, download = _write(photo, picture, inpainting.image, inpainting.hole, folder / secrets.token_hex(16))
+    result, download, lost = _write(photo, picture, inpainting.image, inpainting.hole, folder / secrets.token_hex(16))
     mask_path = result.with_name(f"{Path(photo.name).stem}-mask.png")
     files.write_array(mask * np.uint8(255), mask_path, mask_path.name)
     report = f"Filled {np.count_nonzero(inpainting.hole):,} pixels in {seconds:.2f} s."
     if formats.is_lossy(download):
         report += f" {download.suffix} is a lossy format: known pixels change slightly in the download, but not in the next round."
-    shown, sources = _for_display(inpainting.image, picture), _for_display(_draw_sources(inpainting, data_range))
+    if lost:
+        report += f" Not kept: {', '.join(lost)}."
+    shown, sources = _for_display(inpainting.image, picture), _for_display(_draw_sources(inpainting))
     return FilledPhoto(Photo(result, photo.name), download, mask_path, shown, sources, report)
 
 
-def _draw_sources(inpainting: Inpainting, data_range: tuple[float, float] | None) -> Array:
+def _draw_sources(inpainting: Inpainting) -> Array:
     """Draw where the pixels came from; for pixels that the network made, draw where it looked."""
     by_network = all(piece.sources is None for piece in inpainting.pieces)
     draw = attention_map.draw_attention if by_network else attention_map.draw_sources
-    return draw(inpainting, data_range=data_range)
+    return draw(inpainting)
 
 
 def _read(photo: Photo, max_pixels: int) -> PictureFile:
@@ -95,22 +97,22 @@ def _read(photo: Photo, max_pixels: int) -> PictureFile:
     return files.read_picture(photo.path, max_pixels, photo.name)
 
 
-def _write(photo: Photo, picture: PictureFile, filled: Array, hole: Bools, folder: Path) -> tuple[Path, Path]:
+def _write(photo: Photo, picture: PictureFile, filled: Array, hole: Bools, folder: Path) -> tuple[Path, Path, tuple[str, ...]]:
     """Write the lossless result, and a second file if the photo's format is lossy.
 
-    :return: the file for the next round, and the file to download.
+    :return: the file for the next round, the file to download, and the names of what it does not carry of the photo.
     """
     name = Path(photo.name)
     result = folder / f"{name.stem}-filled{Path(files.output_name(photo.path)).suffix}"
-    files.write_picture(picture, filled, hole, result, result.name)
+    lost = files.write_picture(picture, filled, hole, result, result.name)
     if not formats.is_lossy(name):
-        return result, result
+        return result, result, lost
     download = result.with_suffix(name.suffix)
     try:
-        files.write_picture(picture, filled, hole, download, download.name)
+        lost = files.write_picture(picture, filled, hole, download, download.name)
     except ImageError:  # the suffix does not fit the content, for example a transparent PNG named .jpg
-        return result, result
-    return result, download
+        return result, result, lost
+    return result, download, lost
 
 
 def _display_size(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -132,18 +134,14 @@ def _for_display(pixels: Array, picture: PictureFile | None = None) -> Image.Ima
 
 
 def _profile(picture: PictureFile) -> bytes | None:
-    source = picture.source
-    profile: bytes | None = source.info.get("icc_profile") if isinstance(source, Image.Image) else source.profile
-    return profile
+    return picture.metadata.profile or None
 
 
 def _as_uint8(pixels: Array) -> Array:
     """Convert pixels of any dtype to uint8."""
     if pixels.dtype == np.uint8:
         return np.ascontiguousarray(pixels)
-    if pixels.dtype == np.uint16:
-        return (pixels >> 8).astype(np.uint8)
-    low, high = files.value_range(pixels, np.zeros(pixels.shape[:2], bool)) or (0.0, 1.0)
+    low, high = value_range(pixels if pixels.ndim == 3 else pixels[..., None], np.zeros(pixels.shape[:2], bool))
     values = np.nan_to_num(pixels.astype(np.float32), nan=low, posinf=high, neginf=low)
     return np.asarray(((values - low) * (255 / (high - low))).clip(0, 255), dtype=np.uint8)
 

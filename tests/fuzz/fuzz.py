@@ -13,11 +13,13 @@ import logging
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import atheris
+import imagecodecs
 import numpy as np
+import tifffile
 from PIL import Image
 
 with atheris.instrument_imports(include=["gi_plugin", "tomllib", "tifffile"]):
@@ -25,21 +27,43 @@ with atheris.instrument_imports(include=["gi_plugin", "tomllib", "tifffile"]):
     from gi_plugin.config import parse_config
     from gi_plugin.engines.cache import PAYLOAD, SIDECAR, EngineCache, engine_key
     from gi_plugin.errors import GiError, ImageError
-    from gi_plugin.image import check_image, check_mask
+    from gi_plugin.files.coding import exif
+    from gi_plugin.image import check_image
+    from gi_plugin.inputs.doubts import doubts
+    from gi_plugin.inputs.masks import check_mask
+    from gi_plugin.inputs.value_range import value_range
 
 LIMIT = 10_000  # pixels
 DTYPES = "?bBhHiIlLefdFDU"
+SUFFIXES = (".png", ".tif", ".jpg", ".webp", ".bmp", ".gif", ".ppm", ".avif", ".jp2")
 PARTS = {"network": "a", "window": "256"}
-FOLDER = Path(tempfile.mkdtemp(prefix="gi-plugin-fuzz-"))
+MEMORY = Path("/dev/shm")  # noqa: S108  # a folder in memory, where there is one: results are synced to disk
+FOLDER = Path(tempfile.mkdtemp(prefix="gi-plugin-fuzz-", dir=MEMORY if MEMORY.is_dir() else None))
 
 
 def picture(content: bytes) -> None:
-    """Read a picture file; the first byte chooses its suffix, which may not fit the content."""
-    suffixes = (".png", ".tif", ".jpg", ".webp", ".bmp", ".gif", ".ppm")
-    path = FOLDER / f"picture{suffixes[content[0] % len(suffixes)] if content else '.png'}"
+    """Read a picture file and write it; the first byte chooses its suffix, which may not fit the content, and that of the result."""
+    choice = content[0] if content else 0
+    path, result = (
+        FOLDER / f"{name}{SUFFIXES[number % len(SUFFIXES)]}" for name, number in (("picture", choice), ("result", choice // 16))
+    )
     path.write_bytes(content[1:])
     with contextlib.suppress(ImageError):
-        assert files.read_picture(path, LIMIT).pixels.shape[0] <= LIMIT
+        read = files.read_picture(path, LIMIT)
+        hole = np.zeros(read.pixels.shape[:2], bool)
+        assert hole.size <= LIMIT
+        hole[: hole.shape[0] // 2] = True
+        files.write_picture(read, read.pixels, hole, result)
+    with contextlib.suppress(ImageError):
+        files.read_mask(path, LIMIT)
+
+
+def metadata(content: bytes) -> None:
+    """Clean Exif data, and read its folders."""
+    data = exif.cleaned(content)
+    assert exif.JPEG_START not in data
+    if data:
+        exif.pack(exif.folders_of(data))
 
 
 def arrays(content: bytes) -> None:
@@ -50,9 +74,12 @@ def arrays(content: bytes) -> None:
     if data.ConsumeProbability() < 0.1:
         image, mask = (_array(data, [data.ConsumeIntInRange(0, 9) for _ in range(data.ConsumeIntInRange(0, 4))]) for _ in range(2))
     with contextlib.suppress(GiError):
-        source, low, high = check_image(image, data.PickValueInList([-1, 0, 1, 2, None]))
+        source = check_image(image, data.PickValueInList([-1, 0, 1, 2, None]))
+        alpha, invert = data.ConsumeBool(), data.ConsumeBool()
+        hole = check_mask(mask, source.shape[:2], alpha=alpha, invert=invert)
+        doubts(mask, hole, alpha=alpha, invert=invert)
+        low, high = value_range(source, hole)
         assert low < high
-        hole = check_mask(mask, source.shape[:2], alpha=data.ConsumeBool())
         covered = np.zeros_like(hole)
         for window in planning.plan(hole):
             covered[window.own.top : window.own.bottom, window.own.left : window.own.right] = True
@@ -89,13 +116,9 @@ def _array(data: atheris.FuzzedDataProvider, shape: list[int]) -> np.ndarray:  #
 def _seeds(target: str) -> list[bytes]:
     """Return the first inputs of a target."""
     if target == "picture":
-        image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 7, 3)).astype(np.uint8))
-        seeds = []
-        for number, kind in enumerate(("PNG", "TIFF", "JPEG", "WEBP", "BMP", "GIF", "PPM")):
-            content = io.BytesIO()
-            image.save(content, kind)
-            seeds.append(bytes([number]) + content.getvalue())
-        return seeds
+        return list(_pictures())
+    if target == "metadata":
+        return [*_exifs()]
     if target == "settings":
         return [(Path(__file__).parents[2] / "plugin.toml").read_bytes()]
     if target == "sidecar":
@@ -105,8 +128,47 @@ def _seeds(target: str) -> list[bytes]:
     return [bytes(range(200))]
 
 
+def _exifs() -> Iterator[bytes]:
+    for order in "<>":
+        data = Image.Exif()
+        data.endian = order
+        data[0x0112], data[0x8298] = 6, "somebody"
+        data[0x8769] = {0x927C: b"note \xff\xd8\xff", 0x9003: "2024:01:02 03:04:05"}
+        yield data.tobytes()
+
+
+def _pictures() -> Iterator[bytes]:
+    """Return small pictures of many formats, each behind the byte that chooses its suffix."""
+    values = np.random.default_rng(0).integers(0, 256, (9, 7, 3)).astype(np.uint8)
+    image, deep = Image.fromarray(values), values.astype(np.uint16) * 257
+    for number, kind in enumerate(("PNG", "TIFF", "JPEG", "WEBP", "BMP", "GIF", "PPM", "AVIF")):
+        content = io.BytesIO()
+        options = {"exif": next(_exifs()), "dpi": (300, 300)} if kind in ("PNG", "TIFF", "JPEG") else {}
+        image.save(content, kind, **options)
+        yield bytes([number]) + content.getvalue()
+    layouts: list[tuple[np.ndarray, dict[str, object]]] = [  # type: ignore[type-arg]  # of any type
+        (deep, {"photometric": "rgb", "compression": "lzw", "predictor": True}),
+        (deep[..., 0] >> 4, {"photometric": "miniswhite", "bitspersample": 12}),
+        (values[..., 0] > 99, {"photometric": "minisblack"}),
+        (np.dstack([values, values]), {"photometric": "rgb", "extrasamples": ["unassalpha", "unspecified", "unspecified"]}),
+        (values[..., 0].astype(np.int16), {"photometric": "minisblack", "tile": (16, 16)}),
+        (np.dstack([values, values[..., 0]]), {"photometric": "separated", "iccprofile": b"profile"}),
+        (deep.astype(np.float32), {"photometric": "rgb", "byteorder": ">", "compression": "zlib"}),
+    ]
+    for pixels, layout in layouts:
+        content = io.BytesIO()
+        tifffile.imwrite(content, pixels, **layout)
+        yield b"\x11" + content.getvalue()
+    yield b"\0" + bytes(imagecodecs.png_encode(deep))
+    yield b"\6P6 7 9 1000\n" + (deep // 66).astype(">u2").tobytes()
+    yield b"\6P2 3 1 15\n1 2 15"
+    yield b"\x18" + bytes(imagecodecs.jpeg2k_encode(deep >> 4, level=0, bitspersample=12))
+    yield b"\x07" + bytes(imagecodecs.avif_encode(deep >> 6, level=90, bitspersample=10))
+
+
 TARGETS: dict[str, tuple[Callable[[bytes], None], int, int]] = {  # function, number of runs, largest input in bytes
-    "picture": (picture, 150_000, 4096),
+    "picture": (picture, 200_000, 4096),
+    "metadata": (metadata, 300_000, 1024),
     "arrays": (arrays, 400_000, 512),
     "settings": (settings, 250_000, 4096),
     "sidecar": (sidecar, 250_000, 2048),

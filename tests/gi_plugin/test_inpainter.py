@@ -15,7 +15,7 @@ from hypothesis import given, settings, strategies as st
 import gi_plugin
 from gi_plugin.arrays import Array, Bools
 from gi_plugin.config import CACHE_VARIABLE, Config, EngineSettings, HookSettings, ModelSettings
-from gi_plugin.errors import ConfigError, ImageError, ModelError
+from gi_plugin.errors import ConfigError, ImageError, MaskWarning, ModelError
 from gi_plugin.inpainter import Inpainter, close_default_inpainter
 from gi_plugin.options import Options
 from tests.gi_plugin.windows import small_windows
@@ -86,6 +86,7 @@ def masks(draw: st.DrawFn) -> Bools:
     return mask
 
 
+@pytest.mark.filterwarnings("ignore::gi_plugin.errors.MaskWarning")  # a mask may mark nothing, or nearly all
 @settings(max_examples=25, deadline=None)
 @given(mask=masks(), layout=st.sampled_from(sorted(AXES)), dtype=st.sampled_from(DTYPES), seed=st.integers(0, 99))
 def test_the_contract_holds(quick_fill: Inpainter, mask: Bools, layout: str, dtype: str, seed: int) -> None:
@@ -113,7 +114,8 @@ def test_the_contract_holds(quick_fill: Inpainter, mask: Bools, layout: str, dty
 def test_an_empty_mask_gives_a_copy_and_opens_no_engine(never: Inpainter, layout: str, dtype: str) -> None:
     """Nothing to do is done without a network; only a hole asks for one."""
     image, _ = _image(layout, dtype, 9, 7, 0)
-    result = never(image, np.zeros((9, 7), np.uint8), channel_axis=AXES[layout])
+    with pytest.warns(MaskWarning, match="marks nothing as missing"):
+        result = never(image, np.zeros((9, 7), np.uint8), channel_axis=AXES[layout])
     assert not np.shares_memory(result, image)
     assert (result.dtype, result.tobytes()) == (image.dtype, image.tobytes())
     with pytest.raises(ModelError, match=r"/no/such/network\.onnx"):
@@ -152,12 +154,13 @@ BAD[5, 5, 1] = np.nan
     ("image", "mask", "options", "message"),
     [
         (BAD, _box((9, 9), 0, 0, 2, 2), {}, "NaN or infinite values outside the hole"),
-        (255 * _values((9, 9, 3), "float32"), _box((9, 9), 0, 0, 2, 2), {}, r"expected \[0, 1\]; pass data_range"),
+        (255 * _values((9, 9, 3), "float32"), _box((9, 9), 0, 0, 2, 2), {"data_range": (0, 1)}, r"far outside data_range=\(0, 1\)"),
+        (np.ma.masked_less(_values((9, 9), "float32"), 9), _box((9, 9), 0, 0, 2, 2), {}, "masked pixels cover the whole image"),
         (np.zeros((9, 9, 3), np.int32), _box((9, 9), 0, 0, 2, 2), {}, "dtype int32"),
         (_values((9, 9, 3), "uint8"), _box((9, 8), 0, 0, 2, 2), {}, r"mask has shape \(9, 8\)"),
         (_values((9, 9, 3), "uint8"), np.ones((9, 9), np.bool_), {}, "every pixel as missing"),
         (_values((9, 9, 3), "uint8"), _box((9, 9), 0, 0, 2, 2), {"dilate": 8}, "covers the whole image once it is dilated"),
-        (_values((9, 9, 3), "uint8"), _box((9, 9), 0, 0, 2, 2), {"data_range": (0, 255)}, "applies to float images only"),
+        (_values((9, 9, 3), "uint8"), _box((9, 9), 0, 0, 2, 2), {"data_range": (0, 256)}, "uint8 holds values from 0 to 255 only"),
         (_values((9, 9, 3), "uint8"), _box((9, 9), 0, 0, 2, 2), {"mask_alpha": True}, "expected a mask with 4 channels"),
         (np.broadcast_to(np.uint8(0), (20_000, 30_000)), np.broadcast_to(np.False_, (20_000, 30_000)), {}, "600000000 pixels.*max_pixels"),
     ],
@@ -223,12 +226,48 @@ def test_a_fill_at_full_size_comes_after_a_reduced_one(fill: Inpainter) -> None:
     assert windows[1].own == (200, 500, 220, 520)
 
 
+@pytest.mark.filterwarnings("ignore::gi_plugin.errors.MaskWarning")  # most is missing
 def test_a_dense_hole_is_filled_from_what_is_between(fill: Inpainter) -> None:
     """Of a ramp with 7 of 10 pixels missing, a reduced window knows nearly every cell: the ramp comes back, in all its rows."""
     ramp = np.repeat(np.linspace(0, 1, 600)[:, None], 600, axis=1)
     mask = np.random.default_rng(0).random((600, 600)) < 0.7
     error = np.where(mask, abs(fill(np.where(mask, 0, ramp), mask) - ramp), np.nan)
     assert np.nanmedian(error, axis=1).max() < 0.01
+
+
+@pytest.mark.parametrize("mask", [_box((80, 90), 30, 30, 42, 43), np.zeros((80, 90), np.bool_)], ids=["hole", "no hole"])
+def test_masked_pixels_are_missing(fill: Inpainter, mask: Bools) -> None:
+    """The masked pixels of a masked array are filled like the hole, whatever they hold; one without a mask is an ordinary array."""
+    image = _values((80, 90, 3), "float32")
+    holed = image.copy()
+    holed[5:9, 60:70, 1] = np.nan
+    both = mask.copy()
+    both[5:9, 60:70] = True
+    result = fill(np.ma.masked_invalid(holed), mask)
+    assert type(result) is np.ndarray
+    np.testing.assert_array_equal(result, fill(holed, both))
+    if mask.any():
+        np.testing.assert_array_equal(fill(np.ma.array(image, mask=np.ma.nomask), mask), fill(image, mask))
+
+
+def test_a_mask_may_be_inverted(fill: Inpainter) -> None:
+    """With `invert_mask`, zero is missing; a mask that was probably meant so causes a warning that names the option."""
+    image, hole = _values((80, 90, 3), "uint8"), _box((80, 90), 30, 30, 42, 43)
+    np.testing.assert_array_equal(fill(image, ~hole, invert_mask=True), fill(image, hole))
+    with pytest.warns(MaskWarning, match="98 % of the picture as missing: if black and white are swapped, use invert_mask=True"):
+        fill(image, ~hole)
+
+
+@pytest.mark.parametrize("scale", [16, 4096])  # powers of two, with which no number is rounded
+def test_the_range_of_the_values_does_not_matter(fill: Inpainter, scale: float) -> None:
+    """A picture in other units, and with a large offset, is filled with the same contrasts: its values keep their digits."""
+    image, hole, offset = np.rint(_values((80, 90, 3), "float64") * 256) / 256, _box((80, 90), 30, 30, 42, 43), 2.0**23
+    found = fill(image * scale + offset, hole, data_range=(offset, offset + scale))
+    np.testing.assert_allclose((found - offset) / scale, fill(image, hole), atol=1e-6)
+    alone = fill((image * 200 + 1000).astype(np.uint16), hole)[hole]
+    assert alone.min() >= 1000
+    assert alone.max() <= 1200
+    assert alone.std() > 5
 
 
 def test_dilation_refills_what_surrounds_the_hole(fill: Inpainter) -> None:

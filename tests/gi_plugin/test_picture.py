@@ -130,7 +130,8 @@ def test_write_touches_the_colours_of_the_hole_only(channels: int, dtype: str) -
     expected, fill = picture.pixels.copy(), RNG.uniform(-1.2, 1.2, (9, 11, 3)).astype(np.float32)
     for y, x in np.argwhere(picture.hole[4:13, 6:17]):
         colour = fill[y, x].mean(keepdims=True) if channels == 1 else fill[y, x]
-        values = (colour.clip(-1, 1) + 1) / 2 * (picture.high - picture.low) + picture.low
+        unit = (colour.clip(-1, 1) + 1).astype(np.result_type(dtype, np.float32))
+        values = unit / 2 * (picture.high - picture.low) + picture.low
         expected[y + 4, x + 6, :3] = np.rint(values) if np.issubdtype(dtype, np.integer) else values
     picture.write(4, 6, fill)
     assert picture.pixels.tobytes() == expected.tobytes()

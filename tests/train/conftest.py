@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from gi_plugin.train.model import critics
+from gi_plugin.train.model import critics, patch_critics
 
 
 @pytest.fixture
@@ -15,6 +15,7 @@ def small_critics(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the critics few channels: the paper's are 7 million parameters, which are slow to train and to save."""
     monkeypatch.setattr(critics, "GLOBAL_WIDTHS", (8, 8, 16, 16))
     monkeypatch.setattr(critics, "LOCAL_WIDTHS", (8, 8, 16, 16))
+    monkeypatch.setattr(patch_critics, "WIDTHS", (8, 8, 16, 16))
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -18,8 +18,11 @@ from gi_plugin.config import TrainSettings
 from gi_plugin.errors import ConfigError, TrainingError
 from gi_plugin.train import loop
 from gi_plugin.train.checkpoint import read_network, read_tensors, save_network
+from gi_plugin.train.data import bank, resident
 from gi_plugin.train.data.pictures import Batch
-from gi_plugin.train.loop import BEST, LAST, Budget, Progress, train
+from gi_plugin.train.loop import BEST, Budget, Progress, train
+from gi_plugin.train.model.network import InpaintingNetwork, NetworkSettings
+from gi_plugin.train.run_state import LAST
 from gi_plugin.train.step import Trainer
 from tests.train.pictures import smooth_pictures
 
@@ -48,6 +51,12 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return smooth_pictures(tmp_path_factory.mktemp("data") / "pictures", 10, (112, 96))
 
 
+@pytest.fixture(scope="module")
+def large_pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three smooth random pictures with room for crops of several sizes."""
+    return smooth_pictures(tmp_path_factory.mktemp("large") / "pictures", 3, (184, 160))
+
+
 def _run(pictures: Path, folder: Path, steps: int, settings: TrainSettings = SETTINGS, start: Path | None = None) -> list[Progress]:
     reports: list[Progress] = []
     train(pictures, folder, settings, Budget(steps=steps), reports.append, start)
@@ -58,10 +67,23 @@ def _state(folder: Path) -> dict[str, Tensor]:
     return read_tensors(folder / LAST)[0]
 
 
-@pytest.mark.parametrize("gan", ["wgan-gp", "hinge", "lsgan"])
-def test_six_steps_equal_three_and_three_more(pictures: Path, tmp_path: Path, gan: str) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"gan": "hinge", "pictures": "device"},
+        {"gan": "lsgan", "texture_weight": 0.5},
+        {"critic": "patch", "gan": "bce", "r1": 1.0, "feature_weight": 1.0, "balance": True, "hole_ramp": 5},
+    ],
+    ids=str,
+)
+def test_six_steps_equal_three_and_three_more(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, object]
+) -> None:
     """A run that is continued has bit for bit the state of an uninterrupted one, including optimisers and critics."""
-    settings = replace(SETTINGS, gan=gan, validate_every=3)
+    for module in (bank, resident):
+        monkeypatch.setattr(module, "SIZE", 8)  # masks in the bank
+    settings = replace(SETTINGS, **change, validate_every=3)  # type: ignore[arg-type]
     _run(pictures, tmp_path / "whole", 6, settings)
     _run(pictures, tmp_path / "parts", 3, settings)
     _run(pictures, tmp_path / "parts", 6, settings)
@@ -72,6 +94,19 @@ def test_six_steps_equal_three_and_three_more(pictures: Path, tmp_path: Path, ga
     assert best.settings.width == SETTINGS.width
 
 
+def test_mixed_scales_train_and_continue(large_pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With crops of several sizes, from pictures on the device, three steps equal two and one more bit for bit."""
+    for module in (bank, resident):
+        monkeypatch.setattr(module, "SIZE", 4)
+    change = {"critic_steps": 0, "crop": 160, "mixed_scales": True, "pictures": "device", "low_weight": 1.0, "validation": 1}
+    settings = replace(SETTINGS, **change, validate_every=2)  # type: ignore[arg-type]
+    _run(large_pictures, tmp_path / "whole", 3, settings)
+    _run(large_pictures, tmp_path / "parts", 2, settings)
+    _run(large_pictures, tmp_path / "parts", 3, settings)
+    whole, parts = (_state(tmp_path / name) for name in ("whole", "parts"))
+    assert all(torch.equal(value, parts[name]) for name, value in whole.items())
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -80,6 +115,8 @@ def test_six_steps_equal_three_and_three_more(pictures: Path, tmp_path: Path, ga
         {"fill": "grey"},
         {"precision": "bf16"},
         {"accumulate": 2},
+        {"critic": "patch", "gan": "hinge"},
+        {"critic_steps": 0, "attention_weight": 1.0, "blobs": 0.5, "shapes": 0.5},
         {"discount": 1.0, "free_form": 1.0, "ema": 0.0, "channels_last": False, "decay": True},
     ],
     ids=str,
@@ -130,6 +167,15 @@ def test_a_minute_budget_ends_the_run(pictures: Path, tmp_path: Path, monkeypatc
     assert 30 <= position.seconds < 60
     continued = train(pictures, tmp_path, SETTINGS, Budget(minutes=0.5), lambda _: None)
     assert continued.step == position.step
+
+
+def test_warming_up_the_critics_leaves_time_to_train(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long warm-up of the critics ends after a quarter of the minutes."""
+    save_network(InpaintingNetwork(NetworkSettings(width=8)), tmp_path / "start.safetensors", {})
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=itertools.count().__next__))  # a clock that gains 1 s at each look
+    settings = replace(SETTINGS, critic_warmup=1000)
+    position = train(pictures, tmp_path / "run", settings, Budget(minutes=0.5), lambda _: None, tmp_path / "start.safetensors")
+    assert position.step > 0
 
 
 def test_divergence_keeps_the_last_good_state(pictures: Path, tmp_path: Path) -> None:
@@ -184,9 +230,16 @@ def test_a_run_starts_from_a_trained_network(pictures: Path, tmp_path: Path) -> 
         ({"hole_largest": 100}, "smallest <= largest <= crop"),
         ({"batch": 3, "accumulate": 2}, "multiple of processes x accumulate"),
         ({"validation": 10}, "too few pictures: got 10"),
+        ({"free_form": 0.5, "blobs": 0.4, "shapes": 0.2}, "expected a sum of at most 1"),
+        ({"critic": "patch"}, "expected gan = 'hinge', 'bce' or 'lsgan'"),
+        ({"feature_weight": 1.0}, "feature_weight: expected critic = 'patch'"),
+        ({"r1": 1.0}, "r1: expected a gan other than"),
+        ({"mixed_scales": True}, "mixed_scales: expected critic = 'patch'"),
+        ({"critic_steps": 0, "mixed_scales": True}, "expected crop of at least 160"),
+        ({"attention_weight": 1.0, "attention": False}, "attention_weight: expected attention = true"),
     ],
 )
-def test_settings_that_do_not_fit_are_errors(pictures: Path, tmp_path: Path, change: dict[str, int], text: str) -> None:
+def test_settings_that_do_not_fit_are_errors(pictures: Path, tmp_path: Path, change: dict[str, object], text: str) -> None:
     """Settings that do not fit each other or the data raise ConfigError before the first step."""
     with pytest.raises(ConfigError, match=text):
         _run(pictures, tmp_path, 1, replace(SETTINGS, **change))  # type: ignore[arg-type]

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from gi_plugin.train import losses
-from gi_plugin.train.losses import Gan
+from gi_plugin.train.losses import adversarial, reconstruction, texture
+from gi_plugin.train.losses.adversarial import Gan
 from gi_plugin.train.model.critics import Critic, Critics, local_crop
+
+BCE = (math.log(1 + math.exp(1)) + math.log(1 + math.exp(-3))) / 2  # of the scores -1 and 3
 
 
 @pytest.mark.parametrize(("distance", "gamma", "expected"), [(0.0, 0.99, 1.0), (1.0, 0.99, 0.99), (2.0, 0.5, 0.25), (64.0, 0.99, 0.99**64)])
 def test_discount_is_gamma_to_the_distance(distance: float, gamma: float, expected: float) -> None:
     """The weight of a pixel is gamma to the power of its distance."""
-    assert float(losses.discount_weights(torch.tensor([distance]), gamma)) == pytest.approx(expected)
+    assert float(reconstruction.discount_weights(torch.tensor([distance]), gamma)) == pytest.approx(expected)
 
 
 def test_l1_losses_equal_hand_computed_values() -> None:
     """The hole loss averages the weighted errors of two missing pixels, the known loss the errors of two known pixels."""
     prediction = torch.tensor([[1.0, 2.0], [3.0, 5.0]]).expand(1, 3, 2, 2)
     mask, weights = torch.tensor([[[[1.0, 1.0], [0.0, 0.0]]]]), torch.tensor([[[[1.0, 0.5], [9.0, 9.0]]]])
-    assert float(losses.hole_l1(prediction, torch.zeros(1, 3, 2, 2), mask, weights)) == pytest.approx((1 * 1 + 2 * 0.5) / 2)
-    assert float(losses.known_l1(prediction, torch.zeros(1, 3, 2, 2), mask)) == pytest.approx((3 + 5) / 2)
+    assert float(reconstruction.hole_l1(prediction, torch.zeros(1, 3, 2, 2), mask, weights)) == pytest.approx((1 * 1 + 2 * 0.5) / 2)
+    assert float(reconstruction.known_l1(prediction, torch.zeros(1, 3, 2, 2), mask)) == pytest.approx((3 + 5) / 2)
 
 
 @pytest.mark.parametrize(
@@ -31,13 +35,14 @@ def test_l1_losses_equal_hand_computed_values() -> None:
         ("wgan-gp", (-1.0 + 3.0) / 2 - (2.0 + 0.0) / 2, -(-1.0 + 3.0) / 2),
         ("hinge", (0.0 + 1.0) / 2 + (0.0 + 4.0) / 2, -(-1.0 + 3.0) / 2),
         ("lsgan", ((1.0 + 1.0) / 2 + (1.0 + 9.0) / 2) / 2, (4.0 + 4.0) / 2 / 2),
+        ("bce", (math.log(1 + math.exp(-2)) + math.log(2) + math.log(1 + math.exp(-1)) + math.log(1 + math.exp(3))) / 2, BCE),
     ],
 )
 def test_gan_losses_equal_hand_computed_values(gan: Gan, critic: float, generator: float) -> None:
-    """The scores 2, 0 of real and -1, 3 of completed pictures give the losses of each GAN's formula."""
-    real, fake = torch.tensor([2.0, 0.0]), torch.tensor([-1.0, 3.0])
-    assert float(losses.critic_loss(real, fake, gan)) == pytest.approx(critic)
-    assert float(losses.generator_loss(fake, gan)) == pytest.approx(generator)
+    """The scores 2, 0 of real and -1, 3 of completed pictures give the losses of each GAN's formula; those of weight 0 do not count."""
+    real, fake, weights = torch.tensor([2.0, 0.0, 7.0]), torch.tensor([-1.0, 3.0, 7.0]), torch.tensor([1.0, 1.0, 0.0])
+    assert float(adversarial.critic_loss(real, fake, weights, gan)) == pytest.approx(critic)
+    assert float(adversarial.generator_loss(fake, weights, gan)) == pytest.approx(generator)
 
 
 def test_gradient_penalty_of_a_linear_critic() -> None:
@@ -46,7 +51,7 @@ def test_gradient_penalty_of_a_linear_critic() -> None:
     mask = torch.zeros(2, 1, 4, 4, dtype=torch.float64)
     mask[0, :, :2], mask[1, :, 1:3, 2:] = 1, 1
     pictures = torch.randn(2, 2, 3, 4, 4, dtype=torch.float64)
-    penalty = losses.gradient_penalty(lambda x: (x * weight).sum((1, 2, 3)), pictures[0], pictures[1], mask, torch.tensor([0.2, 0.9]))
+    penalty = adversarial.gradient_penalty(lambda x: (x * weight).sum((1, 2, 3)), pictures[0], pictures[1], mask, torch.tensor([0.2, 0.9]))
     expected = torch.stack([((weight * hole).norm() - 1) ** 2 for hole in mask]).mean()
     assert float(penalty) == pytest.approx(float(expected))
 
@@ -68,13 +73,13 @@ def test_gradient_penalty_against_numerical_derivatives() -> None:
         delta[index] = 1e-5
         slopes.view(-1)[index] = ((score(between + delta.view_as(between)) - score(between - delta.view_as(between))) / 2e-5).item()
     expected = ((slopes.square() * mask).sum().sqrt() - 1) ** 2
-    assert float(losses.gradient_penalty(score, real, fake, mask, mix).detach()) == pytest.approx(float(expected), rel=1e-6)
+    assert float(adversarial.gradient_penalty(score, real, fake, mask, mix).detach()) == pytest.approx(float(expected), rel=1e-6)
 
 
 def test_gradient_penalty_is_finite_where_the_gradient_vanishes() -> None:
     """A constant critic gives a penalty of 1 and a finite parameter gradient."""
     scale = torch.zeros((), requires_grad=True)
-    penalty = losses.gradient_penalty(
+    penalty = adversarial.gradient_penalty(
         lambda x: (scale * x).sum((1, 2, 3)), torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4), torch.ones(1, 1, 4, 4), torch.zeros(1)
     )
     penalty.backward()  # type: ignore[no-untyped-call]
@@ -95,7 +100,8 @@ def test_critics_have_the_sizes_of_the_paper() -> None:
 def test_critics_give_one_score_per_picture(spectral: bool) -> None:
     """Both critics return scores [N], with and without spectral normalisation."""
     whole, local = Critics(64, spectral=spectral)(torch.randn(3, 3, 64, 64), torch.zeros(3, 1, 64, 64))
-    assert whole.shape == local.shape == (3,)
+    assert whole.scores.shape == local.scores.shape == (3,)
+    assert whole.weights.tolist() == local.weights.tolist() == [1, 1, 1]
 
 
 def test_spectral_normalisation_covers_every_layer() -> None:
@@ -153,20 +159,20 @@ def test_texture_equals_the_patchwise_formula() -> None:
     pictures, targets = torch.rand(2, 2, 3, 12, 10, dtype=torch.float64)
     mask = torch.zeros(2, 1, 12, 10, dtype=torch.float64)
     mask[0, :, 2:8, 4:8], mask[1, :, 4:6, 0:10] = 1, 1
-    directions = losses.waves(torch.Generator().manual_seed(5)).double()
+    directions = texture.waves(torch.Generator().manual_seed(5)).double()
     expected = 0.0
     for sample in range(2):
         full = pictures[sample], targets[sample], mask[sample, 0]
         half = [plane.view(*plane.shape[:-2], 6, 2, 5, 2).mean((-3, -1)) for plane in full]
         expected += sum(_patch_distance(a, b, hole == 1, directions) for a, b, hole in (full, half)) / 4
-    assert float(losses.texture(pictures, targets, mask, torch.Generator().manual_seed(5))) == pytest.approx(expected, rel=1e-6)
+    assert float(texture.texture(pictures, targets, mask, 24, torch.Generator().manual_seed(5))) == pytest.approx(expected, rel=1e-6)
 
 
 def test_waves_ignore_constant_colour_and_cover_all_frequencies() -> None:
     """Waves have norm 1 and mean 0 per channel, and each quarter of the frequencies has the peaks of at least four of 32 waves."""
-    waves = losses.waves(torch.Generator().manual_seed(0))
-    assert torch.allclose(waves.flatten(1).norm(dim=1), torch.ones(losses.WAVES))
-    assert torch.allclose(waves.mean((2, 3)), torch.zeros(losses.WAVES, 3), atol=1e-6)
+    waves = texture.waves(torch.Generator().manual_seed(0))
+    assert torch.allclose(waves.flatten(1).norm(dim=1), torch.ones(texture.WAVES))
+    assert torch.allclose(waves.mean((2, 3)), torch.zeros(texture.WAVES, 3), atol=1e-6)
     spectrum = torch.fft.fft2(waves.sum(1), s=(64, 64)).abs().flatten(1)
     rows, columns = (torch.fft.fftfreq(64).abs()[index] for index in (spectrum.argmax(1) // 64, spectrum.argmax(1) % 64))
     peaks = torch.hypot(rows, columns)  # cycles per pixel
@@ -184,8 +190,8 @@ def test_texture_does_not_depend_on_the_position_of_patches(side: int) -> None:
     mask[:, :, 11 : 11 + side, 12:36] = 1
     random = torch.Generator().manual_seed(0)
     for shift in range(4):
-        assert float(losses.texture(stripes.roll(shift, -1), stripes, mask, random)) == pytest.approx(0, abs=1e-6)
-    assert float(losses.texture(0.5 * stripes, stripes, mask, random)) > 0.02
+        assert float(texture.texture(stripes.roll(shift, -1), stripes, mask, 24 * side, random)) == pytest.approx(0, abs=1e-6)
+    assert float(texture.texture(0.5 * stripes, stripes, mask, 24 * side, random)) > 0.02
 
 
 def test_texture_separates_a_weave_from_grain() -> None:
@@ -195,5 +201,7 @@ def test_texture_separates_a_weave_from_grain() -> None:
     line = torch.sin(torch.arange(48) * torch.pi / 2)
     weave = (line + line[:, None]).expand(1, 3, 48, 48)
     mask = torch.ones(1, 1, 48, 48)
-    near, far = (float(losses.texture(fake, grain, mask, torch.Generator().manual_seed(1))) for fake in (other, weave / weave.std()))
+    near, far = (
+        float(texture.texture(fake, grain, mask, 48 * 48, torch.Generator().manual_seed(1))) for fake in (other, weave / weave.std())
+    )
     assert far > 3 * near

@@ -1,17 +1,32 @@
-"""Draw hole masks: the random rectangles of the paper, random free-form strokes, and a fixed square in the middle."""
+"""Draw hole masks: the random rectangles of the paper, free-form strokes, outlines of things, and a fixed square in the middle."""
 
 from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 from PIL import Image, ImageDraw
-from scipy import ndimage
 
 from gi_plugin.arrays import Bools, Floats
+from gi_plugin.config import TrainSettings
+
+from . import shapes
 
 STROKES, JOINTS = (1, 5), (2, 8)  # smallest and largest number: strokes per mask, line segments per stroke
 LARGEST_SHARE = 0.5  # largest share of the picture that free-form strokes cover
+
+
+def draw(random: np.random.Generator, settings: TrainSettings) -> Bools:
+    """Draw a mask [crop, crop] for training: strokes, blobs and silhouettes for their shares of the samples, else a rectangle."""
+    kind, limits = random.random(), (settings.crop, settings.hole_smallest, settings.hole_largest)
+    if kind < settings.free_form:
+        return free_form(random, settings.crop, max(2, settings.crop // 40), settings.crop // 9)
+    if kind < settings.free_form + settings.blobs:
+        return shapes.blob(random, *limits)
+    if kind < settings.free_form + settings.blobs + settings.shapes:
+        return shapes.silhouette(random, *limits)
+    return rectangle(random, *limits)
 
 
 def center(size: int, side: int) -> Bools:
@@ -28,8 +43,7 @@ def rectangle(random: np.random.Generator, size: int, smallest: int, largest: in
     Its sides have `smallest` to `largest` pixels, both included (paper, section 4.1: up to 128 in a picture of 256).
     """
     mask = np.zeros((size, size), np.bool_)
-    height, width = random.integers(smallest, largest + 1, 2)
-    top, left = random.integers(0, size - height + 1), random.integers(0, size - width + 1)
+    top, left, height, width = shapes.box(random, size, smallest, largest)
     mask[top : top + height, left : left + width] = True
     return mask
 
@@ -51,7 +65,7 @@ def free_form(random: np.random.Generator, size: int, thinnest: int, thickest: i
 
 def distance_to_known(mask: Bools) -> Floats:
     """Compute the distance of each missing pixel to the nearest known pixel, in pixels; known pixels get 0."""
-    return np.asarray(ndimage.distance_transform_edt(mask), dtype=np.float32)
+    return np.asarray(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE), dtype=np.float32)
 
 
 def _stroke(pen: ImageDraw.ImageDraw, random: np.random.Generator, size: int, thickness: int) -> None:

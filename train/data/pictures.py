@@ -11,7 +11,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,15 +19,15 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from gi_plugin.arrays import Bools
 from gi_plugin.config import TrainSettings
 from gi_plugin.errors import ConfigError
 
 from . import masks
+from .schedule import at_sample
 
 SUFFIXES = frozenset(Image.registered_extensions()) - {".pdf", ".ps", ".eps"}
 ATTEMPTS = 20  # unusable pictures in a row that end a run
-SMALLEST_SCALE = 0.5  # with scale jitter, crops are scaled by a factor from this to 1
+SMALLEST_SCALE, SMALLEST_MIXED_SCALE = 1 / 2, 1 / 4  # with scale jitter (mixed scales), crops are scaled by a factor from this to 1
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ class Batch(NamedTuple):
     image: Tensor  # [N, 3, S, S] in [-1, 1]
     mask: Tensor  # [N, 1, S, S], 1 = hole
     distance: Tensor  # [N, 1, S, S], pixels to the nearest known pixel
-    skipped: Tensor  # [N] int64, number of broken or too small pictures that were drawn before each sample
+    skipped: Tensor  # [N] int64 on the host, number of broken or too small pictures that were drawn before each sample
+    missing: Tensor  # [N] int64 on the host, number of missing pixels
 
 
 def find_pictures(data: Path) -> list[Source]:
@@ -92,13 +93,14 @@ class Samples(Dataset[Batch]):
 
     def __getitem__(self, index: int) -> Batch:
         random = np.random.default_rng((self.settings.seed, self.first + index))
-        crop, skipped = self._crop(random)
-        mask = draw_mask(random, self.settings)
+        settings = at_sample(self.settings, self.first + index)
+        crop, skipped = self._crop(random, settings)
+        mask = masks.draw(random, settings)
         image = torch.from_numpy(crop).permute(2, 0, 1)
         hole, distance = (torch.from_numpy(plane)[None] for plane in (mask.astype(np.float32), masks.distance_to_known(mask)))
-        return Batch(image, hole, distance, torch.tensor(skipped))
+        return Batch(image, hole, distance, torch.tensor(skipped), torch.tensor(int(mask.sum())))
 
-    def _crop(self, random: np.random.Generator) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], int]:
+    def _crop(self, random: np.random.Generator, settings: TrainSettings) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], int]:
         for skipped in range(ATTEMPTS):
             source = self.sources[random.integers(len(self.sources))]
             try:
@@ -106,7 +108,7 @@ class Samples(Dataset[Batch]):
             except Exception:  # noqa: BLE001  # decoders raise many types of errors
                 picture = None
             if picture is not None:
-                return _random_crop(random, picture, self.settings), skipped
+                return _random_crop(random, picture, settings), skipped
         raise ConfigError(
             f"{ATTEMPTS} pictures in a row are broken or smaller than {self.settings.crop} px, the last one is {source.path}: "
             "expected mostly pictures of at least that size; lower [train] crop or replace the pictures"
@@ -121,22 +123,19 @@ def decode(content: bytes, smallest: int) -> Image.Image | None:
         return opened.convert("RGB")
 
 
-def draw_mask(random: np.random.Generator, settings: TrainSettings) -> Bools:
-    """Draw a mask [crop, crop] for training: free-form strokes for the share `free_form` of the samples, else a rectangle."""
-    if random.random() < settings.free_form:
-        return masks.free_form(random, settings.crop, max(2, settings.crop // 40), settings.crop // 9)
-    return masks.rectangle(random, settings.crop, settings.hole_smallest, settings.hole_largest)
-
-
-def batches(sources: list[Source], settings: TrainSettings, first: int, rank: int = 0, ranks: int = 1) -> Iterator[Batch]:
+def batches(
+    sources: list[Source], settings: TrainSettings, first: int, rank: int = 0, ranks: int = 1, *, pinned: bool = False
+) -> Iterator[Batch]:
     """Yield batches without end, starting with sample number `first` of the run.
 
     In a distributed run, process `rank` of `ranks` gets its part of each batch.
+
+    :param pinned: put the batches into page-locked memory, from which a GPU copies while it computes.
     """
     per_process = settings.batch // ranks
     samples = Samples(sources, settings, first, 2**40)
     order = (range(start + rank * per_process, start + (rank + 1) * per_process) for start in range(0, 2**40, settings.batch))
-    loader = DataLoader(samples, batch_sampler=_BatchNumbers(order), num_workers=settings.workers)
+    loader = DataLoader(samples, batch_sampler=_BatchNumbers(order), num_workers=settings.workers, pin_memory=pinned)
     return (Batch(*parts) for parts in loader)
 
 
@@ -153,8 +152,7 @@ class _BatchNumbers:
 def _random_crop(
     random: np.random.Generator, picture: Image.Image, settings: TrainSettings
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    largest = min(*picture.size, round(settings.crop / SMALLEST_SCALE)) if settings.scale_jitter else settings.crop
-    side = int(random.integers(settings.crop, largest + 1))
+    side = int(drawn_side(random, settings, min(picture.size)))
     left, top = (int(random.integers(0, length - side + 1)) for length in picture.size)
     crop = picture.resize(
         (settings.crop, settings.crop), Image.Resampling.BOX if side > settings.crop else None, (left, top, left + side, top + side)
@@ -166,6 +164,19 @@ def _random_crop(
         gain, shift = 1 + settings.colour_jitter * random.uniform(-1, 1), 64 * settings.colour_jitter * random.uniform(-1, 1, 3)
         pixels = pixels * np.float32(gain) + shift.astype(np.float32)
     return np.ascontiguousarray((pixels / np.float32(127.5) - 1).clip(-1, 1))
+
+
+def drawn_side(random: np.random.Generator, settings: TrainSettings, shortest: Any, count: int | None = None) -> Any:
+    """Draw the sides of crops in their pictures: reduced by up to 2 with scale jitter, by up to 4 with mixed scales.
+
+    :param shortest: shortest side of the picture; of each picture, if there are several.
+    :param count: number of sides; None for a single one.
+    """
+    if settings.mixed_scales:  # uniform in the logarithm
+        most = np.minimum(shortest / settings.crop, 1 / SMALLEST_MIXED_SCALE)
+        return np.rint(settings.crop * most ** random.random(count)).astype(np.int64)
+    largest = np.minimum(shortest, round(settings.crop / SMALLEST_SCALE)) if settings.scale_jitter else settings.crop
+    return random.integers(settings.crop, largest + 1, count)
 
 
 def _lines(path: Path) -> list[str]:

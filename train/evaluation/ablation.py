@@ -13,10 +13,12 @@ from gi_plugin.arrays import Bools, Bytes
 from gi_plugin.config import TrainSettings
 
 from ..checkpoint import read_network
-from ..loop import LAST, Budget, Progress, train
+from ..loop import Budget, Progress, train
 from ..model.network import InpaintingNetwork
+from ..run_state import LAST
 from .baselines import FillMethod
-from .evaluate import PAPER_SETS, ScoreRow, evaluate
+from .evaluate import ScoreRow, evaluate
+from .mask_sets import PAPER_SETS
 
 
 def ablate(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,15 @@ import numpy as np
 from PIL import Image
 
 from gi_plugin.arrays import Bools, Bytes, Floats
-from gi_plugin.errors import ConfigError
+from gi_plugin.errors import ConfigError, first_line
 from gi_plugin.files.sheet import sheet
 
-from ..data import masks
 from ..data.pictures import Source, decode, find_pictures
 from . import metrics
-from .baselines import FillMethod
+from .baselines import BaselineFailed, FillMethod
 from .features import FeatureNetwork, feature_distance, kernel_distance, pooled
+from .mask_sets import SIZE, hole_of, set_named
 
-SIZE = 256  # side of the crops, as in the paper
-MASK_SETS = {"center": SIZE, "random": SIZE, "freeform": SIZE, "center512": 512}  # side of the crops of each set
-PAPER_SETS = ("center", "random", "freeform")  # of the size that the paper uses
-CENTER_512 = 224  # side of the hole in the middle of 512 px: fewer pixels than half the side would make
-AREA_BINS = ((0.01, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4))  # share of the crop that a free-form hole covers
 RESULTS = "scores.jsonl"
 SHEET_ROWS = 20  # at most
 
@@ -47,31 +42,37 @@ class ScoreRow:
 
     method: str
     mask_set: str
-    pictures: int  # number of pictures
-    scores: metrics.Scores
+    pictures: int  # number of pictures that the method filled
+    scores: metrics.Scores | None  # means over these pictures; None: it filled none
     feature_distance: float | None = None  # the judge's two columns; None without a judge
     kernel_distance: float | None = None
+    failed: int = 0  # number of pictures on which the method failed
 
 
 @dataclass(frozen=True)
 class CaseResult:
     """Scores of one method on one case, and the judge's view of it."""
 
-    scores: metrics.Scores
+    scores: metrics.Scores | None  # None: the method failed
     feature_distance: float | None = None
     pooled: tuple[Floats, Floats] | None = None  # features of fill and original over the hole, for the kernel distance
+    failure: str | None = None  # why the method failed
 
     @classmethod
     def parse(cls, values: list[Any]) -> CaseResult:
         """Read what `values` wrote."""
-        scores, distance, pooled = (*values, None, None)[:3]
+        scores, distance, pooled, failure = (*values, None, None, None)[:4]
         pair = None if pooled is None else (np.array(pooled[0], np.float32), np.array(pooled[1], np.float32))
-        return cls(metrics.Scores(**scores), distance, pair)
+        return cls(None if scores is None else metrics.Scores(**scores), distance, pair, failure)
 
     def values(self) -> list[Any]:
         """The result, ready for JSON."""
         pooled = None if self.pooled is None else [[round(float(value), 5) for value in part] for part in self.pooled]
-        return [asdict(self.scores), self.feature_distance, pooled]
+        return [None if self.scores is None else asdict(self.scores), self.feature_distance, pooled, self.failure]
+
+    def lacks(self, judge: FeatureNetwork | None) -> bool:
+        """Whether the judge's view is missing."""
+        return judge is not None and self.failure is None and self.pooled is None
 
 
 def evaluate(
@@ -85,6 +86,8 @@ def evaluate(
 ) -> list[ScoreRow]:
     """Score methods on the centre crops of all pictures; results that `folder` already contains are not computed again.
 
+    A baseline that fails on a picture is counted in its row; all other errors end the run.
+
     :param methods: fill methods by name; they receive the picture with a blanked hole, never the original.
     :param folder: receives one line per result, in scores.jsonl.
     :param progress: called with a text, the number of the case and the number of cases, before each fill.
@@ -92,9 +95,8 @@ def evaluate(
     :param judge: adds the feature and the kernel distance.
     :raises ConfigError: if a mask set is unknown or no picture is large enough.
     """
-    unknown = [name for name in mask_sets if name not in MASK_SETS]
-    if unknown:
-        raise ConfigError(f"unknown mask set {unknown[0]!r}: expected {', '.join(MASK_SETS)}")
+    for mask_set in mask_sets:
+        set_named(mask_set)
     folder.mkdir(parents=True, exist_ok=True)
     sources = [source for path in data for source in find_pictures(path)][: limit or None]
     done = _read_results(folder / RESULTS)
@@ -105,7 +107,7 @@ def evaluate(
             for name, fill in methods.items():
                 key = (case.picture, case.mask_set, name)
                 wanted.add(key)
-                if key not in done or (judge is not None and done[key].pooled is None):
+                if key not in done or done[key].lacks(judge):
                     progress(f"{name}, {case.mask_set}, {Path(case.picture).name}", number, total)
                     done[key] = _score(case, fill, judge)
                     results.write(json.dumps([*key, *done[key].values()]) + "\n")
@@ -125,33 +127,15 @@ def draw_sheet(data: Sequence[Path], mask_set: str, methods: Mapping[str, FillMe
     rows = []
     for case in _cases(chosen, [mask_set]):
         damaged = _blanked(case, 255)
-        rows.append([damaged, *(_filled(case, fill) for fill in methods.values()), case.image])
+        rows.append([damaged, *(_drawn(case, fill, damaged) for fill in methods.values()), case.image])
     Image.fromarray(sheet(rows, ["input", *methods, "original"])).save(path)
-
-
-def hole_of(mask_set: str, number: int) -> Bools:
-    """Return hole number `number` of a mask set, [S, S] bool; it is the same in every run."""
-    random = np.random.default_rng((list(MASK_SETS).index(mask_set), number))
-    if mask_set == "center":
-        return masks.center(SIZE, SIZE // 2)
-    if mask_set == "center512":
-        return masks.center(MASK_SETS[mask_set], CENTER_512)
-    if mask_set == "random":
-        return masks.rectangle(random, SIZE, 3 * SIZE // 8, SIZE // 2)
-    low, high = AREA_BINS[number % len(AREA_BINS)]
-    while True:
-        hole = np.zeros((SIZE, SIZE), np.bool_)
-        while hole.mean() <= low:
-            hole |= masks.free_form(random, SIZE, SIZE // 40, SIZE // 9)
-        if hole.mean() <= high:
-            return hole
 
 
 def _cases(sources: Sequence[Source], mask_sets: Sequence[str]) -> Iterator[EvaluationCase]:
     for source in sources:
         number = zlib.crc32(f"{source.path.name}:{source.offset}".encode())  # independent of the other pictures
         for mask_set in mask_sets:
-            image = _crop(source, MASK_SETS[mask_set])
+            image = _crop(source, set_named(mask_set).size)
             if image is not None:
                 yield EvaluationCase(f"{source.path}:{source.offset}", mask_set, image, hole_of(mask_set, number))
 
@@ -177,8 +161,18 @@ def _filled(case: EvaluationCase, fill: FillMethod) -> Bytes:
     return np.where(case.hole[..., None], filled, case.image)  # changes of known pixels do not count
 
 
+def _drawn(case: EvaluationCase, fill: FillMethod, otherwise: Bytes) -> Bytes:
+    try:
+        return _filled(case, fill)
+    except BaselineFailed:
+        return otherwise
+
+
 def _score(case: EvaluationCase, fill: FillMethod, judge: FeatureNetwork | None) -> CaseResult:
-    filled = _filled(case, fill)
+    try:
+        filled = _filled(case, fill)
+    except BaselineFailed as error:
+        return CaseResult(None, failure=first_line(error))
     completed, original = (picture.astype(np.float32) / 255 for picture in (filled, case.image))
     scores = metrics.score(completed, original, case.hole)
     if judge is None:
@@ -210,10 +204,11 @@ def _rows(done: Mapping[tuple[str, str, str], CaseResult], mask_sets: Sequence[s
 
 
 def _row(method: str, mask_set: str, results: Sequence[CaseResult]) -> ScoreRow:
-    scores = metrics.mean_scores([result.scores for result in results])
+    scores = [result.scores for result in results if result.scores is not None]
+    row = ScoreRow(method, mask_set, len(scores), metrics.mean_scores(scores) if scores else None, failed=len(results) - len(scores))
     pairs = [result.pooled for result in results if result.pooled is not None]
-    if len(pairs) < len(results) or len(pairs) < 2:  # without a judge, or too few for a distance of sets
-        return ScoreRow(method, mask_set, len(results), scores)
+    if len(pairs) < len(scores) or len(pairs) < 2:  # without a judge, or too few for a distance of sets
+        return row
     distances = [result.feature_distance for result in results if result.feature_distance is not None]
     fills, originals = zip(*pairs, strict=True)
-    return ScoreRow(method, mask_set, len(results), scores, float(np.mean(distances)), kernel_distance(fills, originals))
+    return replace(row, feature_distance=float(np.mean(distances)), kernel_distance=kernel_distance(fills, originals))

@@ -16,8 +16,10 @@ from gi_plugin.config import TrainSettings
 from ..data.pictures import Batch
 from ..model.network import InpaintingNetwork, NetworkSettings
 from ..step import Trainer
+from .step_profile import StepProfile, profile_of
 
-STEPS = 3  # timed steps per setting, after one step that is not timed
+TURNS = 3  # timed turns per setting, after one turn that is not timed
+STEPS = {"cpu": 1, "cuda": 10}  # steps per turn: a GPU gets the next step before it has finished the last one, as in training
 
 
 @dataclass(frozen=True)
@@ -27,45 +29,54 @@ class Throughput:
     name: str
     pictures_per_second: float
     ratio: float  # speed / speed with the first setting
+    profile: StepProfile
 
 
 def variants(settings: TrainSettings) -> dict[str, TrainSettings]:
-    """Return the two settings to compare, by name: fp32, and bf16 with the channels-last layout."""
-    plain = replace(settings, precision="fp32", channels_last=False)
-    return {"fp32": plain, "bf16, channels last": replace(settings, precision="bf16", channels_last=True)}
+    """Return the settings to compare, by name: fp32, bf16 with the channels-last layout, and the latter without critics."""
+    fast = replace(settings, precision="bf16", channels_last=True)
+    compared = {"fp32": replace(settings, precision="fp32", channels_last=False), "bf16, channels last": fast}
+    return compared | ({"bf16, no critics": replace(fast, critic_steps=0)} if settings.critic_steps else {})
 
 
 def measure(settings: Mapping[str, TrainSettings], progress: Callable[[str], None]) -> list[Throughput]:
-    """Time one generator update with its critic updates, on random pictures with a hole in the middle.
+    """Time generator updates with their critic updates, on random pictures with a hole in the middle, and profile one.
 
     The settings take turns, so that a slow phase of the machine affects all of them.
 
     :param settings: the settings by name; ratios are relative to the first one.
-    :param progress: called with the name of the setting before each step.
+    :param progress: called with the name of the setting before each turn.
     """
-    steps = {name: _step(setting, partial(progress, name)) for name, setting in settings.items()}
-    seconds = in_turns(steps, STEPS, warm=1)
-    rates = {name: settings[name].batch / statistics.median(times) for name, times in seconds.items()}
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    steps = {name: _step(setting, device) for name, setting in settings.items()}
+    seconds = in_turns({name: partial(_turn, step, device, partial(progress, name)) for name, step in steps.items()}, TURNS, warm=1)
+    rates = {name: settings[name].batch * STEPS[device.type] / statistics.median(times) for name, times in seconds.items()}
     reference = next(iter(rates.values()))
-    return [Throughput(name, rate, rate / reference) for name, rate in rates.items()]
+    return [Throughput(name, rate, rate / reference, profile_of(steps[name], device)) for name, rate in rates.items()]
 
 
-def _step(settings: TrainSettings, progress: Callable[[], None]) -> Callable[[], None]:
+def _step(settings: TrainSettings, device: torch.device) -> Callable[[], None]:
     """Return a function that runs one training step on one random batch."""
-    network = InpaintingNetwork(NetworkSettings.of(settings))
-    trainer = Trainer(network, settings, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-    batch = _batch(settings)
+    trainer, batch = Trainer(InpaintingNetwork(NetworkSettings.of(settings)), settings, device), _batch(settings, device)
 
     def step() -> None:
-        progress()
         for _ in range(settings.critic_steps):
             trainer.critic_step(batch)
-        float(trainer.generator_step(batch)["loss"])  # float() waits for the device
+        trainer.generator_step(batch)
 
     return step
 
 
-def _batch(settings: TrainSettings) -> Batch:
-    image = torch.rand(settings.batch, 3, settings.crop, settings.crop) * 2 - 1
+def _turn(step: Callable[[], None], device: torch.device, progress: Callable[[], None]) -> None:
+    progress()
+    for _ in range(STEPS[device.type]):
+        step()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _batch(settings: TrainSettings, device: torch.device) -> Batch:
+    image = (torch.rand(settings.batch, 3, settings.crop, settings.crop) * 2 - 1).to(device)
     mask = torch.from_numpy(square_hole(settings.crop, batch=settings.batch))
-    return Batch(image, mask, mask, torch.zeros(settings.batch, dtype=torch.int64))
+    missing = mask.sum((1, 2, 3)).long()
+    return Batch(image, mask.to(device), mask.to(device), torch.zeros_like(missing), missing)

@@ -7,7 +7,8 @@ diagonals, and so is the propagation of the scores. `diagonal_box_sum` computes 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -156,3 +157,20 @@ class ContextualAttention(nn.Module):
         weights, matches = self.step(gram, cell_mask, self.scale)
         pasted = paste(features, weights.to(features.dtype))
         return pasted * feature_mask + features * (1 - feature_mask), matches
+
+
+@contextmanager
+def recorded_weights(attention: ContextualAttention) -> Iterator[list[Tensor]]:
+    """Record the attention weights [N, L, L] of every call inside the `with` block, whichever step computes them."""
+    step, recorded = attention.step, list[Tensor]()
+
+    def recording(gram: Tensor, mask: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+        weights, matches = step(gram, mask, scale)
+        recorded.append(weights)
+        return weights, matches
+
+    attention.step = recording
+    try:
+        yield recorded
+    finally:
+        attention.step = step

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
@@ -9,6 +11,14 @@ from torch.nn.utils.parametrizations import spectral_norm
 GLOBAL_WIDTHS = (64, 128, 256, 256)
 LOCAL_WIDTHS = (64, 128, 256, 512)
 SLOPE = 0.2  # of the leaky ReLU
+
+
+class Verdict(NamedTuple):
+    """What one critic makes of a batch of pictures."""
+
+    scores: Tensor  # [N], or [N, 1, h, w] of patches
+    weights: Tensor  # like the scores, 1 = counts
+    features: tuple[Tensor, ...] = ()  # of its layers, if they are to be matched
 
 
 class Critic(nn.Module):
@@ -41,14 +51,16 @@ class Critics(nn.Module):
         self.local = Critic(size // 2, LOCAL_WIDTHS, spectral=spectral)
         self.size = size
 
-    def forward(self, picture: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, picture: Tensor, mask: Tensor) -> tuple[Verdict, Verdict]:
         """Score whole pictures, and their crops around the holes.
 
         :param picture: [N, 3, S, S].
         :param mask: [N, 1, S, S], 1 = hole.
         :return: scores [N] of the global critic and [N] of the local critic.
         """
-        return self.whole(picture), self.local(local_crop(picture, mask, self.size // 2))
+        scores = self.whole(picture), self.local(local_crop(picture, mask, self.size // 2))
+        whole, local = (Verdict(score, torch.ones_like(score)) for score in scores)
+        return whole, local
 
 
 def local_crop(picture: Tensor, mask: Tensor, side: int) -> Tensor:
@@ -60,18 +72,19 @@ def local_crop(picture: Tensor, mask: Tensor, side: int) -> Tensor:
     :param mask: [N, 1, H, W], > 0 = hole.
     :return: [N, C, side, side].
     """
-    crops = []
-    for sample, hole in zip(picture, mask[:, 0] > 0, strict=True):
-        top, left = (_start(hole.any(dim=1 - axis), side) for axis in (0, 1))
-        crops.append(sample[:, top : top + side, left : left + side])
-    return torch.stack(crops)
+    count, channels, _, width = picture.shape
+    hole = mask[:, 0] > 0
+    rows, columns = (_lines(hole.any(dim=axis), side) for axis in (2, 1))
+    band = picture.gather(2, rows[:, None, :, None].expand(count, channels, side, width))
+    return band.gather(3, columns[:, None, None].expand(count, channels, side, side))
 
 
-def _start(line: Tensor, side: int) -> int:
-    """Compute the start of a crop along one axis; `line` [S] bool marks the rows (columns) that the hole touches."""
-    touched = line.nonzero()[:, 0]
-    middle = (int(touched[0]) + int(touched[-1]) + 1) // 2 if len(touched) else line.shape[0] // 2
-    return max(0, min(middle - side // 2, line.shape[0] - side))
+def _lines(touched: Tensor, side: int) -> Tensor:
+    """Number the rows (columns) of each crop, [N, side] int64; `touched` [N, S] bool marks those that the hole touches."""
+    size = touched.shape[1]
+    first, after = touched.byte().argmax(dim=1), size - touched.flip(1).byte().argmax(dim=1)
+    start = ((first + after) // 2 - side // 2).clamp(0, size - side)
+    return start[:, None] + torch.arange(side, device=touched.device)
 
 
 def _constrained(layer: nn.Conv2d | nn.Linear, spectral: bool) -> nn.Module:

@@ -12,7 +12,7 @@ from torch.nn import functional
 from gi_plugin.config import TrainSettings
 
 from .attention import ContextualAttention
-from .smooth_base import smooth_base
+from .smooth_base import SmoothBase
 
 BaseFill = Literal["smooth", "grey"]
 DILATIONS = (2, 4, 8, 16)
@@ -24,7 +24,7 @@ class NetworkSettings:
 
     width: int = 32  # channels of the first layer; the channels of all other layers are proportional to it
     attention: bool = True  # False: the paper's baseline without contextual attention
-    fill: BaseFill = "smooth"  # "grey": the hole starts empty, as in the paper; "smooth": it starts as `smooth_base`
+    fill: BaseFill = "smooth"  # "grey": the hole starts empty, as in the paper; "smooth": it starts as the `SmoothBase`
 
     @classmethod
     def of(cls, settings: TrainSettings) -> NetworkSettings:
@@ -164,7 +164,8 @@ class InpaintingNetwork(nn.Module):
         self.settings = settings or NetworkSettings()
         self.coarse = CoarseNetwork(self.settings.width)
         self.refinement = RefinementNetwork(self.settings.width, self.settings.attention)
-        if self.settings.fill == "smooth":  # zero weights: an untrained network adds nothing to the smooth base
+        self.base = SmoothBase() if self.settings.fill == "smooth" else None
+        if self.base is not None:  # zero weights: an untrained network adds nothing to the smooth base
             for decoder in (self.coarse.decoder, self.refinement.decoder):
                 nn.init.zeros_(decoder[-1].weight)  # type: ignore[arg-type]  # a convolution
 
@@ -175,7 +176,7 @@ class InpaintingNetwork(nn.Module):
         :param mask: [N, 1, H, W] float, 1 = hole.
         """
         known = image * (1 - mask)
-        base = smooth_base(known, mask) if self.settings.fill == "smooth" else torch.zeros_like(known)
+        base = torch.zeros_like(known) if self.base is None else self.base(known, mask)
         coarse = (base + self.coarse(known + base * mask, mask)).clamp(-1, 1)
         detail, matches = self.refinement(known + coarse * mask, mask)
         refined = (base + detail).clamp(-1, 1)

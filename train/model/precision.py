@@ -21,9 +21,14 @@ def full_precision(like: Tensor) -> AbstractContextManager[object]:
 
     If autocast is not active, the context does nothing, so that an export does not record it.
     """
-    if torch.is_autocast_enabled(like.device.type):
+    if torch.amp.is_autocast_available(like.device.type) and torch.is_autocast_enabled(like.device.type):
         return torch.autocast(like.device.type, enabled=False)
     return nullcontext()
+
+
+def low_precision(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """Return a context in which convolutions run in "bf16"; for "fp32" it does nothing."""
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
 def placed(module: Module, device: torch.device, layout: torch.memory_format = torch.channels_last) -> Module:

@@ -50,8 +50,8 @@ def export_network(network: InpaintingNetwork, path: Path, notes: Mapping[str, s
     :raises ModelError: if the difference exceeds 1e-3, or the network has no attention; no file is written then.
     """
     rounded = _rounded(network)
-    model = _with_functions(_half_parameters(deepcopy(_graph(network.settings)), rounded.state_dict()))
-    _remove_traces(model)
+    model = _with_functions(half_parameters(deepcopy(_graph(network.settings)), rounded.state_dict()))
+    remove_traces(model)
     helper.set_model_props(model, {**notes, network_file.SETTINGS_KEY: json.dumps(asdict(network.settings))})
     onnx.checker.check_model(model)
     difference = _difference(rounded, model)
@@ -64,7 +64,7 @@ def export_network(network: InpaintingNetwork, path: Path, notes: Mapping[str, s
     return difference
 
 
-def _remove_traces(model: onnx.ModelProto) -> None:
+def remove_traces(model: onnx.ModelProto) -> None:
     """Remove what the exporter notes about the source code: stack traces with paths of this machine, 0.5 MB of them."""
     for part in (model.graph, *model.functions):
         part.doc_string = ""
@@ -128,7 +128,7 @@ def _graph(settings: NetworkSettings) -> onnx.ModelProto:
     return model
 
 
-def _half_parameters(model: onnx.ModelProto, state: Mapping[str, Tensor]) -> onnx.ModelProto:
+def half_parameters(model: onnx.ModelProto, state: Mapping[str, Tensor]) -> onnx.ModelProto:
     """Insert the trained parameters as fp16, under their training names, each followed by a cast to fp32."""
     casts = []
     for stored in list(model.graph.initializer):

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from gi_plugin import planning
-from gi_plugin.bench import command, pictures, plot, tables, windows
+from gi_plugin.bench import command, pictures, plot, tables, thin_holes, windows
 from gi_plugin.bench.pictures import BASE, CASES, Case
+from gi_plugin.bench.thin_holes import ThinCase
 from gi_plugin.errors import ConfigError
 from tests.gi_plugin.command import Cli
 
@@ -31,6 +32,11 @@ def _picture(case: Case, method: str = "ours", memory: int | None = 600 * 10**6)
     return {**vars(case), "method": method, **times}
 
 
+def _thin(method: str, ratio: float) -> dict[str, Any]:
+    holes = {"holes": "2,000 specks of 2 px", "megapixels": 12, "bits": 8, "missing": 7990}
+    return {**holes, "method": method, "runs": 3, "median": ratio / 4, "least": ratio / 5, "ratio": ratio}
+
+
 @pytest.fixture
 def report() -> dict[str, Any]:
     """Results such as `gi-plugin bench --pictures` writes them."""
@@ -38,7 +44,8 @@ def report() -> dict[str, Any]:
     times = {"median": 3.0, "least": 2.5, "engine": 2.0, "ratio": 1.5, "process": 2.5, "process_ratio": 1.2}
     command = {**vars(BASE), "result": "png", "runs": 3, **times}
     windows = [_window("torch cpu fp32", speedup=1.0), _window("openvino bf16", memory=None, speedup=None, least_speedup=None)]
-    return {"machine": {}, "windows": windows, "reference": "ours", "pictures": pictures, "command": [command]}
+    thin = [_thin("ours", 1.0), _thin("theirs", 20.0)]
+    return {"machine": {}, "windows": windows, "reference": "ours", "pictures": pictures, "command": [command], "thin": thin}
 
 
 def test_windows_as_markdown(report: dict[str, Any]) -> None:
@@ -58,10 +65,11 @@ def test_windows_as_markdown(report: dict[str, Any]) -> None:
         ("pictures", ("100", "10", "theirs", "5.00 s", "10.00"), 12),
         ("command", ("12", "1", "jpg to png", "3.00 s", "2.00 s", "1.50", "2.50 s", "1.20"), 1),
         ("growth", ("holes", "16", "16", "16.00", "600 MB"), 19),
+        ("thin", ("2,000 specks of 2 px", "12", "8", "7,990", "theirs", "5.00 s", "20.00"), 2),
     ],
 )
 def test_every_figure_has_its_table(report: dict[str, Any], name: str, row: tuple[str, ...], count: int) -> None:
-    """There are tables for pictures by every method, for the command, and for every value of the three axes with our engine."""
+    """There are tables for pictures and thin holes by every method, for the command, and for every value of the three axes."""
     grid = tables.grids(report)[name]
     assert row in grid.rows
     assert len(grid.rows) == len(set(grid.rows)) == count
@@ -91,7 +99,7 @@ def test_a_document_gets_its_tables(report: dict[str, Any]) -> None:
     ("document", "text"),
     [
         ("no marks", "no place for a table: expected <!-- bench:windows -->"),
-        (MARKS.replace("windows", "speed"), "bench:speed -->: expected one of windows, pictures, command, growth"),
+        (MARKS.replace("windows", "speed"), "bench:speed -->: expected one of windows, pictures, command, growth, thin"),
     ],
 )
 def test_a_document_without_a_known_mark_is_an_error(report: dict[str, Any], document: str, text: str) -> None:
@@ -157,9 +165,10 @@ def test_bench_measures_windows(cli: Cli) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("_few_engines")
 def test_bench_measures_pictures(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--pictures` adds results of pictures and of the command; all results are printed as tables and drawn."""
+    """`--pictures` adds results of pictures, thin holes and the command; all results are printed as tables and drawn."""
     monkeypatch.setattr(pictures, "CASES", (Case(0.2, 1, 40),))
     monkeypatch.setattr(pictures, "BASE", Case(0.2, 1, 40))
+    monkeypatch.setattr(thin_holes, "CASES", (ThinCase("a wire", 0.2, thin_holes.wire),))
     result = cli("bench", "--runs", "1", "--window", "72", "--pictures", "--output", "figures.json", "--plot", "plot.png")
     assert (result.code, result.lines) == (0, ["wrote figures.json", "wrote plot.png"])
     report = json.loads(Path("figures.json").read_text(encoding="utf-8"))
@@ -167,4 +176,5 @@ def test_bench_measures_pictures(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> N
     assert picture.keys() == _picture(BASE).keys()
     assert picture["method"] == report["reference"]
     assert {row["result"] for row in report["command"]} == {"png", "jpg"}
+    assert all(row.keys() == _thin("", 1).keys() for row in report["thin"])
     assert all(grid.title in result.out for grid in tables.grids(report).values())

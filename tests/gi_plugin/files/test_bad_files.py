@@ -17,6 +17,7 @@ from gi_plugin import files
 from gi_plugin.errors import ImageError
 from tests.gi_plugin.pictures import LIMIT, Deep, fill, noise, picture
 
+IMAGEJ = "ImageJ=1.54f\nimages=5\nslices=5\n"  # says that five planes share one page
 BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     "animated.gif": (lambda path: picture("RGB").save(path, save_all=True, append_images=[picture("L").convert("RGB")]), "2 frames"),
     "animated.png": (lambda path: picture("RGB").save(path, save_all=True, append_images=[picture("L").convert("RGB")]), "2 frames"),
@@ -39,11 +40,21 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     "header.tif": (lambda path: path.write_bytes(b"II*\0\x08\0\0\0"), "without a picture"),
     "folder.png": (lambda path: path.mkdir(), "Is a directory"),
     "missing.png": (lambda _: None, "there is no such file"),
-    "long.tif": (lambda path: Image.fromarray(noise(np.int32, 1)).save(path), "32-bit integer"),
-    "grey and alpha.tif": (
-        lambda path: tifffile.imwrite(path, noise(np.uint16, 2), photometric="minisblack", planarconfig="contig"),
-        "alpha",
+    "complex.tif": (lambda path: tifffile.imwrite(path, np.zeros((9, 9), np.complex64)), "complex64 pixels: expected"),
+    "bands.tif": (
+        lambda path: tifffile.imwrite(path, noise(np.uint16, 5), photometric="minisblack", planarconfig="contig"),
+        "5 bands of unknown meaning",
     ),
+    "planes.tif": (
+        lambda path: tifffile.imwrite(
+            path, noise(np.uint16, 1)[None].repeat(5, 0), photometric="minisblack", metadata=None, truncate=True, description=IMAGEJ
+        ),
+        "5 frames or pages",
+    ),
+    "photo.heic": (lambda path: path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"), "is a HEIC picture.*convert it"),
+    "render.exr": (lambda path: path.write_bytes(b"\x76\x2f\x31\x01\x02\0\0\0"), "is an OpenEXR picture.*convert it"),
+    "small white.ppm": (lambda path: path.write_bytes(b"P5 2 1 100\n\xff\0"), "larger than its white"),
+    "truncated.pgm": (lambda path: path.write_bytes(b"P5 2 2 1000\n\0\0"), "truncated"),
     "cmyk.tif": (lambda path: tifffile.imwrite(path, noise(np.uint16, 4), photometric="separated"), "SEPARATED"),
 }
 

@@ -16,7 +16,9 @@ from PIL import ExifTags, Image
 from gi_plugin import files
 from gi_plugin.arrays import Array
 from gi_plugin.errors import ImageError
-from gi_plugin.files import deep as deep_module, formats, modes
+from gi_plugin.files import formats, modes, writing
+from gi_plugin.files.metadata import Metadata, usable_dpi
+from gi_plugin.files.raster import Raster
 from tests.gi_plugin.pictures import HEIGHT, HOLE, LIMIT, PROFILE, WIDTH, Deep, fill, noise, picture
 
 SHALLOW = [
@@ -84,10 +86,9 @@ def test_a_deep_picture_comes_back(tmp_path: Path, deep: Deep) -> None:
 @pytest.mark.parametrize(("dpi", "expected"), [((300.0, 72.0), (300, 72)), ((math.nan, 72.0), None), ((1e12, 1e12), None), (None, None)])
 def test_the_resolution_of_a_png(tmp_path: Path, mode: str, dpi: tuple[float, float] | None, expected: tuple[int, int] | None) -> None:
     """The resolution is kept; a value that is no valid resolution is left out without an error."""
-    source = picture(mode)
-    source.info["dpi"] = dpi
-    target = tmp_path / "target.png"
-    files.write_picture(files.PictureFile(modes.to_array(source), source), modes.to_array(source), HOLE, target)
+    source, target = picture(mode), tmp_path / "target.png"
+    read = files.PictureFile(modes.to_array(source), source, Metadata(dpi=usable_dpi(dpi)))
+    files.write_picture(read, modes.to_array(source), HOLE, target)
     with Image.open(target) as after:
         found = after.info.get("dpi")
         assert (found and tuple(round(value) for value in found)) == expected
@@ -128,7 +129,9 @@ def test_layouts_of_deep_tiffs(tmp_path: Path, layout: str) -> None:
         source = source.rename(tmp_path / "source.png")
     np.testing.assert_array_equal(files.read_picture(source, LIMIT).pixels, pixels)
     filled = fill(source, tmp_path / "target.tif")
-    np.testing.assert_array_equal(tifffile.imread(tmp_path / "target.tif"), filled)
+    stored = tifffile.imread(tmp_path / "target.tif")
+    np.testing.assert_array_equal(65535 - stored if layout == "white is zero" else stored, filled)
+    assert stored.dtype == (np.int32 if layout == "integers" else np.uint16)
 
 
 def test_premultiplied_alpha_is_kept(tmp_path: Path) -> None:
@@ -156,7 +159,9 @@ def _turned(path: Path, pixels: Array, orientation: int) -> None:
         tags = [(ExifTags.Base.Orientation, 3, 1, orientation, True), (ExifTags.Base.Copyright, 2, None, "somebody", True)]
         tifffile.imwrite(path, deep, photometric="rgb", iccprofile=PROFILE, extratags=tags)
     elif path.name.endswith("deep.png"):
-        deep_module.write(deep_module.DeepPicture(deep, PROFILE, exif.tobytes()), deep, path)
+        writing.write_picture(
+            files.PictureFile(deep, Raster(deep, "RGB", white=65535), Metadata(PROFILE, exif.tobytes()[6:])), deep, HOLE, path
+        )
     else:
         options: dict[str, Any] = {".webp": {"lossless": True}}.get(path.suffix, {})
         Image.fromarray(pixels).save(path, exif=exif.tobytes(), icc_profile=PROFILE, **options)
@@ -202,15 +207,6 @@ def test_a_phone_picture_with_a_preview_is_one_picture(tmp_path: Path) -> None:
     picture("RGB").save(data, format="MPO", save_all=True, append_images=[picture("RGB").resize((8, 8))])
     (tmp_path / "source.jpg").write_bytes(data.getvalue())
     assert files.read_picture(tmp_path / "source.jpg", LIMIT).pixels.shape == (HEIGHT, WIDTH, 3)
-
-
-def test_the_range_of_a_float_picture_is_that_of_its_known_pixels() -> None:
-    """Values in the hole, e.g. -9999 for no data, do not widen the range."""
-    pixels = np.full((HEIGHT, WIDTH), 3.5, np.float32)
-    pixels[HOLE] = -9999
-    pixels[0, 0] = np.nan
-    assert files.value_range(pixels, HOLE) == (0.0, 3.5)
-    assert files.value_range(noise(np.uint16, 1), HOLE) is None
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,11 @@ from gi_plugin.train import loop
 from gi_plugin.train.data.masks import center
 from gi_plugin.train.evaluation import throughput
 from gi_plugin.train.evaluation.ablation import ablate, network_method
-from gi_plugin.train.evaluation.evaluate import PAPER_SETS
-from gi_plugin.train.loop import LAST, Budget
+from gi_plugin.train.evaluation.mask_sets import PAPER_SETS
+from gi_plugin.train.evaluation.step_profile import StepProfile
+from gi_plugin.train.loop import Budget
 from gi_plugin.train.model.network import InpaintingNetwork, NetworkSettings
+from gi_plugin.train.run_state import LAST
 from tests.train.pictures import smooth_pictures
 
 SETTINGS = TrainSettings(width=8, crop=96, batch=2, hole_smallest=20, hole_largest=40, workers=0, critic_steps=1, validation=2)
@@ -54,9 +56,22 @@ def test_a_network_as_fill_method() -> None:
 
 
 def test_throughput_compares_with_the_first_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every setting has a speed; the ratio of the first one is 1."""
-    monkeypatch.setattr(throughput, "STEPS", 1)
-    rows = throughput.measure(throughput.variants(replace(SETTINGS, batch=1)), lambda _: None)
+    """Every setting has a speed and a profile that names what takes most of its time; the ratio of the first one is 1."""
+    monkeypatch.setattr(throughput, "TURNS", 1)
+    assert list(throughput.variants(SETTINGS)) == ["fp32", "bf16, channels last", "bf16, no critics"]
+    rows = throughput.measure(throughput.variants(replace(SETTINGS, batch=1, critic_steps=0)), lambda _: None)
     assert [row.name for row in rows] == ["fp32", "bf16, channels last"]
     assert rows[0].ratio == 1
     assert all(row.pictures_per_second > 0 for row in rows)
+    for row in rows:
+        shares = [share for _, share in row.profile.operations]
+        assert shares == sorted(shares, reverse=True)
+        assert 0 < sum(shares) <= 1
+        assert row.profile.bound.startswith(row.profile.operations[0][0])
+
+
+def test_a_gpu_that_computes_half_of_the_time_waits_for_the_host() -> None:
+    """The bound of a step is the host if the GPU is idle for more than a tenth of the time, else its longest operation."""
+    operations = (("convolution", 0.6), ("copy", 0.4))
+    assert StepProfile(operations, 0.5).bound == "the GPU waits for the host, 50% of the time"
+    assert StepProfile(operations, 0.95).bound == "convolution, 60%"

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from gi_plugin.train.model.network import Completion, InpaintingNetwork, NetworkSettings
-from gi_plugin.train.model.smooth_base import smooth_base
+from gi_plugin.train.model.smooth_base import SmoothBase
+from tests.train.operations import Operations
 
 SETTINGS = [NetworkSettings(width=8, fill=fill, attention=attention) for fill in ("smooth", "grey") for attention in (True, False)]  # type: ignore[arg-type]
 
@@ -69,7 +70,7 @@ def test_an_untrained_network_returns_the_smooth_base() -> None:
     """With `fill = "smooth"`, an untrained network fills the hole with the smooth base."""
     image, mask = _sample()
     completed = InpaintingNetwork(NetworkSettings(width=8))(image, mask).completed
-    torch.testing.assert_close(completed, image * (1 - mask) + smooth_base(image, mask) * mask)
+    torch.testing.assert_close(completed, image * (1 - mask) + SmoothBase()(image, mask) * mask)
 
 
 def test_smooth_base_approaches_the_solution_of_the_heat_equation() -> None:
@@ -77,7 +78,7 @@ def test_smooth_base_approaches_the_solution_of_the_heat_equation() -> None:
     ramp = torch.linspace(-1, 1, 128).expand(1, 3, 128, 128)
     mask = torch.zeros(1, 1, 128, 128)
     mask[..., 40:88, 40:88] = 1
-    error = (smooth_base(ramp, mask) - ramp).abs()[..., 40:88, 40:88].mean()
+    error = (SmoothBase()(ramp, mask) - ramp).abs()[..., 40:88, 40:88].mean()
     assert error < 0.2 * ramp[..., 40:88, 40:88].abs().mean()
 
 
@@ -87,7 +88,7 @@ def test_smooth_base_keeps_the_range_of_the_known_values(hole: tuple[int, int]) 
     image, _ = _sample(128, 128)
     mask = torch.zeros(2, 1, 128, 128)
     mask[:, :, hole[0] : hole[1]] = 1
-    base = smooth_base(torch.where(mask > 0, torch.full_like(image, 9.0), image), mask)
+    base = SmoothBase()(torch.where(mask > 0, torch.full_like(image, 9.0), image), mask)
     assert base.abs().max() <= 1
     assert bool(base.any()) == (hole != (0, 128))
 
@@ -97,4 +98,14 @@ def test_smooth_base_of_a_known_picture_is_its_low_pass() -> None:
     image, _ = _sample(64, 64)
     cells = torch.nn.functional.avg_pool2d(image, 8)
     expected = torch.nn.functional.interpolate(cells, size=(64, 64), mode="bilinear", align_corners=False)
-    torch.testing.assert_close(smooth_base(image, torch.zeros(2, 1, 64, 64)), expected)
+    torch.testing.assert_close(SmoothBase()(image, torch.zeros(2, 1, 64, 64)), expected)
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_the_network_makes_nothing_on_the_host(settings: NetworkSettings) -> None:
+    """A forward pass makes no tensor from values of the host, reads none back, and leaves its device for no step."""
+    network, inputs = InpaintingNetwork(settings).to("meta"), [plane.to("meta") for plane in _sample()]
+    with torch.inference_mode(), Operations() as operations:
+        network(*inputs)
+    assert operations.devices == {"meta"}
+    assert operations.waits == set()

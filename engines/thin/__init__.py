@@ -1,0 +1,3 @@
+"""Engines of the tiny network for thin holes."""
+
+from __future__ import annotations

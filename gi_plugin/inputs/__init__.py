@@ -1,0 +1,3 @@
+"""What callers hand in: masks, and the range of a picture's values."""
+
+from __future__ import annotations

@@ -1,0 +1,103 @@
+"""Separates the thin parts of a hole from the thick ones, and finds the small squares that hold thin pixels.
+
+A connected part of a hole (by sides or corners) is thin if no pixel of it is further than `DEPTH` from a known pixel: specks, scratches,
+wires, writing. The work follows the missing pixels: a picture is scanned once, in squares; all else looks only at squares with a hole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..arrays import Bools, Integers
+from ..thin import CORE
+
+DEPTH = 4  # largest distance of a thin pixel to a known one, in pixels
+DISC = [  # steps to all pixels within that distance
+    (down, right) for down in range(-DEPTH, DEPTH + 1) for right in range(-DEPTH, DEPTH + 1) if down**2 + right**2 <= DEPTH**2
+]
+AROUND = np.array([(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)])
+ROWS = 128 * CORE  # rows per step of a scan
+SQUARES = 1 << 14  # squares per step of the test for depth
+
+
+@dataclass(frozen=True, eq=False)
+class SplitHole:
+    """A hole, separated into thin and thick parts."""
+
+    squares: Integers  # [N, 2] top and left of each square of CORE x CORE pixels that has a thin pixel
+    thick: Bools | None  # [H, W], True = missing and not thin; None: everything is thin
+
+
+def split(hole: Bools) -> SplitHole:
+    """Separate the thin parts of `hole` [H, W] from the thick ones."""
+    squares = squares_of(hole)
+    deep = np.concatenate([np.zeros((0, 2), np.int64), *(_deep_pixels(hole, part) for part in _steps(squares))])
+    if not len(deep):
+        return SplitHole(squares, None)
+    thick = _reached(hole, deep)
+    thin = [(gathered(hole, part) & ~gathered(thick, part)).any(axis=(1, 2)) for part in _steps(squares)]
+    return SplitHole(squares[np.concatenate(thin)], thick)
+
+
+def squares_of(hole: Bools) -> Integers:
+    """Find the squares [N, 2] of a grid of CORE x CORE pixels that hold missing pixels, in raster order."""
+    width = -(-hole.shape[1] // CORE)
+    found = []
+    for top in range(0, hole.shape[0], ROWS):
+        strip = hole[top : top + ROWS]
+        rows, rest = -(-strip.shape[0] // CORE) * CORE, width * CORE
+        if strip.shape != (rows, rest) or not strip.flags.c_contiguous:
+            strip = np.zeros((rows, rest), np.bool_)
+            strip[: hole.shape[0] - top, : hole.shape[1]] = hole[top : top + ROWS]
+        words = strip.view(np.uint64).reshape(-1, CORE, width)  # a word holds the eight pixels of a row of a square
+        found.append(np.argwhere(np.bitwise_or.reduce(words, axis=1)) * CORE + (top, 0))
+    return np.concatenate(found)
+
+
+def gathered(plane: Bools, squares: Integers, margin: int = 0) -> Bools:
+    """Cut squares [N, S, S], grown by `margin`, out of `plane` [H, W]; pixels outside it repeat those at its border."""
+    steps = np.arange(-margin, CORE + margin)
+    rows, columns = ((squares[:, axis, None] + steps).clip(0, plane.shape[axis] - 1) for axis in (0, 1))
+    return np.asarray(plane[rows[:, :, None], columns[:, None, :]])
+
+
+def _deep_pixels(hole: Bools, squares: Integers) -> Integers:
+    """Row and column [K, 2] of the pixels in `squares` whose distance to every known pixel is above `DEPTH`."""
+    near = gathered(hole, squares, DEPTH)
+    deep = near[:, DEPTH : DEPTH + CORE, DEPTH : DEPTH + CORE].copy()
+    for down, right in DISC:
+        deep &= near[:, DEPTH + down : DEPTH + down + CORE, DEPTH + right : DEPTH + right + CORE]
+    number, row, column = deep.nonzero()
+    pixels = squares[number] + np.stack([row, column], axis=1)
+    return pixels[(pixels < hole.shape).all(axis=1)]  # the last squares reach beyond the picture
+
+
+def _reached(hole: Bools, start: Integers) -> Bools:
+    """Mark all pixels of `hole` that are connected to the pixels `start` [K, 2]."""
+    reached = np.zeros_like(hole)
+    reached[start[:, 0], start[:, 1]] = True
+    front = _border(reached)
+    while len(front):
+        near = (front[:, None] + AROUND).reshape(-1, 2).clip(0, np.array(hole.shape) - 1)
+        fresh = near[hole[near[:, 0], near[:, 1]] & ~reached[near[:, 0], near[:, 1]]]
+        reached[fresh[:, 0], fresh[:, 1]] = True
+        front = np.stack(np.divmod(np.unique(fresh @ (hole.shape[1], 1)), hole.shape[1]), axis=1)
+    return reached
+
+
+def _border(region: Bools) -> Integers:
+    """Row and column [K, 2] of the pixels of `region` that have a pixel outside it above, below, left or right."""
+    inside = region.copy()
+    for axis in (0, 1):
+        first, last = (np.moveaxis(plane, axis, 0) for plane in (inside, region))
+        first[1:] &= last[:-1]
+        first[:-1] &= last[1:]
+    return np.argwhere(region & ~inside)
+
+
+def _steps(squares: Integers) -> Iterator[Integers]:
+    """Cut a list of squares into parts, to limit memory."""
+    return (squares[start : start + SQUARES] for start in range(0, len(squares), SQUARES))

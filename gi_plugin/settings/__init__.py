@@ -1,0 +1,3 @@
+"""The tables of plugin.toml as frozen dataclasses."""
+
+from __future__ import annotations

@@ -1,0 +1,155 @@
+"""One training session on a rented machine: check everything, then train until the time is over."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from gi_plugin.atomic import replacing
+from gi_plugin.config import TrainSettings
+from gi_plugin.errors import ConfigError
+from gi_plugin.files.sheet import sheet
+
+from ..checkpoint import read_network
+from ..consistency import check_together
+from ..data.pictures import decode, find_pictures
+from ..loop import Budget, Progress, TrainingRun
+from ..model.network import InpaintingNetwork
+from .parts import FOLDER, PartedState, read_parts
+
+SPARE = 3.0  # seconds at the end that are not planned for
+DISK = 2 * 10**9  # free bytes that a session needs: two states in parts, TensorBoard files
+SETTLED = 0.3  # share of the session after which its speed is measured; compiling is over then
+
+RECIPE: dict[str, Any] = {  # settings for a session that no settings file describes; not run on a GPU
+    "batch": 32,
+    "mixed_scales": True,
+    "hole_smallest": 32,
+    "hole_largest": 128,
+    "free_form": 0.4,
+    "blobs": 0.15,
+    "shapes": 0.15,
+    "critic": "patch",
+    "gan": "bce",
+    "critic_steps": 1,
+    "r1": 1.0,
+    "adversarial_weight": 0.8,
+    "feature_weight": 0.8,
+    "balance": True,
+    "learning_rate": 2e-4,
+    "decay": True,
+    "beta2": 0.99,
+    "ema": 0.998,
+    "precision": "bf16",
+    "workers": 8,
+}
+
+
+def check(data: Path, start: Path | None, folder: Path, settings: TrainSettings, *, cpu: bool) -> None:
+    """Check, in seconds, that a session can run: GPU, compiler, settings, pictures, start and disk.
+
+    :param start: network file, checkpoint, or folder with the parts of an earlier session.
+    :param cpu: do without a GPU.
+    :raises GiError: at the first thing that is missing.
+    """
+    if not cpu and not torch.cuda.is_available():
+        raise ConfigError(f"torch {torch.__version__} finds no CUDA GPU; use another interpreter, or --cpu to try the session without one")
+    if not cpu and settings.compile != "off" and find_spec("triton") is None:
+        raise ConfigError("compiling needs triton, which is not installed in this interpreter; use --set compile=off")
+    check_together(settings, 1)
+    sources = find_pictures(data)
+    if decode(sources[0].read(), 1) is None:
+        raise ConfigError(f"{sources[0].path}: the first picture of the data is empty")
+    if start is not None:
+        (read_parts if start.is_dir() else read_network)(start)
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < DISK:
+        raise ConfigError(f"{folder}: {free / 1e9:.1f} GB are free, expected at least {DISK / 1e9:g} GB")
+
+
+def train_for(
+    minutes: float,
+    data: Path,
+    folder: Path,
+    settings: TrainSettings,
+    part_mb: float,
+    report: Callable[[Progress], None],
+    start: Path | None = None,
+    accelerate: Callable[[InpaintingNetwork], object] = lambda _: None,
+) -> dict[str, Any]:
+    """Train for a number of minutes, all included, and write parts, session.json and sheet.png.
+
+    The untrained network is validated and saved first. This shows how long the end will take, and whether it can be written.
+
+    :param start: as for `check`.
+    :return: what session.json holds.
+    :raises GiError: as `train` does, or if the minutes are too few.
+    """
+    began, seen = time.monotonic(), list[Progress]()
+
+    def follow(progress: Progress) -> None:
+        seen.append(progress)
+        report(progress)
+
+    parts, network = (start, None) if start is not None and start.is_dir() else (None, start)
+    run = TrainingRun(data, folder, settings, Budget(), follow, network, state=PartedState(part_mb, parts))
+    for trained in (run.trainer.network, run.trainer.average):
+        accelerate(trained)
+    rehearsed = time.monotonic()
+    before = run.validation.run(run.trainer)
+    run.save()
+    ending = 2 * (time.monotonic() - rehearsed) + SPARE
+    left = 60 * minutes - (time.monotonic() - began) - ending
+    if left <= 0:
+        raise ConfigError(f"{minutes:g} minutes are too few: to prepare and to save takes {60 * minutes - left:.0f} s")
+    first = run.position.step
+    run.budget = Budget(minutes=left / 60)
+    position = run.run()
+    after = run.validation.run(run.trainer)
+    _write_sheet(folder / "sheet.png", before[1], after[1])
+    session = {
+        "device": _device_name(run.trainer.device),
+        "torch": torch.__version__,
+        "steps": position.step - first,
+        "pictures_per_second": _speed(seen, settings.batch),
+        "waiting_for_data": seen[-1].waiting if seen else None,
+        "psnr_before": before[0],
+        "psnr_after": after[0],
+        "parts": {file.name: file.stat().st_size for file in sorted(folder.glob(f"{FOLDER}/step-*/part-*"))},
+        "settings": asdict(settings),
+        "seconds": time.monotonic() - began,
+    }
+    with replacing(folder / "session.json") as partial:
+        partial.write_text(json.dumps(session, indent=1), encoding="utf-8")
+    return session
+
+
+def _speed(seen: list[Progress], batch: int) -> float | None:
+    """Compute the pictures per second between the reports after the start and the last one; None if there are too few reports."""
+    settled = [progress for progress in seen if progress.share > SETTLED]
+    if len(settled) < 2 or settled[-1].seconds == settled[0].seconds:
+        return None
+    return batch * (settled[-1].step - settled[0].step) / (settled[-1].seconds - settled[0].seconds)
+
+
+def _write_sheet(path: Path, before: Tensor, after: Tensor) -> None:
+    """Write a contact sheet of the pictures that two validations returned: [3 * n, 3, H, W], inputs, results and originals."""
+    columns = [*before.chunk(3)[:2], *after.chunk(3)[1:]]
+    pixels = [np.asarray((plane.permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8)) for plane in columns]
+    Image.fromarray(sheet(list(zip(*pixels, strict=True)), ["input", "before", "after", "original"])).save(path)
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
