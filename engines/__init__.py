@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .cache import CachedEngine, EngineCache
 from .protocol import BackendStatus, Engine
-from .selection import backend_status, open_engine
+from .registry import BACKENDS
+from .selection import backend_status, open_engine, register_engines
 
-__all__ = ["BackendStatus", "CachedEngine", "Engine", "EngineCache", "backend_status", "open_engine"]
+__all__ = ["BACKENDS", "BackendStatus", "CachedEngine", "Engine", "EngineCache", "backend_status", "open_engine", "register_engines"]

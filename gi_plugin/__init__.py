@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from .errors import (
+    Cancelled,
     ConfigError,
     EngineError,
     EngineMismatch,
@@ -14,6 +15,7 @@ from .errors import (
     ImageError,
     MissingDependency,
     ModelError,
+    PluginError,
     TrainingError,
 )
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 __version__ = version("gi-plugin")
 __all__ = [
+    "Cancelled",
     "ConfigError",
     "EngineError",
     "EngineMismatch",
@@ -31,6 +34,7 @@ __all__ = [
     "Inpainter",
     "MissingDependency",
     "ModelError",
+    "PluginError",
     "TrainingError",
     "inpaint",
 ]

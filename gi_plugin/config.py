@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +34,10 @@ def _one_of(default: Any, *choices: Any) -> Any:
 
 def _between(default: Any, low: float, high: float) -> Any:
     return field(default=default, metadata={"allowed": f"{low} to {high}", "test": lambda value: low <= value <= high})
+
+
+def _name(default: str) -> Any:
+    return field(default=default, metadata={"allowed": "a name", "test": re.compile(r"[\w.-]+").fullmatch})
 
 
 def _multiple_of_32(default: int, low: int, high: int) -> Any:
@@ -68,7 +74,7 @@ class ModelSettings:
 class EngineSettings:
     """[engine]: the engine that runs the network, and its options."""
 
-    backend: str = _one_of("auto", "auto", *BACKENDS)
+    backend: str = _name("auto")  # one of `BACKENDS`, or of a plugin
     precision: str = _one_of("auto", "auto", "fp32", "bf16", "fp16", "int8")
     layer: str = _one_of("auto", "auto", "plugin", "aot", "native")
     batch: int = _between(1, 1, 64)
@@ -130,6 +136,7 @@ class Config:
     model: ModelSettings = ModelSettings()
     engine: EngineSettings = EngineSettings()
     train: TrainSettings = TrainSettings()
+    plugins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)  # [plugins.NAME]: checked by that plugin's options
     source: Path | None = field(default=None, compare=False, kw_only=True)  # the file that they were read from; not a table
 
 
@@ -162,10 +169,11 @@ def parse_config(text: str, source: str) -> Config:
         if not isinstance(values, dict):
             raise ConfigError(f"{source}: {name} = {values!r}: expected a table, write [{name}]")
         tables[name] = _table(kind, values, f"{source}: [{name}]")
+    plugins = _tables_of_plugins(data.pop("plugins", {}), source)
     if data:
         name, value = next(iter(data.items()))
-        raise ConfigError(f"{source}: {name} = {value!r}: unknown table or key; known tables: {', '.join(tables)}")
-    return Config(**tables)
+        raise ConfigError(f"{source}: {name} = {value!r}: unknown table or key; known tables: {', '.join((*tables, 'plugins.NAME'))}")
+    return Config(**tables, plugins=plugins)
 
 
 def check_settings(settings: EngineSettings | TrainSettings, origin: str) -> None:
@@ -211,6 +219,13 @@ def _read(source: Path) -> str:
 
 def _tables() -> dict[str, type[Any]]:
     return {entry.name: type(entry.default) for entry in dataclasses.fields(Config) if dataclasses.is_dataclass(entry.default)}
+
+
+def _tables_of_plugins(tables: Any, source: str) -> dict[str, dict[str, Any]]:
+    """Check that `plugins` holds one table per plugin."""
+    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+        raise ConfigError(f"{source}: plugins = {tables!r}: expected tables, write [plugins.NAME]")
+    return tables
 
 
 def _table(kind: type[Any], values: dict[str, Any], origin: str) -> Any:

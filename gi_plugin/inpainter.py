@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from gi_plugin.engines import Engine, open_engine
 
 from .arrays import Array, Bools
-from .config import Config, Detail, load_config
+from .config import Config, Detail, config_source, load_config
 from .errors import EngineError, ImageError
-from .filling import Piece, TransferSettings, fill
+from .filling import Control, Piece, TransferSettings, fill
 from .image import Picture, check_image, check_mask, check_values
-from .options import Options, names_nearest_keyword
+from .options import Options, Stoppable, names_nearest_keyword
 from .planning import PlannedHole, plan_hole
 
+WARM_SIDE, WARM_HOLES = 320, (16, 120)  # pixels: sides of the picture and of the holes that `warm_up` fills, one for each window size
 EngineOpener = Callable[[Config, int], Engine]  # takes the settings and the side of the windows
 
 
@@ -56,15 +59,23 @@ class Inpainter:
         detail: Detail | None = None,
         sources: Array | None = None,
         seed: int = 0,
+        cancel: Stoppable | None = None,
+        deadline: float | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> Array:
         """Fill the hole of an image: see `inpaint`."""
-        return self.run(image, mask, Options(channel_axis, data_range, dilate, mask_alpha, detail, sources, seed)).image
+        options = Options(channel_axis, data_range, dilate, mask_alpha, detail, sources, seed, cancel, deadline, progress)
+        return self.run(image, mask, options).image
 
     def plan(self, mask: Array, shape: tuple[int, int], options: Options) -> PlannedHole:
         """Check a mask, grow its hole and plan the windows, for one picture of `shape` (rows, columns) or many; errors as for `inpaint`."""
         dilate = self.config.hook.dilate if options.dilate is None else options.dilate
         detail: Detail = options.detail or self.config.hook.detail
         return plan_hole(mask, shape, detail, alpha=options.mask_alpha, dilate=int(dilate))
+
+    def find_mask(self, image: Array, options: Options) -> Array | None:  # noqa: ARG002  # for inpainters with plugins
+        """Find what is to be filled in an image that has no mask; None: this inpainter has nothing that finds it."""
+        return None
 
     def open_engines(self, hole: PlannedHole) -> None:
         """Open the engines that a hole needs; errors as for `inpaint`."""
@@ -85,6 +96,7 @@ class Inpainter:
             ) from error
 
     def _run(self, image: Array, mask: Array | PlannedHole, options: Options) -> Inpainting:
+        control = Control(options.cancel, options.deadline, options.progress)
         source, low, high = check_image(image, options.channel_axis, options.data_range)
         rows, columns = source.shape[:2]
         if rows * columns > self.config.hook.max_pixels:
@@ -93,10 +105,11 @@ class Inpainter:
         planned = mask if isinstance(mask, PlannedHole) else self.plan(mask, (rows, columns), options)
         planned.check_fits((rows, columns))
         check_values(Picture(source, planned.hole, low, high))
+        control.check()
         result = np.array(image)
         filled = Picture(check_image(result, options.channel_axis)[0], planned.hole, low, high)
         settings = TransferSettings(self._sources(options, (rows, columns)), options.seed, self._threads())
-        return Inpainting(result, planned.hole, list(fill(filled, planned, self.engine, settings)))
+        return Inpainting(result, planned.hole, list(fill(filled, planned, self.engine, settings, control)))
 
     def _sources(self, options: Options, shape: tuple[int, int]) -> Bools | None:
         if options.sources is None:
@@ -111,8 +124,24 @@ class Inpainter:
         engine = self.config.engine
         return max(engine.cores() // max(engine.streams, 1), 1)
 
+    def warm_up(self, shapes: Iterable[tuple[int, ...]] = ()) -> None:
+        """Open the engines and fill a small and a thick hole, so that the next calls need not wait for anything; errors as for `inpaint`.
+
+        :param shapes: of the images to come, such as (480, 640, 3).
+        """
+        for shape in {(*(min(side, WARM_SIDE) for side in shape[:2]), *shape[2:]) for shape in (*shapes, (WARM_SIDE, WARM_SIDE, 3))}:
+            for size in WARM_HOLES:
+                if min(shape[:2]) > 2 * size:
+                    mask = np.zeros(shape[:2], np.bool_)
+                    mask[tuple(slice((side - size) // 2, (side + size) // 2) for side in shape[:2])] = True
+                    Inpainter.run(self, np.zeros(shape, np.uint8), mask, Options())
+
     def close(self) -> None:
-        """Release the engines; a later call opens them again."""
+        """Release the engines; a later call opens them again.
+
+        It waits until the engines have finished the window that they are working on. Running calls then fail with an `EngineError`; to end
+        a single call, use its option `cancel`.
+        """
         with self._lock:
             for engine in self._engines.values():
                 engine.close()
@@ -126,16 +155,28 @@ class Inpainter:
             return self._engines[window]
 
 
+def current_config() -> Config:
+    """Return what `load_config()` reads. A file is read again only if it changed, or GI_PLUGIN_CONFIG names another one."""
+    source = config_source()
+    return _kept_config(source, source.stat().st_mtime_ns if source is not None and source.exists() else 0)
+
+
+@functools.lru_cache(maxsize=4)
+def _kept_config(source: Path | None, _changed: int) -> Config:
+    return load_config(source)
+
+
 _default: Inpainter | None = None
 _default_lock = threading.Lock()
 
 
 def default_inpainter() -> Inpainter:
-    """The inpainter of this process, made with the user's settings at the first call."""
+    """The inpainter of this process, made with the user's settings at the first call, and anew if the settings have changed since."""
     global _default  # noqa: PLW0603  # one per process, so that engines are opened once
     with _default_lock:
-        if _default is None:
-            _default = Inpainter()
+        config = current_config()
+        if _default is None or _default.config != config:
+            _default = Inpainter(config)  # running calls keep the old one
         return _default
 
 
@@ -160,6 +201,9 @@ def inpaint(
     detail: Detail | None = None,
     sources: Array | None = None,
     seed: int = 0,
+    cancel: Stoppable | None = None,
+    deadline: float | None = None,
+    progress: Callable[[float], None] | None = None,
     split_into_regions: bool = False,  # noqa: ARG001  # see below
 ) -> Array:
     """Fill the hole of an image with the contextual-attention network.
@@ -177,11 +221,16 @@ def inpaint(
         setting [hook] detail if None.
     :param sources: a mask like `mask`: non-zero = the transfer may take pixels from here; from everywhere that is known if None.
     :param seed: another number gives another result of the transfer.
+    :param cancel: an event; once it is set, the call ends with `Cancelled`. Other calls go on.
+    :param deadline: seconds after which the call ends with `Cancelled`.
+    :param progress: a function that is called with the share that is done, up to 1.
     :param split_into_regions: accepted and ignored: holes that stand apart always get windows of their own.
     :return: a new array of the image's shape and dtype; every known pixel is bit-identical.
     :raises ImageError: if image or mask cannot be used.
     :raises ConfigError: if the value of an option or a setting is wrong.
     :raises EngineError: if no engine can run, or one fails.
+    :raises Cancelled: if the caller cancelled the call, or its deadline passed.
     :raises TypeError: if there is no such option; the message names the nearest.
     """
-    return default_inpainter().run(image, mask, Options(channel_axis, data_range, dilate, mask_alpha, detail, sources, seed)).image
+    options = Options(channel_axis, data_range, dilate, mask_alpha, detail, sources, seed, cancel, deadline, progress)
+    return default_inpainter().run(image, mask, options).image

@@ -20,7 +20,7 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "errors arrays atomic models openvino_core cli.stopping files.quiet bench folder_run",
     "gi_plugin",  # __init__: it exports names of errors at once, and names of inpainter on first use
     "config image network_file bench.sample bench.timing",
-    "options cli.terminal files.modes files.png files.sheet",
+    "options cli.terminal files.modes files.png files.registered files.sheet",
     "files.deep files.formats",
     "files.picture",
     "files",
@@ -61,10 +61,12 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "engines.trt.worker engines.trt.build_process",
     "engines.trt.builder",
     "engines.trt.engine",
+    "engines.registry",
     "engines.selection",
     "engines engines.trt.check",
     # users of the engines: arrays, picture files, folders, benchmarks
-    "filling.completion filling.enlarging filling.piece",
+    "filling.control filling.enlarging filling.piece",
+    "filling.completion",
     "filling.network_detail filling.transfer_detail",
     "filling.fill",
     "filling",
@@ -74,13 +76,17 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "folder_run.pipeline bench.command bench.tables",
     "bench.plot",
     # hosts
-    "hooks hooks.web hooks.inference_server hooks.ray_cluster",
-    "hooks.spec hooks.web.gate hooks.inference_server.model_config",
-    "hooks.host hooks.plugin hooks.inference_server.repository hooks.inference_server.triton_model hooks.web.photo",
-    "hooks.listing hooks.comfyui_node hooks.napari_widget hooks.ray_cluster.data hooks.web.layout",
+    "hooks hooks.calling hooks.web hooks.inference_server hooks.ray_cluster",
+    "hooks.markers hooks.web.gate hooks.inference_server.model_config",
+    "hooks.registrations hooks.calling.call_options hooks.calling.selecting",
+    "hooks.spec hooks.calling.contract",
+    "hooks.loading hooks.calling.checked hooks.calling.probe",
+    "hooks.host hooks.listing hooks.plugin hooks.specks hooks.reference hooks.inference_server.repository hooks.web.photo",
+    "hooks.calling.session",
+    "hooks.comfyui_node hooks.napari_widget hooks.inference_server.triton_model hooks.ray_cluster.data hooks.web.layout",
     "hooks.ray_cluster.folders hooks.web.page",
     # the command line
-    "cli.diagnosis",
+    "cli.diagnosis cli.plugin_options",
     "cli.train_options",
     "cli.bench cli.engines cli.evaluation cli.hosts cli.inpaint cli.training",
     "cli.app",
@@ -99,7 +105,7 @@ DOORS = {  # package: modules outside it that may import it
         "gi_plugin.engines.cpu.quantization",
         "gi_plugin.engines.torch_engine",
     },
-    "gi_plugin.hooks": {"gi_plugin.cli.app", "gi_plugin.cli.hosts", "gi_plugin.cli.inpaint"},
+    "gi_plugin.hooks": {"gi_plugin.cli.app", "gi_plugin.cli.hosts", "gi_plugin.cli.inpaint", "gi_plugin.cli.plugin_options"},
 }
 UPWARD = ("from ..selection import open_engine", "from gi_plugin.inpainter import Inpainter", "from .. import selection")
 MOST_FILES = 14  # in one source folder
@@ -174,6 +180,7 @@ def test_the_package_imports_only_errors_at_start() -> None:
 def test_public_names_are_pinned() -> None:
     """`gi_plugin.__all__` is the pinned list of public names, and each of them exists."""
     assert gi_plugin.__all__ == [
+        "Cancelled",
         "ConfigError",
         "EngineError",
         "EngineMismatch",
@@ -183,6 +190,7 @@ def test_public_names_are_pinned() -> None:
         "Inpainter",
         "MissingDependency",
         "ModelError",
+        "PluginError",
         "TrainingError",
         "inpaint",
     ]

@@ -13,10 +13,13 @@ import typer
 
 from ..config import Config, Detail, load_config
 from ..errors import ConfigError
+from .plugin_options import MaskFrom, NoPlugins, Plugin, check_mask_source, choice_of, plugged
 from .stopping import StopRequest
 from .terminal import AsJson, Backend, ConfigFile, Spinner, print_json, say, tracked
 
 if TYPE_CHECKING:
+    from gi_plugin.hooks.calling.session import PluginChoice
+
     from ..folder_run.jobs import Job
     from ..folder_run.pipeline import Outcome
     from ..options import Options
@@ -48,10 +51,12 @@ class RunSummary:
 def inpaint(
     image: Annotated[Path, typer.Argument(help="Picture, or folder of pictures.")],
     mask: Annotated[
-        Path,
+        Path | None,
         typer.Argument(help="Mask (white = missing). For a folder: one mask for all pictures, or a folder of masks with the same names."),
-    ],
+    ] = None,
+    *,
     output: Annotated[Path, typer.Option("--output", "-o", help="Result file, or folder for results.")],
+    mask_from: MaskFrom = None,
     attention_map: Annotated[
         Path | None, typer.Option("--attention-map", help="Also draw the attention map to this file (one picture only).")
     ] = None,
@@ -70,6 +75,8 @@ def inpaint(
     address: Annotated[str | None, typer.Option("--address", help="Ray cluster; auto is the one that this machine belongs to.")] = None,
     config: ConfigFile = None,
     backend: Backend = None,
+    plugin: Plugin = None,
+    no_plugins: NoPlugins = False,
     as_json: AsJson = False,
 ) -> None:
     """Fill the hole of a picture, or of every picture in a folder and its sub-folders.
@@ -86,15 +93,17 @@ def inpaint(
     from ..options import Options  # noqa: PLC0415  # heavy
 
     _check_usage(image, attention_map, ray=ray, address=address)
+    check_mask_source(mask, mask_from)
+    choice = choice_of(plugin, no_plugins, mask_from)
     with Spinner("looking for pictures"):
         jobs = folders.jobs_of(image, mask, output)
     settings = load_config(config, backend)
     region = None if sources is None else read_mask(sources, settings.hook.max_pixels)
     options = Options(dilate=dilate, mask_alpha=mask_alpha, detail=detail, sources=region, seed=seed)
     if image.is_dir():
-        report = _fill_folder(jobs, settings, options, overwrite=overwrite, ray=ray, address=address)
+        report = _fill_folder(jobs, settings, options, choice, overwrite=overwrite, ray=ray, address=address)
     else:
-        report = _fill_one(jobs[0], settings, options, attention_map)
+        report = _fill_one(jobs[0], settings, options, choice, attention_map)
     if any(is_lossy(job.output) for job in report.done):
         say(LOSSY)
     _print_summary(report, folder=image.is_dir(), as_json=as_json, restart="starts over" if overwrite else "continues")
@@ -109,21 +118,21 @@ def _check_usage(image: Path, attention_map: Path | None, *, ray: bool, address:
         raise ConfigError("--address names a Ray cluster: also give --ray")
 
 
-def _fill_one(job: Job, config: Config, options: Options, attention_map: Path | None) -> RunSummary:
+def _fill_one(job: Job, config: Config, options: Options, choice: PluginChoice, attention_map: Path | None) -> RunSummary:
     from ..folder_run import pipeline, steps  # noqa: PLC0415  # heavy
-    from ..inpainter import Inpainter  # noqa: PLC0415  # heavy
 
     with Spinner(f"filling {job.image.name}"):
-        steps.fill_file(job, Inpainter(config), options, attention_map)
+        steps.fill_file(job, plugged(config, choice), options, attention_map)
     return RunSummary(1, outcomes=[pipeline.Outcome(job)])
 
 
-def _fill_folder(jobs: list[Job], config: Config, options: Options, *, overwrite: bool, ray: bool, address: str | None) -> RunSummary:
+def _fill_folder(
+    jobs: list[Job], config: Config, options: Options, choice: PluginChoice, *, overwrite: bool, ray: bool, address: str | None
+) -> RunSummary:
     """Fill the pictures that have no up-to-date result; a signal ends the run early."""
     from gi_plugin.hooks.ray_cluster import folders as ray_folders  # noqa: PLC0415  # heavy
 
     from ..folder_run import jobs as folders, pipeline  # noqa: PLC0415  # heavy
-    from ..inpainter import Inpainter  # noqa: PLC0415  # heavy
 
     report = RunSummary(len(jobs), skipped=[] if overwrite else [job for job in jobs if folders.is_finished(job)])
     kept = set(report.skipped)
@@ -132,9 +141,9 @@ def _fill_folder(jobs: list[Job], config: Config, options: Options, *, overwrite
     start = time.perf_counter()
     with ray_folders.connected(address) if ray and todo else nullcontext(), StopRequest("picture") as stop:
         if ray:
-            outcomes = ray_folders.fill_files(todo, config, options, stop, overwrite=overwrite)
+            outcomes = ray_folders.fill_files(todo, config, options, stop, overwrite=overwrite, choice=choice)
         else:
-            outcomes = pipeline.run(todo, Inpainter(pipeline.for_many(config)), options, stop)
+            outcomes = pipeline.run(todo, plugged(pipeline.for_many(config), choice), options, stop)
         with closing(outcomes):
             report.outcomes.extend(tracked(outcomes, len(todo)))
     report.outcomes.sort(key=lambda outcome: outcome.job.image)  # Ray yields outcomes in the order of completion

@@ -17,7 +17,7 @@ from ..arrays import Array, Bools
 from ..atomic import replacing
 from ..errors import ImageError, first_line
 from ..image import SCAN_ROWS
-from . import deep, modes, png
+from . import deep, modes, png, registered
 from .deep import DeepPicture, check_size
 from .formats import LOSSY, MODES, check_output, format_of
 from .quiet import ignored_warnings
@@ -55,6 +55,8 @@ def read_picture(path: Path, max_pixels: int, name: str = "") -> PictureFile:
     :raises ImageError: if the file is missing, damaged, not a picture, too large, or has several frames.
     """
     with _naming(name or str(path)):
+        if (theirs := registered.of(path)) is not None:
+            return _read_by_plugin(theirs, path, max_pixels)
         with path.open("rb") as file:
             header = file.read(26)
         if deep.is_tiff(header) and (found := deep.read_tiff(path, max_pixels)) is not None:
@@ -97,7 +99,9 @@ def write_picture(picture: PictureFile, filled: Array, hole: Bools, path: Path, 
     :raises ImageError: if the folder is not writable, or the format cannot hold the pixels.
     """
     with _replacing(path, name) as partial:
-        if isinstance(picture.source, DeepPicture):
+        if (theirs := registered.of(path)) is not None and theirs.write is not None:
+            theirs.write(filled, partial)
+        elif isinstance(picture.source, DeepPicture):
             deep.write(picture.source, filled, partial)
         else:
             modes.fill(picture.source, filled, hole)
@@ -116,6 +120,8 @@ def write_array(pixels: Array, path: Path, name: str = "") -> None:
 
 def output_name(path: Path) -> str:
     """Return the file name of a result: the source's name, with suffix .png or .tif if the source's format would change pixels."""
+    if (theirs := registered.of(path)) is not None and theirs.write is not None:
+        return path.name
     try:
         with ignored_warnings(), _open(path) as opened:
             mode = opened.mode
@@ -169,6 +175,13 @@ def _read_by_pillow(opened: Image.Image) -> PictureFile:
     ImageOps.exif_transpose(image, in_place=True)
     image = modes.to_kept_mode(image)
     return PictureFile(modes.to_array(image), image)
+
+
+def _read_by_plugin(theirs: registered.FileFormat, path: Path, max_pixels: int) -> PictureFile:
+    """Read a file of a registered format. Its pixels can also be written as PNG (8 or 16 bits) or TIFF."""
+    pixels = theirs.read(path)
+    check_size(pixels.shape[1], pixels.shape[0], 1, max_pixels)
+    return PictureFile(pixels, Image.fromarray(pixels) if pixels.dtype == np.uint8 else DeepPicture(pixels))
 
 
 def _tiff_exif(opened: Image.Image) -> bytes:

@@ -27,34 +27,37 @@ class Job:
     image: Path
     mask: Path | None  # None if the picture has no mask
     output: Path
+    found: bool = False  # whether a plugin finds the mask in the picture
 
 
-def jobs_of(image: Path, mask: Path, output: Path) -> list[Job]:
+def jobs_of(image: Path, mask: Path | None, output: Path) -> list[Job]:
     """Pair each picture with its mask and its result file.
 
     For one picture, `mask` is one file. For a folder, it is one file for all pictures, or a folder of masks with the same names; names are
-    compared without suffix. Sub-folders are searched, and results keep the folder tree. Hidden files and folders, links to folders, and
+    compared without suffix. If it is None, a plugin finds the mask of each picture.
+
+    Sub-folders are searched, and results keep the folder tree. Hidden files and folders, links to folders, and
     the folders of masks and results, if they are inside `image`, are skipped.
 
     :raises ImageError: if a path does not exist, a folder holds no picture, results would overwrite pictures or masks, or a folder of masks
         is given for one picture.
     """
     for path in (image, mask):
-        if not path.exists():
+        if path is not None and not path.exists():
             raise ImageError(f"{path}: there is no such file")
     if not image.is_dir():
-        if mask.is_dir():
+        if mask is not None and mask.is_dir():
             raise ImageError(f"{mask} is a folder, {image} is not: expected one mask file for one image")
-        return [Job(image, mask, output / files.output_name(image) if output.is_dir() else output)]
+        return [Job(image, mask, output / files.output_name(image) if output.is_dir() else output, found=mask is None)]
     _check_folder(output, image, mask)
-    pictures = list(_pictures(image, mask, output))
+    pictures = list(_pictures(image, output if mask is None else mask, output))
     if not pictures:
         raise ImageError(f"{image}: there is no picture in this folder")
-    masks = {path.with_suffix(""): mask / path for path in _pictures(mask, image, output)} if mask.is_dir() else None
+    masks = {path.with_suffix(""): mask / path for path in _pictures(mask, image, output)} if mask is not None and mask.is_dir() else None
     results = [path.with_name(files.output_name(image / path)) for path in pictures]
     uses = Counter(results)
     return [
-        Job(image / path, mask if masks is None else masks.get(path.with_suffix("")), output / _unique(path, result, uses))
+        Job(image / path, mask if masks is None else masks.get(path.with_suffix("")), output / _unique(path, result, uses), mask is None)
         for path, result in zip(pictures, results, strict=True)
     ]
 
@@ -66,7 +69,7 @@ def is_finished(job: Job) -> bool:
         sources = [path.stat().st_mtime_ns for path in (job.image, job.mask) if path is not None]
     except OSError:
         return False  # a missing picture or mask is reported when it is read
-    return job.mask is not None and stat.S_ISREG(result.st_mode) and max(sources) <= result.st_mtime_ns
+    return (job.found or job.mask is not None) and stat.S_ISREG(result.st_mode) and max(sources) <= result.st_mtime_ns
 
 
 def remove_abandoned(jobs: Iterable[Job]) -> None:
@@ -78,11 +81,11 @@ def remove_abandoned(jobs: Iterable[Job]) -> None:
                     path.unlink()
 
 
-def _check_folder(output: Path, image: Path, mask: Path) -> None:
+def _check_folder(output: Path, image: Path, mask: Path | None) -> None:
     if output.exists() and not output.is_dir():
         raise ImageError(f"{output} is a file: expected a folder for the results of the folder {image}")
     for folder, content in ((image, "pictures"), (mask, "masks")):
-        if output.resolve() == folder.resolve():
+        if folder is not None and output.resolve() == folder.resolve():
             raise ImageError(f"{output} holds the {content}, results would overwrite them: give another folder for the results")
 
 
@@ -93,7 +96,7 @@ def _unique(path: Path, result: Path, uses: Counter[Path]) -> Path:
 
 def _pictures(folder: Path, *others: Path) -> Iterator[Path]:
     """Yield the pictures in a folder and its sub-folders in sorted order, as paths relative to it; skip the folders `others`."""
-    suffixes, skipped = Image.registered_extensions(), {other.resolve() for other in others}
+    suffixes, skipped = {*Image.registered_extensions(), *files.suffixes()}, {other.resolve() for other in others}
     for parent, folders, names in os.walk(folder, onerror=_raise):
         here = Path(parent)
         folders[:] = sorted(name for name in folders if not name.startswith(".") and (here / name).resolve() not in skipped)

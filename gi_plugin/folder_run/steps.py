@@ -43,9 +43,12 @@ def fill_file(job: Job, inpainter: Inpainter, options: Options, map_path: Path |
     """
     if map_path is not None:
         check_output(map_path)
-    with ThreadPoolExecutor(1, "gi-plugin engine") as executor:  # opens the engine while the picture is decoded
-        hole = executor.submit(_plan_and_open, job, inpainter, options)
-        loaded = load(job, inpainter, options, lambda _: hole.result())
+    if job.found:
+        loaded = load(job, inpainter, options, lambda _: None)
+    else:
+        with ThreadPoolExecutor(1, "gi-plugin engine") as executor:  # opens the engine while the picture is decoded
+            hole = executor.submit(_plan_and_open, job, inpainter, options)
+            loaded = load(job, inpainter, options, lambda _: hole.result())
     filled = fill(loaded, inpainter)
     store(filled)
     if map_path is not None:
@@ -64,19 +67,28 @@ def read_hole(job: Job, inpainter: Inpainter, options: Options) -> PlannedHole:
         return inpainter.plan(mask, mask.shape[:2], options)
 
 
-def load(job: Job, inpainter: Inpainter, options: Options, hole_of: Callable[[Job], PlannedHole]) -> Loaded:
+def load(job: Job, inpainter: Inpainter, options: Options, hole_of: Callable[[Job], PlannedHole | None]) -> Loaded:
     """Read the picture of a job and check that its hole fits.
 
-    :param hole_of: returns the planned hole of a job.
+    :param hole_of: returns the planned hole of a job that has a mask; None: the inpainter finds the mask in the picture.
     :raises GiError: if a file cannot be read or used, or the result cannot be written in the format of its suffix.
     """
     check_output(job.output)
     picture = files.read_picture(job.image, inpainter.config.hook.max_pixels)
     hole = hole_of(job)
     with _naming_files(job):
+        hole = hole or _found_hole(picture, inpainter, options)
         hole.check_fits(picture.pixels.shape[:2])
     known = replace(options, channel_axis=-1, data_range=files.value_range(picture.pixels, hole.hole))
     return Loaded(job, picture, hole, known)
+
+
+def _found_hole(picture: PictureFile, inpainter: Inpainter, options: Options) -> PlannedHole:
+    """Let the inpainter find the mask of a picture, and plan its windows."""
+    mask = inpainter.find_mask(picture.pixels, options)
+    if mask is None:
+        raise ImageError("there is no mask, and nothing that finds one")
+    return inpainter.plan(mask, mask.shape[:2], replace(options, mask_alpha=False))
 
 
 def fill(loaded: Loaded, inpainter: Inpainter) -> Filled:
@@ -107,7 +119,8 @@ def _naming_files(job: Job) -> Iterator[None]:
     try:
         yield
     except ImageError as error:
-        raise ImageError(f"{job.image} with {job.mask.name if job.mask else 'no mask'}: {error}") from error
+        mask = job.mask.name if job.mask else "the mask that was found" if job.found else "no mask"
+        raise ImageError(f"{job.image} with {mask}: {error}") from error
     except EngineMissing:
         raise
     except EngineError as error:

@@ -39,7 +39,16 @@ def plan_hole(mask: Array, shape: tuple[int, int], detail: Detail, *, alpha: boo
     :param dilate: pixels by which the hole grows in every direction.
     :raises ImageError: if the mask cannot be used, or its grown hole leaves no known pixel.
     """
+    hole = grown_hole(mask, shape, alpha=alpha, dilate=dilate)
+    return PlannedHole(hole, tuple(PLANS[detail](hole)), detail)
+
+
+def grown_hole(mask: Array, shape: tuple[int, int], *, alpha: bool = False, dilate: int = 0) -> Bools:
+    """Check a mask and grow its hole; arguments and errors as for `plan_hole`.
+
+    :return: [H, W], True = missing.
+    """
     hole = dilated(check_mask(mask, shape, alpha=alpha), dilate)
     if hole.all():
         raise ImageError("the hole covers the whole image once it is dilated: lower `dilate`")
-    return PlannedHole(hole, tuple(PLANS[detail](hole)), detail)
+    return hole

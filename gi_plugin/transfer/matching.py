@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,10 @@ from .schedule import Step
 QUANTILE = 0.05  # quantile of the costs at which the weight of a patch has fallen to 1 / e
 SAMPLE = 8192  # number of costs from which the quantile is computed
 MIN_WEIGHT = np.float32(1e-6)  # smallest weight of a patch
+
+
+def go_on() -> None:
+    """Let a transfer go on: the check of calls that nobody stops."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class Task:
     sigma: float  # of the blur that leaves the low frequencies of the guide, in pixels at full size
     seed: int
     threads: int
+    check: Callable[[], None] = go_on  # called between the rounds; what it raises ends the search
 
 
 def match(task: Task, step: Step, source: Level, context: Level, coarser: Match | None) -> Match:
@@ -64,6 +70,7 @@ def match(task: Task, step: Step, source: Level, context: Level, coarser: Match 
         field = _with_random_sources(field, targets & (field[..., 0] < 0), valid, seed)
         kernels.vote(source.planes, field, weight, missing, estimate.planes, task.threads)
     for number in range(1, step.rounds + 1):
+        task.check()
         field, cost = kernels.search(sources, estimate, field, step.radius, _seed_of(task.seed, source.factor, number), task.threads)
         weight = vote_weights(field, cost)
         kernels.vote(source.planes, field, weight, missing, estimate.planes, task.threads)

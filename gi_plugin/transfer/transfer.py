@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from .arrays import Bools, Field, Floats
 from .composition import compose
 from .depth import hole_depth
 from .guide import Guide, no_sources
-from .matching import Match, Task, match
+from .matching import Match, Task, go_on, match
 from .pyramid import Level, pyramid, valid_sources
 
 MIN_SOURCES = 30  # a reduced level with fewer valid sources is not searched, nor is any coarser one
@@ -31,7 +32,16 @@ class Transferred:
     sources: Field | None
 
 
-def transfer(image: Floats, hole: Bools, guide: Guide, *, sources: Bools | None = None, seed: int = 0, threads: int = 0) -> Transferred:
+def transfer(
+    image: Floats,
+    hole: Bools,
+    guide: Guide,
+    *,
+    sources: Bools | None = None,
+    seed: int = 0,
+    threads: int = 0,
+    check: Callable[[], None] = go_on,
+) -> Transferred:
     """Fill the hole of a window with pixels from its known part.
 
     :param image: [H, W, 3] float32 in [-1, 1]; values in the hole are ignored.
@@ -39,15 +49,17 @@ def transfer(image: Floats, hole: Bools, guide: Guide, *, sources: Bools | None 
     :param sources: [H, W], True = pixels may come from here; if None, from every known pixel.
     :param seed: another seed gives another result.
     :param threads: number of threads; 0 = one per core. It does not change the result.
+    :param check: called between the rounds of the search; what it raises ends the transfer.
     """
     if not hole.any():
         return Transferred(image.copy(), no_sources(hole.shape))
     image, threads = np.ascontiguousarray(image, dtype=np.float32), threads or usable_cores()
     allowed = ~hole if sources is None else sources & ~hole
     depth = schedule.depth(hole.shape)
+    check()
     source = pyramid(image, allowed, depth, threads)
     context = source if sources is None else pyramid(image, ~hole, depth, threads)
-    task = Task(guide, schedule.guide_sigma(hole_depth(hole, threads)), seed, threads)
+    task = Task(guide, schedule.guide_sigma(hole_depth(hole, threads)), seed, threads, check)
     found = None
     for number in _levels_to_search(source, context):
         step = schedule.step(depth - number, source[number].missing.shape)
@@ -55,6 +67,7 @@ def transfer(image: Floats, hole: Bools, guide: Guide, *, sources: Bools | None 
     if found is None:
         return Transferred(_filled_by_guide(image, hole, guide), None)
     del context, source[1:]  # to free memory
+    check()
     filled = compose(image, source[0], found, threads)
     del source
     return _written_back(image, hole, found, filled)

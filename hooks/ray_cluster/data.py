@@ -14,10 +14,12 @@ from gi_plugin.config import Config, load_config
 from gi_plugin.errors import GiError, require
 from gi_plugin.folder_run import pipeline
 from gi_plugin.folder_run.jobs import Job, is_finished
-from gi_plugin.inpainter import Inpainter
 from gi_plugin.options import Options
 
+from ..calling.session import PluggedInpainter, PluginChoice
+
 RayBatch = dict[str, Any]  # maps a column's name to its values: Ray Data's batch format "numpy"
+ALL_PLUGINS = PluginChoice()
 FILE_OPTIONS = ("dilate", "mask_alpha", "detail", "sources", "seed")  # the value range and the channels come from the picture file
 
 
@@ -28,12 +30,13 @@ class Inpaint:
     and `error`, empty or the reason why `filled` is the unchanged `image`.
 
     :param config: the settings; None reads the settings of the worker's machine.
+    :param choice: which of the worker's plugins take part.
     :param options: as for `gi_plugin.inpaint`.
     :raises ConfigError: if an option or a setting is wrong. Calls raise errors that affect the whole run.
     """
 
-    def __init__(self, config: Config | None = None, **options: Any) -> None:
-        self._inpainter = Inpainter(_for_this_worker(config or load_config()))
+    def __init__(self, config: Config | None = None, choice: PluginChoice = ALL_PLUGINS, **options: Any) -> None:
+        self._inpainter = PluggedInpainter(_for_this_worker(config or load_config()), choice=choice)
         self._options = Options.of(options)
 
     def __call__(self, batch: RayBatch) -> RayBatch:
@@ -58,19 +61,23 @@ class InpaintFiles:
     kept, so that nothing is done twice when Ray repeats the task of a worker that died.
 
     :param config: the settings; None reads the settings of the worker's machine.
+    :param choice: which of the worker's plugins take part.
     :param overwrite: fill pictures again whose results exist.
     :param options: those of `FILE_OPTIONS`, as for `gi_plugin.inpaint`.
     :raises ConfigError: if an option or a setting is wrong. Calls raise errors that affect the whole run.
     """
 
-    def __init__(self, config: Config | None = None, *, overwrite: bool = False, **options: Any) -> None:
-        self._inpainter = Inpainter(_for_this_worker(config or load_config()))
+    def __init__(
+        self, config: Config | None = None, choice: PluginChoice = ALL_PLUGINS, *, overwrite: bool = False, **options: Any
+    ) -> None:
+        self._inpainter = PluggedInpainter(_for_this_worker(config or load_config()), choice=choice)
         self._overwrite, self._options = overwrite, Options.of(options)
 
     def __call__(self, batch: RayBatch) -> RayBatch:
         """Fill the pictures of a batch; reading and writing run in parallel to the engine."""
         columns = (batch["image"], batch["mask"], batch["output"])
-        jobs = [Job(Path(image), Path(mask) if mask else None, Path(output)) for image, mask, output in zip(*columns, strict=True)]
+        found = self._inpainter.choice.mask_source is not None
+        jobs = [Job(Path(image), Path(mask) if mask else None, Path(output), found) for image, mask, output in zip(*columns, strict=True)]
         todo = [job for job in jobs if self._overwrite or not is_finished(job)]
         errors = {outcome.job: outcome.error for outcome in pipeline.run(todo, self._inpainter, self._options)}
         return {**batch, "error": [errors.get(job, "") for job in jobs]}
