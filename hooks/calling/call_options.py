@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Mapping
 from numbers import Integral, Real
@@ -11,7 +12,7 @@ import pluggy
 
 from gi_plugin.config import Config
 from gi_plugin.errors import ConfigError
-from gi_plugin.options import nearest
+from gi_plugin.options import Options, nearest
 
 from ..markers import Option
 
@@ -70,7 +71,8 @@ def _with_own_options(manager: pluggy.PluginManager) -> set[str]:
 
 
 def _check_alone(options: Mapping[str, Any], known: Mapping[str, Mapping[str, Option]], *, open_to_others: bool) -> None:
-    names = {"plugin", *(name for table in known.values() for name in table)}
+    shared = (entry.name for entry in dataclasses.fields(Options))  # every plugin may take these, whether ours is there or not
+    names = {"plugin", *shared, *(name for table in known.values() for name in table)}
     for key, value in options.items():
         if isinstance(value, Mapping):
             raise ConfigError(f"options for {key!r}: there is no such plugin with options; there are {', '.join(known) or 'none'}")
