@@ -16,7 +16,7 @@ from .arrays import Array, Bools
 from .config import Config, Detail, config_source, load_config
 from .errors import EngineError, ImageError
 from .filling import Control, Piece, TransferSettings, fill
-from .image import Picture, check_image, check_mask, check_values
+from .image import SCAN_ROWS, Picture, check_image, check_mask, check_values
 from .options import Options, Stoppable, names_nearest_keyword
 from .planning import PlannedHole, plan_hole
 
@@ -106,8 +106,8 @@ class Inpainter:
         planned.check_fits((rows, columns))
         check_values(Picture(source, planned.hole, low, high))
         control.check()
-        result = np.array(image)
-        filled = Picture(check_image(result, options.channel_axis)[0], planned.hole, low, high)
+        result = _copy(image, control)
+        filled = Picture(check_image(result, options.channel_axis)[0], planned.hole, low, high, control.check)
         settings = TransferSettings(self._sources(options, (rows, columns)), options.seed, self._threads())
         return Inpainting(result, planned.hole, list(fill(filled, planned, self.engine, settings, control)))
 
@@ -153,6 +153,15 @@ class Inpainter:
             if window not in self._engines:
                 self._engines[window] = self._open_engine(self.config, window)
             return self._engines[window]
+
+
+def _copy(image: Array, control: Control) -> Array:
+    """Copy an image in strips, so that the call can be stopped in between."""
+    result = np.empty(image.shape, image.dtype)
+    for start in range(0, len(image), SCAN_ROWS):
+        control.check()
+        result[start : start + SCAN_ROWS] = image[start : start + SCAN_ROWS]
+    return result
 
 
 def current_config() -> Config:

@@ -59,11 +59,15 @@ class TransferDetail:
         """Run the transfer on a region at 1/`factor` of its size."""
         pixels, missing = self._current.read(region.top, region.left, *region.shape, factor)
         near = _cut(region, self._current.hole, own.grown(OVERLAP * factor).inside(self._current.hole.shape))
+        self._check()
         targets = _reduced_any(near, factor)
+        self._check()
         others = missing & ~targets
         if others.any():
             pixels[others] = guide.at(1, (slice(0, missing.shape[0]), slice(0, missing.shape[1])))[others]
+        self._check()
         allowed = ~_reduced_any(~self._source_mask(region), factor)
+        self._check()
         sources = None if np.array_equal(allowed, ~targets) else allowed
         done = transfer(
             pixels, targets, guide, sources=sources, seed=self._settings.seed, threads=self._settings.threads, check=self._check

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..box import Box, around
 from . import kernels
-from .arrays import KNOWN, MARGIN, MISSING, ONE, Bools, Bytes, Estimate, Field, Floats, Shorts, Sources
+from .arrays import KNOWN, MARGIN, MISSING, ONE, Bools, Bytes, Estimate, Field, Floats, Shorts, Sources, go_on
 from .guide import Guide, no_sources
 from .interpolation import smooth_fill
 from .pyramid import Level, spread, valid_sources
@@ -20,10 +20,6 @@ from .schedule import Step
 QUANTILE = 0.05  # quantile of the costs at which the weight of a patch has fallen to 1 / e
 SAMPLE = 8192  # number of costs from which the quantile is computed
 MIN_WEIGHT = np.float32(1e-6)  # smallest weight of a patch
-
-
-def go_on() -> None:
-    """Let a transfer go on: the check of calls that nobody stops."""
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import numpy as np
 from ..box import around
 from ..config import usable_cores
 from . import schedule
-from .arrays import Bools, Field, Floats
+from .arrays import Bools, Field, Floats, go_on
 from .composition import compose
 from .depth import hole_depth
 from .guide import Guide, no_sources
-from .matching import Match, Task, go_on, match
+from .matching import Match, Task, match
 from .pyramid import Level, pyramid, valid_sources
 
 MIN_SOURCES = 30  # a reduced level with fewer valid sources is not searched, nor is any coarser one
@@ -57,8 +57,8 @@ def transfer(
     allowed = ~hole if sources is None else sources & ~hole
     depth = schedule.depth(hole.shape)
     check()
-    source = pyramid(image, allowed, depth, threads)
-    context = source if sources is None else pyramid(image, ~hole, depth, threads)
+    source = pyramid(image, allowed, depth, threads, check)
+    context = source if sources is None else pyramid(image, ~hole, depth, threads, check)
     task = Task(guide, schedule.guide_sigma(hole_depth(hole, threads)), seed, threads, check)
     found = None
     for number in _levels_to_search(source, context):
@@ -68,7 +68,7 @@ def transfer(
         return Transferred(_filled_by_guide(image, hole, guide), None)
     del context, source[1:]  # to free memory
     check()
-    filled = compose(image, source[0], found, threads)
+    filled = compose(image, source[0], found, threads, check)
     del source
     return _written_back(image, hole, found, filled)
 
