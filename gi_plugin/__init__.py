@@ -21,6 +21,7 @@ from .errors import (
 
 if TYPE_CHECKING:
     from .inpainter import Inpainter, inpaint
+    from .sequence import inpaint_sequence
 
 __version__ = version("gi-plugin")
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "PluginError",
     "TrainingError",
     "inpaint",
+    "inpaint_sequence",
 ]
 
 
@@ -45,4 +47,8 @@ def __getattr__(name: str) -> Any:  # imported on first use, so that `import gi_
         from . import inpainter  # noqa: PLC0415
 
         return getattr(inpainter, name)
+    if name == "inpaint_sequence":
+        from . import sequence  # noqa: PLC0415
+
+        return sequence.inpaint_sequence
     raise AttributeError(f"module 'gi_plugin' has no attribute {name!r}")

@@ -7,7 +7,7 @@ hole opens an engine.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gi_plugin.arrays import Array
@@ -50,6 +50,16 @@ class NetworkPlugin:
         inpainting = _fill(self._inpainter(), image, planned, own)
         given.pieces += inpainting.pieces
         return inpainting.image
+
+    @hookimpl
+    def inpaint_sequence(self, frames: Iterable[Array], masks: Any, options: Mapping[str, Any] | None) -> Iterator[Array] | None:
+        """Fill the frames of a sequence: see `gi_plugin.inpaint_sequence`."""
+        from gi_plugin.sequence import fill_sequence  # noqa: PLC0415  # heavy: imported when needed
+
+        given = options if isinstance(options, CallOptions) else CallOptions(options or {})
+        if given.get("plugin", NAME) != NAME:
+            return None
+        return fill_sequence(frames, masks, self._inpainter(), own_options(given, checked=given is options))
 
     @hookimpl
     def inpaint_backends(self) -> list[dict[str, Any]]:
@@ -130,6 +140,7 @@ def _default() -> Inpainter:
 
 _ours = NetworkPlugin(_default)
 inpaint = _ours.inpaint
+inpaint_sequence = _ours.inpaint_sequence
 inpaint_backends = _ours.inpaint_backends
 register_engines = _ours.register_engines
 plugin_options = _ours.plugin_options

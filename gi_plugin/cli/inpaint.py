@@ -70,6 +70,9 @@ def inpaint(
         Path | None, typer.Option("--sources", help="Mask of the region that pixels may come from (white = yes); as large as each picture.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another number gives another result.")] = 0,
+    sequence: Annotated[
+        bool, typer.Option("--sequence", help="The folder holds the frames of a sequence, in the order of their names: fill them calmly.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Folders: also make results again that exist already.")] = False,
     ray: Annotated[bool, typer.Option("--ray", help="Folders: distribute the work with Ray, on this machine or on --address.")] = False,
     address: Annotated[str | None, typer.Option("--address", help="Ray cluster; auto is the one that this machine belongs to.")] = None,
@@ -92,7 +95,7 @@ def inpaint(
     from ..folder_run import jobs as folders  # noqa: PLC0415  # heavy
     from ..options import Options  # noqa: PLC0415  # heavy
 
-    _check_usage(image, attention_map, ray=ray, address=address)
+    _check_usage(image, attention_map, ray=ray, address=address, sequence=sequence)
     check_mask_source(mask, mask_from)
     choice = choice_of(plugin, no_plugins, mask_from)
     with Spinner("looking for pictures"):
@@ -100,20 +103,24 @@ def inpaint(
     settings = load_config(config, backend)
     region = None if sources is None else read_mask(sources, settings.hook.max_pixels)
     options = Options(dilate=dilate, mask_alpha=mask_alpha, detail=detail, sources=region, seed=seed)
-    if image.is_dir():
+    if sequence:
+        report = _fill_sequence(jobs, settings, options, choice)
+    elif image.is_dir():
         report = _fill_folder(jobs, settings, options, choice, overwrite=overwrite, ray=ray, address=address)
     else:
         report = _fill_one(jobs[0], settings, options, choice, attention_map)
     if any(is_lossy(job.output) for job in report.done):
         say(LOSSY)
-    _print_summary(report, folder=image.is_dir(), as_json=as_json, restart="starts over" if overwrite else "continues")
+    _print_summary(report, folder=image.is_dir(), as_json=as_json, restart="starts over" if overwrite or sequence else "continues")
 
 
-def _check_usage(image: Path, attention_map: Path | None, *, ray: bool, address: str | None) -> None:
+def _check_usage(image: Path, attention_map: Path | None, *, ray: bool, address: str | None, sequence: bool) -> None:
     if image.is_dir() and attention_map is not None:
         raise ConfigError(f"--attention-map works on one picture, {image} is a folder: give one picture, or leave --attention-map out")
     if ray and image.exists() and not image.is_dir():
         raise ConfigError(f"--ray works on a folder of pictures, {image} is one picture: leave --ray out")
+    if sequence and (ray or (image.exists() and not image.is_dir())):
+        raise ConfigError("--sequence works on a folder of frames, on one machine: give a folder, and leave --ray out")
     if address is not None and not ray:
         raise ConfigError("--address names a Ray cluster: also give --ray")
 
@@ -124,6 +131,18 @@ def _fill_one(job: Job, config: Config, options: Options, choice: PluginChoice, 
     with Spinner(f"filling {job.image.name}"):
         steps.fill_file(job, plugged(config, choice), options, attention_map)
     return RunSummary(1, outcomes=[pipeline.Outcome(job)])
+
+
+def _fill_sequence(jobs: list[Job], config: Config, options: Options, choice: PluginChoice) -> RunSummary:
+    """Fill the frames of a sequence; a signal ends the run early."""
+    from ..folder_run.frames import run_sequence  # noqa: PLC0415  # heavy
+
+    inpainter, report, start = plugged(config, choice), RunSummary(len(jobs)), time.perf_counter()
+    with StopRequest("frame") as stop:
+        report.outcomes.extend(tracked(run_sequence(jobs, inpainter, inpainter.fill_frames, options, stop), len(jobs)))
+    report.seconds = time.perf_counter() - start
+    report.stopped = stop.exit_code if len(report.outcomes) < len(jobs) else 0
+    return report
 
 
 def _fill_folder(

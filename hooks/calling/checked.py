@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,10 @@ import pluggy
 
 from gi_plugin.arrays import Array, Bools
 from gi_plugin.config import Config
-from gi_plugin.errors import Cancelled, ConfigError, PluginError, first_line
+from gi_plugin.errors import Cancelled, ConfigError, GiError, PluginError, first_line
 
 from .call_options import CallOptions, resolve
-from .contract import channel_axis, check, hole_of, kind, known_restored, prepared, spatial, wrong
+from .contract import channel_axis, check, check_frame, hole_of, kind, known_restored, prepared, spatial, wrong
 from .selecting import is_wrapper, named, others_with, raiser
 
 FINAL = (Cancelled, ConfigError)  # errors about the call itself: no other plugin is asked
@@ -84,6 +85,27 @@ def make_mask(manager: pluggy.PluginManager, image: Array, name: str | None, opt
     if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != shape:
         raise PluginError(name or "make_mask", f"made a mask that is {kind(mask)}: expected bool of shape {shape}")
     return mask
+
+
+def checked_sequence(manager: pluggy.PluginManager, frames: Iterable[Array], masks: Any, options: CallOptions) -> Iterator[Array]:
+    """Fill the frames of a sequence by the plugin of a name in the options, or the first that answers; errors as for `make_mask`.
+
+    The shape and dtype of every frame are checked.
+    """
+    name = options.pop("plugin", None)
+    caller = manager.subset_hook_caller("inpaint_sequence", [] if name is None else others_with(manager, "inpaint_sequence", name))
+    given, compared = itertools.tee(frames)
+    try:
+        filled = caller(frames=given, masks=masks, options=options)
+        for result, frame in zip(filled or (), compared, strict=False):
+            check_frame(name or "inpaint_sequence", frame, result)
+            yield result
+    except GiError:
+        raise
+    except Exception as error:
+        raise named(raiser(manager, "inpaint_sequence", error) or name or "unknown", error) from error
+    if filled is None:
+        raise LookupError("no plugin fills sequences: install one, or see `gi-plugin plugins`")
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,15 @@ def check(name: str, image: Array, hole: Bools, result: Any, axis: int | None) -
         raise PluginError(name, f"finish: {problem}")
 
 
+def check_frame(name: str, frame: Array, result: Any) -> None:
+    """Check a filled frame of a sequence.
+
+    :raises PluginError: if its shape or dtype is not that of the frame.
+    """
+    if not isinstance(result, np.ndarray) or (result.shape, result.dtype) != (frame.shape, frame.dtype):
+        raise PluginError(name, f"a frame is {kind(result)}: expected {kind(frame)}")
+
+
 def wrong(image: Array, hole: Bools, result: Any, axis: int | None) -> str:
     """Say what is wrong with a filled image; an empty string if it keeps the contract."""
     if not isinstance(result, np.ndarray) or result.shape != image.shape or result.dtype != image.dtype:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from ..markers import NAME, PROJECT
 from ..plugin import plugin_for
 from ..spec import plugin_manager
 from .call_options import resolve
-from .checked import checked_inpaint, fill_by_hooks, make_mask
+from .checked import checked_inpaint, checked_sequence, fill_by_hooks, make_mask
 from .selecting import others_with
 
 
@@ -82,6 +82,13 @@ class PluggedInpainter(Inpainter):
         if self.choice.mask_source is None:
             return None
         return make_mask(self.manager, image, self.choice.mask_source, resolve(self.manager, self._mapping(options), self.config))
+
+    def fill_frames(self, frames: Iterable[Array], masks: Iterable[Array], options: Options) -> Iterator[Array]:
+        """Fill the frames of a sequence by the plugins: see the hook `inpaint_sequence`.
+
+        :raises LookupError: if no plugin answers.
+        """
+        return checked_sequence(self.manager, frames, masks, resolve(self.manager, self._mapping(options), self.config))
 
     def _mapping(self, options: Options) -> dict[str, Any]:
         """The options of a call that differ from their defaults. The hole was grown when it was planned."""

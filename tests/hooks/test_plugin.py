@@ -63,10 +63,10 @@ def _foreign_manager(*, with_backends: bool) -> pluggy.PluginManager:
 
 
 def test_every_hook_of_ours_is_in_the_specification(manager: pluggy.PluginManager) -> None:
-    """The manager finds six hooks in the plugin, and all are specified."""
+    """The manager finds seven hooks in the plugin, and all are specified."""
     manager.check_pending()
     found = {caller.name for caller in manager.get_hookcallers(plugin) or []}
-    assert found == {"inpaint", "inpaint_backends", "plugin_options", "register_engines", "shutdown", "warm_up"}
+    assert found == {"inpaint", "inpaint_backends", "inpaint_sequence", "plugin_options", "register_engines", "shutdown", "warm_up"}
     assert plugin.spec_version == spec.SPEC_VERSION
 
 
