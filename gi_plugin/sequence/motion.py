@@ -14,7 +14,7 @@ FINE = 20  # a pan is measured to 1 / FINE pixels of the reduced frame
 SAME = 0.002  # largest mean difference of frames that are taken as the same view, as a share of the range
 CORNERS, FEWEST = 500, 12  # ORB's corners in a frame, and the fewest that must agree on a homography
 MATCHING = 0.85  # smallest correlation of frames that show the same scene
-BLOCKS = 3  # blocks in each direction in which a pan is checked
+BLOCKS, BLOCK = 3, 64  # blocks in each direction in which a pan is checked, and the longest side of one in pixels
 EVEN = 0.3  # largest difference of the blocks' motion in a pan, in pixels
 AGREEING = 5  # fewest blocks that must agree on a turn or a zoom
 
@@ -78,7 +78,7 @@ def _turned(pan: Motion, before: Floats, known_before: Bools, after: Floats, kno
     low, high = np.maximum(-whole, 0), np.minimum(before.shape, np.array(before.shape) - whole)
     edges = [np.linspace(start, end, BLOCKS + 1).astype(int) for start, end in zip(low, high, strict=True)]
     for row, column in np.ndindex(BLOCKS, BLOCKS):
-        here = np.s_[edges[0][row] : edges[0][row + 1], edges[1][column] : edges[1][column + 1]]
+        here = tuple(_middle(*edge[number : number + 2]) for edge, number in zip(edges, (row, column), strict=True))
         there = tuple(slice(part.start + step, part.stop + step) for part, step in zip(here, whole, strict=True))
         block = before[here], known_before[here], after[there], known_after[there]
         if min(block[0].shape) >= 8 and min(block[1].mean(), block[3].mean()) > 0.7:
@@ -92,6 +92,13 @@ def _turned(pan: Motion, before: Floats, known_before: Bools, after: Floats, kno
     points = np.array(places), np.array(ends)
     found, agreeing = ransac(points, SimilarityTransform, min_samples=2, residual_threshold=1.0, max_trials=50, rng=0)
     return pan if agreeing is None or agreeing.sum() < AGREEING else np.asarray(found.params)
+
+
+def _middle(start: int, end: int) -> slice:
+    """The middle of a range, at most BLOCK long."""
+    length = min(int(end - start), BLOCK)
+    first = int(start + end - length) // 2
+    return slice(first, first + length)
 
 
 def _homography(before: Floats, known_before: Bools, after: Floats, known_after: Bools) -> Motion | None:
