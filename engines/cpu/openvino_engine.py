@@ -21,7 +21,6 @@ from gi_plugin.errors import EngineError, EngineMismatch, EngineMissing, first_l
 from gi_plugin.openvino_core import CORE
 
 from ..cache import EngineCache
-from ..protocol import full_batch
 from .hole_region import around_hole, region
 from .int8_file import files, load as load_int8
 
@@ -57,7 +56,7 @@ class OpenVinoEngine:
             "device": f"{CORE.get_property(DEVICE, 'FULL_DEVICE_NAME')} {' '.join(sorted(_capabilities()))}",
             "system": f"{platform.system()} {platform.machine()}",
             "window": str(window),
-            "batch": str(settings.batch),
+            "batch": str(settings.batch) if settings.batch == 1 else f"1 to {settings.batch}",
             "options": str(sorted(options.items())),
         }
         compiled = _compiled(network, parts, options, cache_directory(settings))
@@ -69,7 +68,6 @@ class OpenVinoEngine:
     def __call__(self, image: Floats, mask: Floats) -> tuple[Floats, Matches]:
         """Fill the holes of windows; see `Engine`."""
         count = image.shape[0]
-        image, mask = full_batch(image, self.batch), full_batch(mask, self.batch)
         rows, columns = region(mask)
         _check_process()
         request = self._idle.get()
@@ -81,13 +79,13 @@ class OpenVinoEngine:
             raise EngineError(f"{self.backend} failed on a {self.window} px window: {error}") from error
         finally:
             self._idle.put(request)
-        if completed.shape != image.shape or found.size != self.batch * len(rows) * len(columns):  # happens when memory is limited
+        if completed.shape != image.shape or found.size != count * len(rows) * len(columns):  # happens when memory is limited
             raise EngineError(
                 f"{self.backend} returned no result for a {self.window} px window, probably for lack of memory; run fewer workers at once"
             )
-        matches = np.zeros((self.batch, self.window // CELL, self.window // CELL), np.int64)
-        matches[:, rows[:, None], columns] = found.reshape(self.batch, len(rows), len(columns))
-        return completed[:count], matches[:count].reshape(count, -1)
+        matches = np.zeros((count, self.window // CELL, self.window // CELL), np.int64)
+        matches[:, rows[:, None], columns] = found.reshape(count, len(rows), len(columns))
+        return completed, matches.reshape(count, -1)
 
     def close(self) -> None:
         """Wait for running calls, then release the compiled network."""
@@ -145,10 +143,11 @@ def _cached(cache: EngineCache, parts: dict[str, str], options: dict[str, str]) 
 
 
 def _build(network: Path, parts: dict[str, str], options: dict[str, str]) -> openvino.CompiledModel:
-    batch, window = int(parts["batch"]), int(parts["window"])
+    batch, window = int(parts["batch"].split()[-1]), int(parts["window"])
     try:
         model = _model(network, parts["backend"])
-        model.reshape({"image": [batch, 3, window, window], "mask": [batch, 1, window, window], "rows": [-1], "columns": [-1]})
+        windows = batch if batch == 1 else (1, batch)  # fewer windows than the batch are not padded
+        model.reshape({"image": [windows, 3, window, window], "mask": [windows, 1, window, window], "rows": [-1], "columns": [-1]})
         return CORE.compile_model(model, DEVICE, options)
     except RuntimeError as error:
         raise EngineError(f"openvino cannot compile {network} for windows of {window} px: {error}") from error
