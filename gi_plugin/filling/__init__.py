@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .control import Control
 from .fill import fill
 from .piece import Piece
 from .transfer_detail import TransferSettings
 
-__all__ = ["Piece", "TransferSettings", "fill"]
+__all__ = ["Control", "Piece", "TransferSettings", "fill"]
