@@ -14,9 +14,10 @@ from gi_plugin.engines import Engine, open_engine
 
 from .arrays import Array, Bools
 from .config import Config, Detail, config_source, load_config
+from .containers import unwrap
 from .errors import EngineError, ImageError
-from .filling import Control, Piece, TransferSettings, fill
-from .image import SCAN_ROWS, Picture, check_image, check_mask, check_values
+from .filling import Control, Piece, TransferSettings, copied, fill, in_order
+from .image import Picture, check_image, check_mask, check_values
 from .options import Options, Stoppable, names_nearest_keyword
 from .planning import PlannedHole, plan_hole
 
@@ -59,13 +60,15 @@ class Inpainter:
         detail: Detail | None = None,
         sources: Array | None = None,
         seed: int = 0,
+        channel_order: str = "rgb",
         cancel: Stoppable | None = None,
         deadline: float | None = None,
         progress: Callable[[float], None] | None = None,
     ) -> Array:
         """Fill the hole of an image: see `inpaint`."""
-        options = Options(channel_axis, data_range, dilate, mask_alpha, detail, sources, seed, cancel, deadline, progress)
-        return self.run(image, mask, options).image
+        given = unwrap(image, mask, channel_axis)
+        choices = (data_range, dilate, mask_alpha, detail, sources, seed, channel_order, cancel, deadline, progress)
+        return given.wrap(self.run(given.image, given.mask, Options(given.channel_axis, *choices)).image)
 
     def plan(self, mask: Array, shape: tuple[int, int], options: Options) -> PlannedHole:
         """Check a mask, grow its hole and plan the windows, for one picture of `shape` (rows, columns) or many; errors as for `inpaint`."""
@@ -106,8 +109,8 @@ class Inpainter:
         planned.check_fits((rows, columns))
         check_values(Picture(source, planned.hole, low, high))
         control.check()
-        result = _copy(image, control)
-        filled = Picture(check_image(result, options.channel_axis)[0], planned.hole, low, high, control.check)
+        result = copied(image, control)
+        filled = Picture(in_order(check_image(result, options.channel_axis)[0], options), planned.hole, low, high, control.check)
         settings = TransferSettings(self._sources(options, (rows, columns)), options.seed, self._threads())
         return Inpainting(result, planned.hole, list(fill(filled, planned, self.engine, settings, control)))
 
@@ -153,15 +156,6 @@ class Inpainter:
             if window not in self._engines:
                 self._engines[window] = self._open_engine(self.config, window)
             return self._engines[window]
-
-
-def _copy(image: Array, control: Control) -> Array:
-    """Copy an image in strips, so that the call can be stopped in between."""
-    result = np.empty(image.shape, image.dtype)
-    for start in range(0, len(image), SCAN_ROWS):
-        control.check()
-        result[start : start + SCAN_ROWS] = image[start : start + SCAN_ROWS]
-    return result
 
 
 def current_config() -> Config:
@@ -210,6 +204,7 @@ def inpaint(
     detail: Detail | None = None,
     sources: Array | None = None,
     seed: int = 0,
+    channel_order: str = "rgb",
     cancel: Stoppable | None = None,
     deadline: float | None = None,
     progress: Callable[[float], None] | None = None,
@@ -230,6 +225,7 @@ def inpaint(
         setting [hook] detail if None.
     :param sources: a mask like `mask`: non-zero = the transfer may take pixels from here; from everywhere that is known if None.
     :param seed: another number gives another result of the transfer.
+    :param channel_order: "bgr" if the first channel is blue, as in OpenCV.
     :param cancel: an event; once it is set, the call ends with `Cancelled`. Other calls go on.
     :param deadline: seconds after which the call ends with `Cancelled`.
     :param progress: a function that is called with the share that is done, up to 1.
@@ -241,5 +237,6 @@ def inpaint(
     :raises Cancelled: if the caller cancelled the call, or its deadline passed.
     :raises TypeError: if there is no such option; the message names the nearest.
     """
-    options = Options(channel_axis, data_range, dilate, mask_alpha, detail, sources, seed, cancel, deadline, progress)
-    return default_inpainter().run(image, mask, options).image
+    choices = (data_range, dilate, mask_alpha, detail, sources, seed, channel_order, cancel, deadline, progress)
+    given = unwrap(image, mask, channel_axis)
+    return given.wrap(default_inpainter().run(given.image, given.mask, Options(given.channel_axis, *choices)).image)

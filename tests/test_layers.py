@@ -24,6 +24,8 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "files.deep files.formats",
     "files.picture",
     "files",
+    "containers.containers",
+    "containers",
     "folder_run.jobs",
     # transfer: the pixels of the hole; and the windows of the network
     "transfer.native",
@@ -40,6 +42,7 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "planning.window",
     "planning.network_windows planning.transfer_windows",
     "planning.hole",
+    "planning.overlap",
     "planning",
     # train: the network, its data, the training run, export and evaluation
     "train train.model train.data train.evaluation train.onnx_export",
@@ -66,7 +69,7 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "engines engines.trt.check",
     # users of the engines: arrays, picture files, folders, benchmarks
     "filling.control filling.enlarging filling.piece",
-    "filling.completion",
+    "filling.completion filling.result",
     "filling.network_detail filling.transfer_detail",
     "filling.fill",
     "filling",

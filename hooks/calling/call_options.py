@@ -92,6 +92,9 @@ def _check(values: Any, table: Mapping[str, Option], origin: str) -> None:
 
 
 def _fits(value: Any, default: Any) -> bool:
-    kind = type(default)
-    accepted = {int: Integral, float: Real}.get(kind, kind)  # numpy's numbers count, too
-    return isinstance(value, accepted) and isinstance(value, bool) == (kind is bool)
+    """Whether a value has the type of the default; numpy's numbers count, too."""
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    if isinstance(default, int | float):
+        return isinstance(value, Integral if isinstance(default, int) else Real)
+    return isinstance(value, type(default))
