@@ -1,0 +1,28 @@
+"""Fill a large picture in chunks with dask, with the result of the whole picture: python dask_chunks.py PHOTO MASK OUT.
+
+It needs `pip install 'dask[array]'`.
+"""
+
+import sys
+
+import dask.array as da
+import numpy as np
+from skimage import io
+
+from gi_plugin import inpaint
+from gi_plugin.planning.overlap import required_overlap
+
+photo, mask, out = sys.argv[1:]
+image, hole = io.imread(photo), io.imread(mask) > 0
+depth = required_overlap(hole)  # pixels
+side = max(512, depth)  # of a chunk: a multiple of 32, and no smaller than the overlap
+pictures, holes = da.from_array(image, chunks=(side, side, -1)), da.from_array(hole[..., None], chunks=(side, side, -1))
+
+
+def fill(pixels: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """Fill one chunk with its overlap."""
+    return inpaint(pixels, missing[..., 0])
+
+
+filled = da.map_overlap(fill, pictures, holes, depth={0: depth, 1: depth, 2: 0}, boundary="none", dtype=image.dtype)
+io.imsave(out, filled.compute(scheduler="synchronous"), check_contrast=False)
