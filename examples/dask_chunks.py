@@ -24,5 +24,6 @@ def fill(pixels: np.ndarray, missing: np.ndarray) -> np.ndarray:
     return inpaint(pixels, missing[..., 0])
 
 
-filled = da.map_overlap(fill, pictures, holes, depth={0: depth, 1: depth, 2: 0}, boundary="none", dtype=image.dtype)
+overlap = {axis: depth if length > side else 0 for axis, length in enumerate(image.shape)}
+filled = da.map_overlap(fill, pictures, holes, depth=overlap, boundary="none", dtype=image.dtype)
 io.imsave(out, filled.compute(scheduler="synchronous"), check_contrast=False)

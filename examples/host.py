@@ -1,4 +1,4 @@
-"""A host for inpainting plugins in 12 lines: python host.py PHOTO MASK OUT."""
+"""A host for inpainting plugins in nine lines: python host.py PHOTO MASK OUT."""
 
 import sys
 
