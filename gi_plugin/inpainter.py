@@ -14,9 +14,10 @@ from gi_plugin.engines.search.rounds import GpuRounds, open_rounds
 
 from .arrays import Array, Bools
 from .config import Config, Detail, load_config
+from .containers import unwrap
 from .errors import EngineError, ImageError, MaskWarning
-from .filling import Control, Piece, TransferSettings, fill
-from .image import SCAN_ROWS, Picture, check_image, check_values
+from .filling import Control, Piece, TransferSettings, copied, fill, in_order
+from .image import Picture, check_image, check_values
 from .inputs.doubts import doubts
 from .inputs.masks import check_mask, with_masked_pixels
 from .inputs.value_range import Range, value_range
@@ -70,13 +71,15 @@ class Inpainter:
         sources: Array | None = None,
         seed: int = 0,
         invert_mask: bool = False,
+        channel_order: str = "rgb",
         cancel: Stoppable | None = None,
         deadline: float | None = None,
         progress: Callable[[float], None] | None = None,
     ) -> Array:
         """Fill the hole of an image: see `inpaint`."""
-        options = Options(channel_axis, data_range, dilate, mask_alpha, detail, sources, seed, invert_mask, cancel, deadline, progress)
-        return self.run(image, mask, options).image
+        given = unwrap(image, mask, channel_axis)
+        choices = (data_range, dilate, mask_alpha, detail, sources, seed, invert_mask, channel_order, cancel, deadline, progress)
+        return given.wrap(self.run(given.image, given.mask, Options(given.channel_axis, *choices)).image)
 
     def plan(self, mask: Array, shape: tuple[int, int], options: Options) -> PlannedHole:
         """Check a mask, grow its hole and plan the windows, for one picture of `shape` (rows, columns) or many; errors as for `inpaint`."""
@@ -121,8 +124,8 @@ class Inpainter:
         low, high = value_range(source, planned.hole, options.data_range)
         check_values(Picture(source, planned.hole, low, high))
         control.check()
-        result = _copy(np.asarray(image), control)
-        filled = Picture(check_image(result, options.channel_axis), planned.hole, low, high, control.check)
+        result = copied(np.asarray(image), control)
+        filled = Picture(in_order(check_image(result, options.channel_axis), options), planned.hole, low, high, control.check)
         rounds = self._open_rounds() if planned.detail == "transfer" and planned.windows else None
         settings = TransferSettings(self._sources(options, (rows, columns)), options.seed, self._threads(), rounds)
         return Inpainting(result, planned.hole, list(fill(filled, planned, self, settings, control)), (low, high))
@@ -200,12 +203,3 @@ class Inpainter:
             if self._thin_engine is None:
                 self._thin_engine = self._open_thin_engine(self.config)
             return self._thin_engine
-
-
-def _copy(image: Array, control: Control) -> Array:
-    """Copy an image in strips, so that the call can be stopped in between."""
-    result = np.empty(image.shape, image.dtype)
-    for start in range(0, len(image), SCAN_ROWS):
-        control.check()
-        result[start : start + SCAN_ROWS] = image[start : start + SCAN_ROWS]
-    return result

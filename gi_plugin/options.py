@@ -44,6 +44,7 @@ class Options:
     sources: Array | None = field(default=None, compare=False)  # mask of the pixels that the transfer may copy; all known pixels if None
     seed: int = 0  # of the transfer; another seed gives another result
     invert_mask: bool = False  # zero means missing
+    channel_order: str = "rgb"  # or "bgr", as OpenCV has it
     cancel: Stoppable | None = field(default=None, compare=False)  # an event: once it is set, the call raises `Cancelled`
     deadline: float | None = None  # seconds after which the call raises `Cancelled`
     progress: Callable[[float], None] | None = field(default=None, compare=False)  # called with the share that is done, up to 1
@@ -85,6 +86,7 @@ _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: isinstance(value, Integral) and not isinstance(value, bool) and 0 <= int(value) < 2**31,
         "a whole number from 0 to 2**31 - 1",
     ),
+    "channel_order": (lambda value: value in ("rgb", "bgr"), "'rgb' or 'bgr'"),
     "cancel": (lambda value: callable(getattr(value, "is_set", None)), "an event, such as threading.Event()"),
     "deadline": (lambda value: isinstance(value, Real) and not isinstance(value, bool) and float(value) > 0, "seconds, more than 0"),
     "progress": (callable, "a function that takes a number from 0 to 1"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .arrays import Array
 from .config import Config, Detail, config_source, load_config
+from .containers import unwrap
 from .inpainter import Inpainter
 from .options import Options, Stoppable, names_nearest_keyword
 
@@ -60,6 +61,7 @@ def inpaint(
     sources: Array | None = None,
     seed: int = 0,
     invert_mask: bool = False,
+    channel_order: str = "rgb",
     cancel: Stoppable | None = None,
     deadline: float | None = None,
     progress: Callable[[float], None] | None = None,
@@ -83,6 +85,7 @@ def inpaint(
     :param sources: a mask like `mask`: non-zero = the transfer may take pixels from here; from everywhere that is known if None.
     :param seed: another number gives another result of the transfer.
     :param invert_mask: zero means missing.
+    :param channel_order: "bgr" if the first channel is blue, as in OpenCV.
     :param cancel: an event; once it is set, the call ends with `Cancelled`. Other calls go on.
     :param deadline: seconds after which the call ends with `Cancelled`.
     :param progress: a function that is called with the share that is done, up to 1.
@@ -94,5 +97,6 @@ def inpaint(
     :raises Cancelled: if the caller cancelled the call, or its deadline passed.
     :raises TypeError: if there is no such option; the message names the nearest.
     """
-    options = Options(channel_axis, data_range, dilate, mask_alpha, detail, sources, seed, invert_mask, cancel, deadline, progress)
-    return default_inpainter().run(image, mask, options).image
+    choices = (data_range, dilate, mask_alpha, detail, sources, seed, invert_mask, channel_order, cancel, deadline, progress)
+    given = unwrap(image, mask, channel_axis)
+    return given.wrap(default_inpainter().run(given.image, given.mask, Options(given.channel_axis, *choices)).image)

@@ -30,6 +30,8 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "files.picture",
     "files.masks files.writing",
     "files folder_run.pairing",
+    "containers.containers",
+    "containers",
     "folder_run.jobs",
     # transfer: the pixels of the hole; and the windows of the network
     "transfer.native",
@@ -49,6 +51,7 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "planning.window",
     "planning.network_windows planning.transfer_windows",
     "planning.hole",
+    "planning.overlap",
     "planning",
     # train: the network, its data, the training run, export and evaluation
     "train train.model train.data train.losses train.evaluation train.onnx_export train.rented train.thin",
@@ -86,7 +89,7 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "engines engines.trt.check",
     # users of the engines: arrays, picture files, folders, benchmarks
     "filling.control filling.engines filling.enlarging filling.piece",
-    "filling.completion filling.thin_fill",
+    "filling.completion filling.result filling.thin_fill",
     "filling.network_detail filling.transfer_detail",
     "filling.fill",
     "filling",

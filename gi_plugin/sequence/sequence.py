@@ -58,7 +58,7 @@ def fill_sequence(
     frames: Iterable[Array], masks: Array | Iterable[Array], inpainter: Inpainter, options: Options, ahead: int = AHEAD
 ) -> Iterator[Array]:
     """Fill the holes of frames by an inpainter; arguments, result and errors as for `inpaint_sequence`."""
-    made = Options(detail=options.detail, seed=options.seed, dilate=0, cancel=options.cancel)
+    made = Options(detail=options.detail, seed=options.seed, dilate=0, channel_order=options.channel_order, cancel=options.cancel)
 
     def fill(image: Array, missing: Bools) -> Array:
         planned = inpainter.plan(missing, missing.shape, made)

@@ -62,6 +62,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("packages")
     shutil.copytree(ROOT, folder / "gi-plugin", ignore=shutil.ignore_patterns(*GENERATED))
     shutil.copytree(PACKAGES, folder, dirs_exist_ok=True)
+    shutil.copytree(ROOT / "examples" / "plugin", folder / "example")
     sources = [str(path.parent) for path in sorted(folder.glob("*/pyproject.toml"))]
     options = ("--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--target", str(folder / "installed"))
     env = {**os.environ, "GI_PLUGIN_COMPILER": "none"}
@@ -76,7 +77,13 @@ def run(installed: Path, tmp_path: Path, engine_cache: str) -> Any:
     Image.fromarray(image).save(tmp_path / "photo.png")
     Image.fromarray(mask).save(tmp_path / "mask.png")
     (tmp_path / "plugin.toml").write_text("[engine]\nbackend = 'plain'\n[hook]\ndetail = 'network'\n", encoding="utf-8")
-    variables = {"PYTHONPATH": str(installed), "GI_PLUGIN_CACHE": engine_cache, "GI_PLUGIN_CONFIG": str(tmp_path / "plugin.toml")}
+    named = "mean-engine,white,marked,greeting,watching"  # the template's wrapper adds noise
+    variables = {
+        "GI_PLUGIN_PLUGINS": named,
+        "PYTHONPATH": str(installed),
+        "GI_PLUGIN_CACHE": engine_cache,
+        "GI_PLUGIN_CONFIG": str(tmp_path / "plugin.toml"),
+    }
 
     def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         command, env = [sys.executable, "-P", *arguments], {**os.environ, **variables, **more}
@@ -115,7 +122,13 @@ def test_some_plugins_can_be_loaded(run: Any, tmp_path: Path) -> None:
     assert {tuple(pixel) for pixel in filled.tolist()} == {(PLAIN, WATCHED, PLAIN)}
     wrong = run(*command, GI_PLUGIN_PLUGINS="watchin")
     assert wrong.returncode == 2
-    assert "there is no plugin 'watchin': installed are contextual-attention, greeting, marked, mean-engine" in wrong.stderr
+    assert "there is no plugin 'watchin': installed are contextual-attention, example, greeting, marked, mean-engine" in wrong.stderr
+
+
+def test_the_template_passes_its_own_test(run: Any) -> None:
+    """The template installs, and its test passes beside the wheel."""
+    done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", str(ROOT / "examples" / "plugin" / "test_gi_example.py"))
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_command_and_the_engine_are_known(run: Any) -> None:
@@ -123,8 +136,9 @@ def test_the_command_and_the_engine_are_known(run: Any) -> None:
     assert run("-m", "gi_plugin", "greet", "Ada").stdout == "hello Ada\n"
     found = json.loads(run("-m", "gi_plugin", "doctor", "--json").stdout)
     assert {"name": "plain", "available": True, "reason": "numpy is there"} in found["backends"]
-    listing = json.loads(run("-m", "gi_plugin", "plugins", "--check").stdout)
+    everything = "mean-engine,white,marked,greeting,watching,example"
+    listing = json.loads(run("-m", "gi_plugin", "plugins", "--check", GI_PLUGIN_PLUGINS=everything).stdout)
     assert {entry["package"] for entry in listing["plugins"]} == {
-        "gi-plugin", "gi-engine", "gi-mask", "gi-finish", "gi-command", "gi-wrapper"
+        "gi-plugin", "gi-engine", "gi-mask", "gi-finish", "gi-command", "gi-wrapper", "gi-example"
     }  # fmt: skip
     assert listing["failed"] == []
