@@ -99,4 +99,5 @@ def inpaint(
     """
     choices = (data_range, dilate, mask_alpha, detail, sources, seed, invert_mask, channel_order, cancel, deadline, progress)
     given = unwrap(image, mask, channel_axis)
-    return given.wrap(default_inpainter().run(given.image, given.mask, Options(given.channel_axis, *choices)).image)
+    filled: Array = given.wrap(default_inpainter().run(given.image, given.mask, Options(given.channel_axis, *choices)).image)
+    return filled
