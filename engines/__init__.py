@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from .cache import CachedEngine, EngineCache
 from .protocol import BackendStatus, Engine, ThinEngine
-from .selection import backend_status, open_engine, open_thin_engine
+from .registry import BACKENDS
+from .selection import backend_status, open_engine, open_thin_engine, register_engines
 
-__all__ = ["BackendStatus", "CachedEngine", "Engine", "EngineCache", "ThinEngine", "backend_status", "open_engine", "open_thin_engine"]
+__all__ = [
+    "BACKENDS",
+    "BackendStatus",
+    "CachedEngine",
+    "Engine",
+    "EngineCache",
+    "ThinEngine",
+    "backend_status",
+    "open_engine",
+    "open_thin_engine",
+    "register_engines",
+]

@@ -8,12 +8,13 @@ from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 
-from gi_plugin.config import BACKENDS, Config, EngineSettings
+from gi_plugin.config import Config, EngineSettings
 from gi_plugin.errors import EngineMismatch, EngineMissing
 from gi_plugin.network_file import THIN, network_path
 
 from .gpu.driver import find_gpu
 from .protocol import BackendStatus, Engine, ThinEngine
+from .registry import BACKENDS, Opener
 from .trt.package import TENSORRT_PACKAGES, TensorRtPackage
 
 log = logging.getLogger(__name__)
@@ -25,16 +26,19 @@ def open_engine(config: Config, window: int) -> Engine:
     :raises EngineMissing: if no backend, or not the one in the settings, can be used; the message gives the reason for each.
     :raises ModelError: if the network file cannot be used.
     """
-    backend = config.engine.backend
-    if backend not in ("auto", *BACKENDS):
-        raise EngineMissing(f"unknown backend {backend!r}: expected 'auto' or one of {', '.join(BACKENDS)}")
+    backend, known = config.engine.backend, BACKENDS.names()
+    if backend not in ("auto", *known):
+        raise EngineMissing(
+            f"unknown backend {backend!r}: expected 'auto' or one of {', '.join(known)}; "
+            "the backend of a plugin is known once the plugin is loaded (see: gi-plugin plugins)"
+        )
     skipped: list[str] = []
-    for status in backend_status(config.engine) if backend == "auto" else [_status(backend, config.engine)]:
+    for status in backend_status(config.engine) if backend == "auto" else [BACKENDS.get(backend).status(config.engine)]:
         if not status.available:
             skipped.append(f"{status.name}: {status.reason}")
             continue
         try:
-            engine = _openers()[status.name](config, window)
+            engine = BACKENDS.get(status.name).open(config, window)
         except (EngineMissing, EngineMismatch, ImportError) as error:
             skipped.append(f"{status.name}: {error}")
             continue
@@ -69,7 +73,13 @@ def backend_status(settings: EngineSettings | None = None) -> list[BackendStatus
 
     :param settings: those that choose the device; None: the defaults.
     """
-    return [_status(name, settings or EngineSettings()) for name in BACKENDS]
+    return [BACKENDS.get(name).status(settings or EngineSettings()) for name in BACKENDS.names()]
+
+
+def register_engines(register: Callable[..., None]) -> None:
+    """Register our backends, as a plugin does with the hook of the same name."""
+    for name, opener in OPENERS.items():
+        register(name, opener, partial(_status, name))
 
 
 def _status(name: str, settings: EngineSettings) -> BackendStatus:
@@ -96,11 +106,6 @@ def _tensorrt_status(package: TensorRtPackage, settings: EngineSettings) -> Back
     return BackendStatus(package.backend, available=False, reason=reason)
 
 
-def _openers() -> dict[str, Callable[[Config, int], Engine]]:
-    packages = {name: partial(_tensorrt, package) for name, package in TENSORRT_PACKAGES.items()}
-    return {**packages, "openvino": _openvino, "torch": _torch}
-
-
 def _tensorrt(package: TensorRtPackage, config: Config, window: int) -> Engine:
     from .trt.engine import TensorRtEngine  # noqa: PLC0415  # slow import, only needed for this backend
 
@@ -119,3 +124,11 @@ def _torch(config: Config, window: int) -> Engine:
     from .torch_engine import TorchEngine  # noqa: PLC0415  # slow import, only needed for this backend
 
     return TorchEngine(network_path(config.model.path), window, config.engine)
+
+
+OPENERS: dict[str, Opener] = {
+    **{name: partial(_tensorrt, package) for name, package in TENSORRT_PACKAGES.items()},
+    "openvino": _openvino,
+    "torch": _torch,
+}
+register_engines(BACKENDS.register)

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from .errors import (
+    Cancelled,
     ConfigError,
     EngineError,
     EngineMismatch,
@@ -14,14 +15,18 @@ from .errors import (
     ImageError,
     MissingDependency,
     ModelError,
+    PluginError,
     TrainingError,
 )
 
 if TYPE_CHECKING:
-    from .inpainter import Inpainter, inpaint
+    from .inpainter import Inpainter
+    from .sequence import inpaint_sequence
+    from .shared import inpaint
 
 __version__ = version("gi-plugin")
 __all__ = [
+    "Cancelled",
     "ConfigError",
     "EngineError",
     "EngineMismatch",
@@ -31,14 +36,24 @@ __all__ = [
     "Inpainter",
     "MissingDependency",
     "ModelError",
+    "PluginError",
     "TrainingError",
     "inpaint",
+    "inpaint_sequence",
 ]
 
 
 def __getattr__(name: str) -> Any:  # imported on first use, so that `import gi_plugin` loads neither numpy nor an engine
-    if name in ("Inpainter", "inpaint"):
-        from . import inpainter  # noqa: PLC0415
+    if name == "Inpainter":
+        from .inpainter import Inpainter  # noqa: PLC0415
 
-        return getattr(inpainter, name)
+        return Inpainter
+    if name == "inpaint":
+        from .shared import inpaint  # noqa: PLC0415
+
+        return inpaint
+    if name == "inpaint_sequence":
+        from .sequence import inpaint_sequence  # noqa: PLC0415
+
+        return inpaint_sequence
     raise AttributeError(f"module 'gi_plugin' has no attribute {name!r}")

@@ -8,6 +8,8 @@ GiError
 │   ├── EngineMissing                 no engine is available for the request
 │   └── EngineMismatch                a cached engine was built for something else, or its file was changed
 ├── TrainingError                     a training run diverged or cannot continue
+├── PluginError                       a plugin of a host failed, or its result breaks the contract; it is named
+├── Cancelled                         the caller cancelled the call, or its deadline passed
 └── MissingDependency (also ImportError)  an optional package is not installed
 
 Each message says what was given, what was expected and what to do.
@@ -49,6 +51,18 @@ class EngineMismatch(EngineError):
 
 class TrainingError(GiError):
     """A training run diverged or cannot continue."""
+
+
+class PluginError(GiError):
+    """A plugin of a host failed, or its result breaks the contract; `plugin` is its name."""
+
+    def __init__(self, plugin: str, problem: str) -> None:
+        super().__init__(f"plugin {plugin}: {problem}")
+        self.plugin = plugin
+
+
+class Cancelled(GiError):
+    """The caller cancelled the call, or its deadline passed."""
 
 
 class MissingDependency(GiError, ImportError):

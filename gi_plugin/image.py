@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ class Picture:
     hole: Bools
     low: float
     high: float
+    check: Callable[[], None] = lambda: None  # called between strips of rows; what it raises ends the work
 
     def window(self, top: int, left: int, side: int, scale: int = 1) -> tuple[Floats, Bools]:
         """Read a square at 1/`scale` of its size, mirrored where it leaves the image.
@@ -41,11 +43,13 @@ class Picture:
         pixels, hole = np.empty((height // scale, width // scale, 3), np.float32), np.empty((height // scale, width // scale), np.bool_)
         for start in range(0, height, step):
             strip = slice(start // scale, (start + step) // scale)
+            self.check()
             pixels[strip], hole[strip] = self._strip(rows[start : start + step], columns, scale)
         return pixels, hole
 
     def at(self, rows: Indices, columns: Indices) -> Floats:
         """Pixels [..., 3] in [-1, 1] at the given rows and columns."""
+        self.check()
         pixels = self._scaled(self.pixels[rows, columns, :3])
         return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
 
@@ -65,6 +69,7 @@ class Picture:
     def write(self, top: int, left: int, fill: Floats) -> None:
         """Write the hole's pixels, and only those, from `fill` [h, w, 3] in [-1, 1] whose corner stands at (top, left)."""
         for start in range(0, fill.shape[0], SCAN_ROWS):
+            self.check()
             self._write_strip(top + start, left, fill[start : start + SCAN_ROWS])
 
     def _write_strip(self, top: int, left: int, fill: Floats) -> None:

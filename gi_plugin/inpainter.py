@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,15 +14,17 @@ from gi_plugin.engines.search.rounds import GpuRounds, open_rounds
 
 from .arrays import Array, Bools
 from .config import Config, Detail, load_config
+from .containers import unwrap
 from .errors import EngineError, ImageError, MaskWarning
-from .filling import Piece, TransferSettings, fill
+from .filling import Control, Piece, TransferSettings, copied, fill, in_order
 from .image import Picture, check_image, check_values
 from .inputs.doubts import doubts
 from .inputs.masks import check_mask, with_masked_pixels
 from .inputs.value_range import Range, value_range
-from .options import Options, names_nearest_keyword
+from .options import Options, Stoppable, names_nearest_keyword
 from .planning import PlannedHole, plan_hole
 
+WARM_SIDE, WARM_HOLES = 320, (2, 16, 120)  # pixels: sides of the picture and of the holes that `warm_up` fills, one for each engine
 EngineOpener = Callable[[Config, int], Engine]  # takes the settings and the side of the windows
 ThinOpener = Callable[[Config], ThinEngine]
 
@@ -69,15 +71,26 @@ class Inpainter:
         sources: Array | None = None,
         seed: int = 0,
         invert_mask: bool = False,
+        channel_order: str = "rgb",
+        cancel: Stoppable | None = None,
+        deadline: float | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> Array:
         """Fill the hole of an image: see `inpaint`."""
-        return self.run(image, mask, Options(channel_axis, data_range, dilate, mask_alpha, detail, sources, seed, invert_mask)).image
+        given = unwrap(image, mask, channel_axis)
+        choices = (data_range, dilate, mask_alpha, detail, sources, seed, invert_mask, channel_order, cancel, deadline, progress)
+        filled: Array = given.wrap(self.run(given.image, given.mask, Options(given.channel_axis, *choices)).image)
+        return filled
 
     def plan(self, mask: Array, shape: tuple[int, int], options: Options) -> PlannedHole:
         """Check a mask, grow its hole and plan the windows, for one picture of `shape` (rows, columns) or many; errors as for `inpaint`."""
         dilate = self.config.hook.dilate if options.dilate is None else options.dilate
         detail: Detail = options.detail or self.config.hook.detail
         return plan_hole(mask, shape, detail, alpha=options.mask_alpha, invert=options.invert_mask, dilate=int(dilate))
+
+    def find_mask(self, image: Array, options: Options) -> Array | None:  # noqa: ARG002  # for inpainters with plugins
+        """Find what is to be filled in an image that has no mask; None: this inpainter has nothing that finds it."""
+        return None
 
     def open_engines(self, hole: PlannedHole) -> None:
         """Open the engines that a hole needs; errors as for `inpaint`."""
@@ -100,6 +113,7 @@ class Inpainter:
             ) from error
 
     def _run(self, image: Array, mask: Array | PlannedHole, options: Options) -> Inpainting:
+        control = Control(options.cancel, options.deadline, options.progress)
         source = check_image(image, options.channel_axis)
         rows, columns = source.shape[:2]
         if rows * columns > self.config.hook.max_pixels:
@@ -110,11 +124,12 @@ class Inpainter:
         source = np.asarray(source)  # of a masked array: the masked pixels are in the hole
         low, high = value_range(source, planned.hole, options.data_range)
         check_values(Picture(source, planned.hole, low, high))
-        result = np.array(image)
-        filled = Picture(check_image(result, options.channel_axis), planned.hole, low, high)
+        control.check()
+        result = copied(np.asarray(image), control)
+        filled = Picture(in_order(check_image(result, options.channel_axis), options), planned.hole, low, high, control.check)
         rounds = self._open_rounds() if planned.detail == "transfer" and planned.windows else None
         settings = TransferSettings(self._sources(options, (rows, columns)), options.seed, self._threads(), rounds)
-        return Inpainting(result, planned.hole, list(fill(filled, planned, self, settings)), (low, high))
+        return Inpainting(result, planned.hole, list(fill(filled, planned, self, settings, control)), (low, high))
 
     def _plan_with_doubts(self, image: Array, mask: Array, options: Options) -> PlannedHole:
         """Plan a hole, and warn if the mask is probably not what the caller meant."""
@@ -147,8 +162,24 @@ class Inpainter:
                 self._rounds.append(open_rounds(self.config.engine))
             return self._rounds[0]
 
+    def warm_up(self, shapes: Iterable[tuple[int, ...]] = ()) -> None:
+        """Open the engines and fill a thin, a small and a large hole, so that the next calls need not wait; errors as for `inpaint`.
+
+        :param shapes: of the images to come, such as (480, 640, 3).
+        """
+        for shape in {(*(min(side, WARM_SIDE) for side in shape[:2]), *shape[2:]) for shape in (*shapes, (WARM_SIDE, WARM_SIDE, 3))}:
+            for size in WARM_HOLES:
+                if min(shape[:2]) > 2 * size:
+                    mask = np.zeros(shape[:2], np.bool_)
+                    mask[tuple(slice((side - size) // 2, (side + size) // 2) for side in shape[:2])] = True
+                    Inpainter.run(self, np.zeros(shape, np.uint8), mask, Options())
+
     def close(self) -> None:
-        """Release the engines; a later call opens them again."""
+        """Release the engines; a later call opens them again.
+
+        It waits until the engines have finished the window that they are working on. Running calls then fail with an `EngineError`; to end
+        a single call, use its option `cancel`.
+        """
         with self._lock:
             for engine in self._engines.values():
                 engine.close()
@@ -173,72 +204,3 @@ class Inpainter:
             if self._thin_engine is None:
                 self._thin_engine = self._open_thin_engine(self.config)
             return self._thin_engine
-
-
-_default: Inpainter | None = None
-_default_lock = threading.Lock()
-
-
-def default_inpainter() -> Inpainter:
-    """The inpainter of this process, made with the user's settings at the first call."""
-    global _default  # noqa: PLW0603  # one per process, so that engines are opened once
-    with _default_lock:
-        if _default is None:
-            _default = Inpainter()
-        return _default
-
-
-def close_default_inpainter() -> None:
-    """Release the engines of `default_inpainter`; the next call reads the settings anew."""
-    global _default  # noqa: PLW0603  # as above
-    with _default_lock:
-        if _default is not None:
-            _default.close()
-        _default = None
-
-
-@names_nearest_keyword
-def inpaint(
-    image: Array,
-    mask: Array,
-    *,
-    channel_axis: int | None = -1,
-    data_range: tuple[float, float] | None = None,
-    dilate: int | None = None,
-    mask_alpha: bool = False,
-    detail: Detail | None = None,
-    sources: Array | None = None,
-    seed: int = 0,
-    invert_mask: bool = False,
-    split_into_regions: bool = False,  # noqa: ARG001  # see below
-) -> Array:
-    """Fill the hole of an image with the contextual-attention network.
-
-    Called like `skimage.restoration.inpaint_biharmonic`, except that the result keeps the dtype and range of the input.
-
-    :param image: HxW, HxWx1, HxWx3 or HxWx4; uint8, uint16 or float. Values in the hole are ignored; alpha is carried through. Masked
-        pixels of a masked array are missing, too.
-    :param mask: HxW or HxWx1 (or a colour picture of a mask); bool, integer or float; non-zero = missing (above half of its range in a mask
-        with more than 16 values). A `MaskWarning` tells if it is probably not what you meant.
-    :param channel_axis: where the channels stand in a three-dimensional image.
-    :param data_range: lowest and highest value of the image. If None: 0 to 255 for uint8, [0, 1] for floats inside it, else the
-        range of the known pixels around the hole.
-    :param dilate: pixels by which the hole is grown first; the setting [hook] dilate if None.
-    :param mask_alpha: read the hole from the alpha channel of a mask with four channels.
-    :param detail: "transfer" takes pixels from the known part of the image, guided by the network; "network" takes the network's own. The
-        setting [hook] detail if None.
-    :param sources: a mask like `mask`: non-zero = the transfer may take pixels from here; from everywhere that is known if None.
-    :param seed: another number gives another result of the transfer.
-    :param invert_mask: zero means missing.
-    :param split_into_regions: accepted and ignored: holes that stand apart always get windows of their own.
-    :return: a new array of the image's shape and dtype; every known pixel is bit-identical.
-    :raises ImageError: if image or mask cannot be used.
-    :raises ConfigError: if the value of an option or a setting is wrong.
-    :raises EngineError: if no engine can run, or one fails.
-    :raises TypeError: if there is no such option; the message names the nearest.
-    """
-    return (
-        default_inpainter()
-        .run(image, mask, Options(channel_axis, data_range, dilate, mask_alpha, detail, sources, seed, invert_mask))
-        .image
-    )

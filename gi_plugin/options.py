@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from numbers import Integral
-from typing import Any, ParamSpec, TypeVar
+from numbers import Integral, Real
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,13 @@ from .errors import ConfigError
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+
+
+class Stoppable(Protocol):
+    """An event of `threading`, `multiprocessing` or `asyncio`."""
+
+    def is_set(self) -> bool:
+        """Return whether the call is to stop."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,10 @@ class Options:
     sources: Array | None = field(default=None, compare=False)  # mask of the pixels that the transfer may copy; all known pixels if None
     seed: int = 0  # of the transfer; another seed gives another result
     invert_mask: bool = False  # zero means missing
+    channel_order: str = "rgb"  # or "bgr", as OpenCV has it
+    cancel: Stoppable | None = field(default=None, compare=False)  # an event: once it is set, the call raises `Cancelled`
+    deadline: float | None = None  # seconds after which the call raises `Cancelled`
+    progress: Callable[[float], None] | None = field(default=None, compare=False)  # called with the share that is done, up to 1
 
     def __post_init__(self) -> None:
         for name, (test, expected) in _EXPECTED.items():
@@ -52,11 +63,17 @@ class Options:
         """
         known = [entry.name for entry in dataclasses.fields(cls)]
         unknown = [key for key in values if key not in known]
+        if engine := [key for key in unknown if key in ENGINE_SETTINGS]:
+            raise ConfigError(
+                f"option {engine[0]!r}: an engine is opened once for all calls, so this is a setting, not an option; set [engine] in "
+                "plugin.toml, or make a plugin with settings of its own: gi_plugin.hooks.plugin.plugin_for(project, config)"
+            )
         if unknown:
             raise ConfigError(f"unknown option {unknown[0]!r}: {nearest(unknown[0], known)}")
         return cls(**values)
 
 
+ENGINE_SETTINGS = ("backend", "precision", "device", "layer", "batch", "threads", "streams")  # what callers ask for by mistake
 _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "channel_axis": (lambda value: isinstance(value, Integral), "a whole number"),
     "data_range": (lambda value: np.shape(value) == (2,) and np.asarray(value).dtype.kind in "iuf", "two numbers, (lowest, highest)"),
@@ -69,6 +86,10 @@ _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: isinstance(value, Integral) and not isinstance(value, bool) and 0 <= int(value) < 2**31,
         "a whole number from 0 to 2**31 - 1",
     ),
+    "channel_order": (lambda value: value in ("rgb", "bgr"), "'rgb' or 'bgr'"),
+    "cancel": (lambda value: callable(getattr(value, "is_set", None)), "an event, such as threading.Event()"),
+    "deadline": (lambda value: isinstance(value, Real) and not isinstance(value, bool) and float(value) > 0, "seconds, more than 0"),
+    "progress": (callable, "a function that takes a number from 0 to 1"),
 }
 
 

@@ -15,7 +15,7 @@ from gi_plugin.arrays import Array
 from gi_plugin.config import DETAILS
 from gi_plugin.errors import ImageError
 
-from .plugin import inpaint
+from .calling.session import inpaint_by_plugins
 
 if TYPE_CHECKING:
     import torch
@@ -94,7 +94,7 @@ def _one_per_image(mask: torch.Tensor | None, count: int) -> list[Array | None]:
 
 
 def _fill(image: Array, mask: Array | None, sources: Array | None, options: Mapping[str, Any]) -> Any:
-    return image if mask is None else inpaint(image=image, mask=mask, options={**options, "sources": sources})
+    return image if mask is None else inpaint_by_plugins(image, mask, {**options, "sources": sources})
 
 
 NODE_CLASS_MAPPINGS = {"ContextualAttentionInpaint": ContextualAttentionInpaint}

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import sys
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from typing import Any
 
 import pluggy
 
 from gi_plugin.arrays import Array
 
-from .spec import GROUP, plugin_manager
+from .calling.checked import checked_inpaint
+from .loading import load_plugins
+from .spec import plugin_manager
+
+__all__ = ["Host", "ImageStep", "Report", "checked_inpaint", "load_plugins", "main"]
 
 ImageStep = Callable[[Array, Array], Array]  # takes image and mask, returns the new image
 
@@ -28,26 +30,6 @@ class Report:
 
     image: Array
     seconds: dict[str, float] = field(default_factory=dict)
-
-
-def load_plugins(manager: pluggy.PluginManager, group: str = GROUP) -> list[str]:
-    """Register every installed plugin of an entry-point group. A plugin that fails to load is skipped with a warning.
-
-    pluggy's own `load_setuptools_entrypoints` raises the error of the first plugin whose import fails.
-
-    :return: one line per plugin that failed to load.
-    """
-    failures = []
-    for point in entry_points(group=group):
-        if manager.has_plugin(point.name) or manager.is_blocked(point.name):
-            continue
-        try:
-            manager.register(point.load(), name=point.name)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # no error in another plugin's module may end the host
-            manager.unregister(name=point.name)  # pluggy 1.6 keeps a plugin that failed its check, and hooks added before the failure
-            failures.append(f"{point.name} ({point.value}): {type(error).__name__}: {error}")
-            warnings.warn(f"plugin not loaded: {failures[-1]}", RuntimeWarning, stacklevel=2)
-    return failures
 
 
 class Host:
@@ -61,7 +43,6 @@ class Host:
         self.manager = manager or plugin_manager()
         if manager is None:
             load_plugins(self.manager)
-            self.manager.check_pending()
         self.options = dict(options or {})
         self.steps: dict[str, ImageStep] = {"inpaint": self._inpaint}
 
@@ -69,7 +50,7 @@ class Host:
         """Run steps in the given order; each one gets the image of the step before and the same mask.
 
         :raises KeyError: if there is no step of a name.
-        :raises LookupError: if no plugin answers the hook.
+        :raises LookupError: if no plugin answers the hook; other errors as for `checked_inpaint`.
         """
         seconds = {}
         for name in steps:
@@ -79,10 +60,7 @@ class Host:
         return Report(image, seconds)
 
     def _inpaint(self, image: Array, mask: Array) -> Array:
-        result: Array | None = self.manager.hook.inpaint(image=image, mask=mask, options=self.options)
-        if result is None:
-            raise LookupError("no plugin answered: install one, or see `gi-plugin plugins`")
-        return result
+        return checked_inpaint(self.manager, image, mask, self.options)
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from gi_plugin.arrays import Array
 from gi_plugin.config import DETAILS, load_config
 from gi_plugin.errors import ImageError
 
-from .plugin import inpaint
+from .calling.session import inpaint_by_plugins
 
 if TYPE_CHECKING:
     import napari
@@ -67,7 +67,7 @@ def fill_holes(
     mask = _mask(holes, data.shape[:2])
     choices = {"detail": detail, "seed": seed, "sources": None if sources is None else _mask(sources, data.shape[:2])}
     options = {"dilate": grow, "channel_axis": -1 if image.rgb else None, **choices}
-    filled = inpaint(image=data, mask=mask, options=options)
+    filled = inpaint_by_plugins(data, mask, options)
     _, attributes, layer_type = image.as_layer_data_tuple()
     return filled, {**attributes, "name": f"{image.name} filled", "multiscale": False}, layer_type
 

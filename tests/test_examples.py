@@ -55,13 +55,15 @@ def _check_filled(file: str) -> None:
 
 def test_every_example_has_a_test() -> None:
     """A new file in examples/ must be added here with its test."""
-    assert {path.stem for path in EXAMPLES.glob("*")} == {"host", "batch_pipeline", "skimage_dropin", "triton_client"}
+    assert {path.stem for path in EXAMPLES.glob("*")} == {
+        "host", "batch_pipeline", "skimage_dropin", "triton_client", "own_project", "async_service", "frame_pipe", "dask_chunks", "plugin"
+    }  # fmt: skip
 
 
 def test_the_examples_of_hosts_md_run() -> None:
     """The first example equals examples/host.py, the test of the example plugin passes, and the blocked plugin is not loaded."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "hosts.md").read_text(encoding="utf-8"), re.DOTALL)
-    host, plugin, blocking = blocks
+    host, blocking, plugin = blocks
     assert (EXAMPLES / "host.py").read_text(encoding="utf-8").partition("\n\n")[2] == host
     names: dict[str, Any] = {}
     exec(plugin, names)  # noqa: S102  # our own document
@@ -72,13 +74,13 @@ def test_the_examples_of_hosts_md_run() -> None:
         names["host"].run(*picture())
 
 
-def test_the_host_has_twelve_lines_and_fills_a_photo() -> None:
-    """The example fills a photo and has 12 lines, without docstring and empty lines, as docs/hosts.md states."""
+def test_the_host_has_nine_lines_and_fills_a_photo() -> None:
+    """The example fills a photo and has nine lines, without docstring and empty lines, as docs/hosts.md states."""
     done = _run("host", "photo.png", "mask.png", "out.png")
     assert (done.returncode, done.stderr) == (0, "")
     _check_filled("out.png")
     lines = [line for line in (EXAMPLES / "host.py").read_text(encoding="utf-8").splitlines() if line]
-    assert len(lines[1:]) == 12
+    assert len(lines[1:]) == 9
 
 
 def test_the_pipeline_fills_a_folder_and_reports_failures() -> None:
@@ -98,6 +100,32 @@ def test_the_pipeline_fills_a_folder_and_reports_failures() -> None:
     without, wrong = done.stderr.splitlines()
     assert without.startswith("2.png: ")
     assert wrong.startswith("4.png: mask has shape (30, 80)")
+
+
+@pytest.mark.parametrize("example", ["host", "async_service", "dask_chunks"])
+def test_a_host_fills_a_photo(example: str) -> None:
+    """The result is that of `gi_plugin.inpaint`; the service also ends the request that has too little time."""
+    done = _run(example, "photo.png", "mask.png", "out.png")
+    assert (done.returncode, done.stderr) == (0, "")
+    np.testing.assert_array_equal(np.asarray(Image.open("out.png")), gi_plugin.inpaint(*picture()))
+    assert done.stdout == ("first request: TimeoutError\n" if example == "async_service" else "")
+
+
+def test_a_program_with_its_own_project_has_the_plugins() -> None:
+    """The program's own hook runs beside ours, with options of our plugin."""
+    done = _run("own_project", "photo.png", "mask.png", "out.png")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "80 x 64 pixels\n", "")
+    np.testing.assert_array_equal(np.asarray(Image.open("out.png")), gi_plugin.inpaint(*picture(), dilate=1))
+
+
+def test_frames_go_through_pipes() -> None:
+    """Raw frames come out as `inpaint_sequence` returns them."""
+    image, mask = picture()
+    frames = [np.roll(image, 2 * number, axis=1) for number in range(4)]
+    command = [sys.executable, str(EXAMPLES / "frame_pipe.py"), "80", "64", "mask.png"]
+    done = subprocess.run(command, input=b"".join(frame.tobytes() for frame in frames), capture_output=True, check=True, timeout=120)
+    found = np.frombuffer(done.stdout, np.uint8).reshape(4, 64, 80, 3)
+    np.testing.assert_array_equal(found, list(gi_plugin.inpaint_sequence(frames, mask)))
 
 
 def test_both_functions_take_the_same_call() -> None:

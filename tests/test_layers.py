@@ -19,17 +19,19 @@ MODULES = product.files()
 LADDER = (  # from low to high, each module once; a module imports only from rungs below its own
     "errors arrays atomic models openvino_core cli.stopping files.quiet bench folder_run",
     "gi_plugin",  # __init__: it exports names of errors at once, and names of inpainter on first use
-    "settings",
-    "settings.fields",
-    "settings.tables",
+    "config.tables",
+    "config.places",
+    "config.reading",
     "config image network_file bench.sample bench.timing",
     "inputs options cli.terminal files.modes files.opening files.sheet files.coding files.coding.exif files.coding.png files.coding.unread",
-    "inputs.masks inputs.value_range files.formats files.metadata files.raster",
-    "inputs.doubts files.coding.deep files.coding.netpbm files.coding.tiff_tags",
+    "inputs.masks inputs.value_range files.registered files.metadata files.raster",
+    "inputs.doubts files.formats files.coding.deep files.coding.netpbm files.coding.tiff_tags",
     "files.coding.tiff",
     "files.picture",
     "files.masks files.writing",
     "files folder_run.pairing",
+    "containers.containers",
+    "containers",
     "folder_run.jobs",
     # transfer: the pixels of the hole; and the windows of the network
     "transfer.native",
@@ -49,6 +51,7 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "planning.window",
     "planning.network_windows planning.transfer_windows",
     "planning.hole",
+    "planning.overlap",
     "planning",
     # train: the network, its data, the training run, export and evaluation
     "train train.model train.data train.losses train.evaluation train.onnx_export train.rented train.thin",
@@ -81,26 +84,38 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "engines.trt.worker engines.trt.build_process",
     "engines.trt.builder",
     "engines.trt.engine",
+    "engines.registry",
     "engines.selection",
     "engines engines.trt.check",
     # users of the engines: arrays, picture files, folders, benchmarks
-    "filling.completion filling.engines filling.enlarging filling.piece filling.thin_fill",
+    "filling.control filling.engines filling.enlarging filling.piece",
+    "filling.completion filling.result filling.thin_fill",
     "filling.network_detail filling.transfer_detail",
     "filling.fill",
     "filling",
     "inpainter",
+    "shared",
+    "sequence.motion",
+    "sequence.views",
+    "sequence.scene",
+    "sequence.sequence",
+    "sequence",
     "attention_map bench.windows bench.gpu_transfer",
     "demo folder_run.steps bench.gpu bench.pictures",
-    "folder_run.pipeline bench.command bench.tables bench.thin_holes",
+    "folder_run.summary folder_run.pipeline folder_run.frames bench.command bench.tables bench.thin_holes",
     "bench.plot",
     # hosts
-    "hooks hooks.web hooks.inference_server hooks.ray_cluster",
-    "hooks.spec hooks.web.gate hooks.inference_server.model_config",
-    "hooks.host hooks.plugin hooks.inference_server.repository hooks.inference_server.triton_model hooks.web.photo",
-    "hooks.listing hooks.comfyui_node hooks.napari_widget hooks.ray_cluster.data hooks.web.layout",
+    "hooks hooks.calling hooks.web hooks.inference_server hooks.ray_cluster",
+    "hooks.markers hooks.web.gate hooks.inference_server.model_config",
+    "hooks.registrations hooks.calling.call_options hooks.calling.selecting",
+    "hooks.spec hooks.calling.contract",
+    "hooks.loading hooks.calling.checked hooks.calling.probe",
+    "hooks.host hooks.listing hooks.plugin hooks.specks hooks.reference hooks.inference_server.repository hooks.web.photo",
+    "hooks.calling.session",
+    "hooks.comfyui_node hooks.napari_widget hooks.inference_server.triton_model hooks.ray_cluster.data hooks.web.layout",
     "hooks.ray_cluster.folders hooks.web.page",
     # the command line
-    "cli.diagnosis",
+    "cli.diagnosis cli.plugin_options",
     "cli.train_options",
     "cli.bench cli.engines cli.evaluation cli.hosts cli.inpaint cli.rented cli.training",
     "cli.app",
@@ -121,7 +136,7 @@ DOORS = {  # package: modules outside it that may import it
         "gi_plugin.engines.thin.torch_thin",
         "gi_plugin.engines.torch_engine",
     },
-    "gi_plugin.hooks": {"gi_plugin.cli.app", "gi_plugin.cli.hosts", "gi_plugin.cli.inpaint"},
+    "gi_plugin.hooks": {"gi_plugin.cli.app", "gi_plugin.cli.hosts", "gi_plugin.cli.inpaint", "gi_plugin.cli.plugin_options"},
 }
 UPWARD = ("from ..selection import open_engine", "from gi_plugin.inpainter import Inpainter", "from .. import selection")
 MOST_FILES = 14  # in one source folder
@@ -144,9 +159,9 @@ def _edges(module: str, path: Path, *, at_start: bool = False) -> set[str]:
 
 
 def _upward(edges: dict[str, set[str]]) -> set[tuple[str, str]]:
-    """Return the imports that do not lead down the ladder, except the one that `gi_plugin/__init__.py` makes on first use."""
+    """Return the imports that do not lead down the ladder, except those that `gi_plugin/__init__.py` makes on first use."""
     found = {(module, other) for module, others in edges.items() for other in others if RUNGS[other] >= RUNGS[module]}
-    return found - {("gi_plugin", "gi_plugin.inpainter")}
+    return found - {("gi_plugin", f"gi_plugin.{name}") for name in ("inpainter", "shared", "sequence")}
 
 
 EDGES = {module: _edges(module, path) for module, path in MODULES.items()}
@@ -196,6 +211,7 @@ def test_the_package_imports_only_errors_at_start() -> None:
 def test_public_names_are_pinned() -> None:
     """`gi_plugin.__all__` is the pinned list of public names, and each of them exists."""
     assert gi_plugin.__all__ == [
+        "Cancelled",
         "ConfigError",
         "EngineError",
         "EngineMismatch",
@@ -205,8 +221,10 @@ def test_public_names_are_pinned() -> None:
         "Inpainter",
         "MissingDependency",
         "ModelError",
+        "PluginError",
         "TrainingError",
         "inpaint",
+        "inpaint_sequence",
     ]
     assert all(callable(getattr(gi_plugin, name)) for name in gi_plugin.__all__)
 

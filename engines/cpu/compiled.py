@@ -41,7 +41,7 @@ class CompiledModel:
     def __init__(self, read: Callable[[], openvino.Model], parts: Mapping[str, str], precision: str, settings: EngineSettings) -> None:
         """Load the compiled model from the cache, or compile and store it. Without a usable cache it is compiled at every start.
 
-        :param read: reads the model, with fixed shapes.
+        :param read: reads the model, with the shapes that it will run with.
         :param parts: what the model depends on, for the key in the cache.
         :param precision: "fp32", "bf16", "fp16" or "int8".
         """

@@ -11,7 +11,6 @@ from gi_plugin.config import EngineSettings
 from gi_plugin.errors import EngineError
 from gi_plugin.openvino_core import CORE
 
-from ..protocol import full_batch
 from .compiled import DEVICE, CompiledModel, device_of, reason_of, usable_precision
 from .hole_region import around_hole, in_window, region
 from .int8_file import files, is_usable, load as load_int8
@@ -34,7 +33,7 @@ class OpenVinoEngine:
             "network": " ".join(network_file.fingerprint(path) for path in (network, *(files(network) if precision == "int8" else ()))),
             "backend": self.backend,
             "window": str(window),
-            "batch": str(settings.batch),
+            "batch": str(settings.batch) if settings.batch == 1 else f"1 to {settings.batch}",
         }
         try:
             self._model = CompiledModel(lambda: _model(network, precision, self.batch, window), parts, precision, settings)
@@ -43,18 +42,16 @@ class OpenVinoEngine:
 
     def __call__(self, image: Floats, mask: Floats) -> tuple[Floats, Matches]:
         """Fill the holes of windows; see `Engine`."""
-        count = image.shape[0]
-        image, mask = full_batch(image, self.batch), full_batch(mask, self.batch)
         rows, columns = region(mask)
         try:
             completed, found = self._model([image, mask, rows, columns])
         except RuntimeError as error:
             raise EngineError(f"{self.backend} failed on a {self.window} px window: {reason_of(error)}") from error
-        if completed.shape != image.shape or found.size != self.batch * len(rows) * len(columns):  # happens when memory is limited
+        if completed.shape != image.shape or found.size != len(image) * len(rows) * len(columns):  # happens when memory is limited
             raise EngineError(
                 f"{self.backend} returned no result for a {self.window} px window, probably for lack of memory; run fewer workers at once"
             )
-        return completed[:count], in_window(found, rows, columns, self.window // CELL)[:count]
+        return completed, in_window(found, rows, columns, self.window // CELL)
 
     def close(self) -> None:
         """Wait for running calls, then release the compiled network."""
@@ -66,5 +63,6 @@ def _model(network: Path, precision: str, batch: int, window: int) -> openvino.M
         model = load_int8(network)
     else:
         model = CORE.read_model(network_file.expanded(around_hole(network_file.load(network))).SerializeToString())
-    model.reshape({"image": [batch, 3, window, window], "mask": [batch, 1, window, window], "rows": [-1], "columns": [-1]})
+    windows = batch if batch == 1 else (1, batch)  # fewer windows than the batch are not padded
+    model.reshape({"image": [windows, 3, window, window], "mask": [windows, 1, window, window], "rows": [-1], "columns": [-1]})
     return model

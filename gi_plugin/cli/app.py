@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,11 +62,13 @@ def doctor(config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def plugins() -> None:
+def plugins(
+    check: Annotated[bool, typer.Option("--check", help="Also let every plugin fill a small picture, and check the result.")] = False,
+) -> None:
     """List the plugins that a host finds on this machine, as JSON."""
     from gi_plugin.hooks.listing import list_plugins  # noqa: PLC0415
 
-    print_json(list_plugins())
+    print_json(list_plugins(check=check))
 
 
 def main() -> None:
@@ -73,6 +76,7 @@ def main() -> None:
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # we report damaged files ourselves
     try:
+        _add_commands_of_plugins()
         sys.exit(app(standalone_mode=False))
     except UsageError as error:
         if error.format_message():  # it is empty if the help was printed
@@ -80,6 +84,22 @@ def main() -> None:
     except (GiError, OSError) as error:
         say(f"error: {error}", "red")
     sys.exit(2)
+
+
+def _add_commands_of_plugins() -> None:
+    """Load the installed plugins, whose backends are then known, and let them add their commands."""
+    from gi_plugin.hooks.loading import load_plugins  # noqa: PLC0415
+    from gi_plugin.hooks.spec import plugin_manager  # noqa: PLC0415
+
+    manager = plugin_manager()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # `plugins` reports broken plugins, and so do the commands that fill pictures
+        load_plugins(manager, names=() if "--no-plugins" in sys.argv else None)
+    for impl in manager.hook.register_commands.get_hookimpls():
+        try:
+            impl.function(app)
+        except Exception as error:  # noqa: BLE001  # a broken plugin must not end the command line
+            say(f"warning: plugin {impl.plugin_name}: register_commands: {type(error).__name__}: {error}", "yellow")
 
 
 def _inpainter(config: Path | None, backend: str | None) -> Any:

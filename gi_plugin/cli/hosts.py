@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ..config import load_config
+from .plugin_options import NoPlugins, Plugin, choice_of
 from .stopping import StopRequest
 from .terminal import Backend, ConfigFile, Spinner, say
 
@@ -40,6 +41,8 @@ def ui(
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 7860,
     config: ConfigFile = None,
     backend: Backend = None,
+    plugin: Plugin = None,
+    no_plugins: NoPlugins = False,
 ) -> None:
     """Serve a web page on which a user loads a photo, paints the hole and downloads the result."""
     from gi_plugin.hooks.web import page as web_page  # noqa: PLC0415  # heavy
@@ -49,7 +52,7 @@ def ui(
     with (
         StopRequest("request") as stop,
         Spinner("starting") as progress,
-        web_page.served(load_config(config, backend), host, port) as address,
+        web_page.served(load_config(config, backend), host, port, choice_of(plugin, no_plugins)) as address,
     ):
         say(f"serving {address} (Ctrl-C stops it)")
         progress(f"serving {address}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from ..errors import ImageError
-from . import modes
+from . import modes, registered
 
 MODES: dict[str, tuple[str, ...]] = {  # modes that a format holds without loss (JPEG and AVIF: at all); other formats are not written
     "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
@@ -39,15 +39,19 @@ def check_output(path: Path, name: str = "") -> None:
     :param name: the file's name in error messages; its path if empty.
     :raises ImageError: if the suffix names no format that we write; the message names formats to use.
     """
-    if format_of(path) not in MODES:
+    theirs = registered.of(path)
+    if theirs is None and format_of(path) not in MODES:
         problem = f"cannot write files ending in {path.suffix!r}; use" if path.suffix else "the file name has no suffix; add"
         raise ImageError(f"{name or path}: {problem} .png, .tif or .webp")
+    if theirs is not None and theirs.write is None:
+        raise ImageError(f"{name or path}: the plugin of {path.suffix} files only reads them; use .png, .tif or .webp")
 
 
 def picture_suffixes() -> set[str]:
     """Return the suffixes of picture files, in lower case."""
     known = Image.registered_extensions()
-    return {suffix for suffix, kind in known.items() if kind in Image.OPEN and kind not in STUBS} | set(UNREAD)
+    ours = {suffix for suffix, kind in known.items() if kind in Image.OPEN and kind not in STUBS}
+    return ours | set(UNREAD) | registered.suffixes()
 
 
 def is_lossy(path: Path) -> bool:

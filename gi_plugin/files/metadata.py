@@ -58,7 +58,7 @@ class Metadata:
 
     def carried(self, kind: str) -> dict[str, Any]:
         """Return the contents that a file of the format `kind` carries, by the names of their fields."""
-        contents = {name: getattr(self, name) for name in CARRIED[kind]}
+        contents = {name: getattr(self, name) for name in CARRIED.get(kind, ())}  # a format of a plugin carries none
         return {name: value for name, value in contents.items() if value and len(value) <= LIMITS.get((kind, name), math.inf)}
 
     def not_carried(self, kind: str) -> tuple[str, ...]:

@@ -11,13 +11,13 @@ from PIL import Image, UnidentifiedImageError
 
 from ..arrays import Array
 from ..errors import ImageError, first_line
-from . import modes
+from . import modes, registered
 from .coding import deep, netpbm, png, tiff, unread
 from .formats import LOSSY, MODES, format_of
 from .metadata import Metadata, metadata_of
 from .opening import check_size, open_image
 from .quiet import ignored_warnings
-from .raster import Raster
+from .raster import Raster, raster_of_array
 
 TURNS = {  # what turns a picture upright, by its orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -58,6 +58,8 @@ def read_picture(path: Path, max_pixels: int, name: str = "") -> PictureFile:
     :raises ImageError: if the file is missing, damaged, not a picture, too large, or has several frames.
     """
     with _naming(name or str(path)):
+        if (theirs := registered.of(path)) is not None:
+            return _read_by_plugin(theirs, path, max_pixels)
         with path.open("rb") as file:
             header = file.read(deep.START)
         unread.check(header)
@@ -75,6 +77,8 @@ def read_picture(path: Path, max_pixels: int, name: str = "") -> PictureFile:
 
 def output_name(path: Path) -> str:
     """Return the file name of a result: the source's name, with suffix .png or .tif if the source's format would change pixels."""
+    if (theirs := registered.of(path)) is not None and theirs.write is not None:
+        return path.name
     try:
         with ignored_warnings(), open_image(path) as opened:
             mode = opened.mode
@@ -147,3 +151,10 @@ def _read_odd_tiff(path: Path, metadata: Metadata) -> PictureFile:
         opened.load()
         image = opened.copy()  # a copy drops the tags of the file's layout, which Pillow would otherwise write again
         return _from_pillow(image, deep.orientation_of(opened), metadata)
+
+
+def _read_by_plugin(theirs: registered.FileFormat, path: Path, max_pixels: int) -> PictureFile:
+    """Read a file of a registered format. Its pixels can also be written as a picture of another format that holds them."""
+    pixels = theirs.read(path)
+    check_size(pixels.shape[1], pixels.shape[0], 1, max_pixels)
+    return PictureFile(pixels, raster_of_array(pixels))

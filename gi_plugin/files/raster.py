@@ -113,6 +113,19 @@ def raster_of(image: Image.Image) -> Raster:
     return Raster(values, kind, alpha, white_of(values.dtype), palette=palette)
 
 
+def raster_of_array(pixels: Array) -> Raster:
+    """Return pixels HxW, HxWx1, HxWx3 or HxWx4 as the values of a picture that was not read from one of our formats.
+
+    :raises ImageError: if they have another shape.
+    """
+    values = pixels[..., None] if pixels.ndim == 2 else pixels
+    if values.ndim != 3 or values.shape[2] not in (1, 3, 4):
+        raise ImageError(f"has pixels of shape {pixels.shape}: expected HxW, HxWx1, HxWx3 or HxWx4")
+    check_type(values.dtype)
+    alpha = ("unassalpha",) if values.shape[2] == 4 else ()
+    return Raster(values.copy(), "grey" if values.shape[2] == 1 else "RGB", alpha, white_of(values.dtype))
+
+
 def white_of(dtype: np.dtype[Any], bits: int = 0) -> int | None:
     """Return the largest value of unsigned integers of `bits` bits, or of all bits of the type; None for other types."""
     if dtype.kind == "b":

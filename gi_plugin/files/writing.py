@@ -15,7 +15,7 @@ from PIL import Image
 from ..arrays import Array, Bools
 from ..atomic import replacing
 from ..errors import ImageError
-from . import modes
+from . import modes, registered
 from .coding import exif, netpbm, png, tiff
 from .formats import MODES, check_output, format_of
 from .metadata import Metadata
@@ -48,14 +48,17 @@ def write_picture(picture: PictureFile, filled: Array, hole: Bools, path: Path, 
     :return: names of the contents of the source that this format does not carry.
     :raises ImageError: if the folder is not writable, or the format cannot hold the pixels.
     """
+    theirs = registered.of(path)
     with _replacing(path, name) as partial:
-        if isinstance(picture.source, Raster):
+        if theirs is not None and theirs.write is not None:
+            theirs.write(filled, partial)
+        elif isinstance(picture.source, Raster):
             picture.source.fill(filled, hole)
             _save_raster(picture.source, picture.metadata, partial)
         else:
             modes.fill(picture.source, filled, hole)
             _save(picture.source, filled, picture.metadata, partial)
-    return picture.metadata.not_carried(format_of(path))
+    return picture.metadata.not_carried("" if theirs is not None else format_of(path))
 
 
 def write_array(pixels: Array, path: Path, name: str = "") -> None:

@@ -13,6 +13,7 @@ from ..arrays import Floats, Matches
 from ..errors import EngineError
 from ..image import Picture
 from ..planning import Window
+from .control import Control
 
 EngineOf = Callable[[int], Engine]  # returns the engine for windows of the given size
 
@@ -26,10 +27,11 @@ class CompletedView:
     matches: Matches  # [S/8 * S/8] best background cell of each cell
 
 
-def completions(picture: Picture, windows: Sequence[Window], engine_of: EngineOf) -> Iterator[CompletedView]:
+def completions(picture: Picture, windows: Sequence[Window], engine_of: EngineOf, control: Control) -> Iterator[CompletedView]:
     """Run the network once on every view of `windows`, larger windows first.
 
     :raises EngineError: if an engine fails, or returns values that are not finite.
+    :raises Cancelled: if `control` says so, which is asked before every run.
     """
     for size in sorted({window.size for window in windows}, reverse=True):
         engine = engine_of(size)
@@ -39,6 +41,7 @@ def completions(picture: Picture, windows: Sequence[Window], engine_of: EngineOf
                 views.setdefault(window.view, []).append(window)
         groups = list(views.values())
         for start in range(0, len(groups), engine.batch):
+            control.check()
             yield from _batch(picture, groups[start : start + engine.batch], engine)
 
 

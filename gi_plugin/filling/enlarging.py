@@ -17,6 +17,8 @@ from ..box import Box
 from ..image import Picture
 from ..transfer import Transferred
 
+STRIP = 128  # rows of pixels with one offset that are computed at a time
+
 
 @dataclass(frozen=True)
 class Reduced:
@@ -50,9 +52,10 @@ def enlarged(picture: Picture, reduced: Reduced, own: Box) -> tuple[Floats, Fiel
             np.arange(start - (start - origin - phase) % -factor, end, factor)
             for start, end, origin, phase in ((own.top, own.bottom, region.top, down), (own.left, own.right, region.left, right))
         )
-        if rows.size and columns.size:
-            place = np.ix_(rows - own.top, columns - own.left)
-            fill[place], sources[place] = _phase(picture, reduced, rows, columns, (down, right))
+        for start in range(0, rows.size if columns.size else 0, STRIP):  # strips keep the temporary arrays small
+            some = rows[start : start + STRIP]
+            place = np.ix_(some - own.top, columns - own.left)
+            fill[place], sources[place] = _phase(picture, reduced, some, columns, (down, right))
     return fill, sources
 
 

@@ -8,28 +8,36 @@ from dataclasses import replace
 from ..image import Picture
 from ..planning import PlannedHole
 from .completion import completions
+from .control import Control
 from .engines import Engines
 from .network_detail import write_completed
 from .piece import Piece
-from .thin_fill import fill_thin
+from .thin_fill import chunks, fill_thin
 from .transfer_detail import TransferDetail, TransferSettings
 
 
-def fill(picture: Picture, planned: PlannedHole, engines: Engines, settings: TransferSettings) -> Iterator[Piece]:
+def fill(picture: Picture, planned: PlannedHole, engines: Engines, settings: TransferSettings, control: Control) -> Iterator[Piece]:
     """Write every missing pixel of `picture`, and yield each thick part of the hole with the sources of its pixels.
 
     :param engines: opens the engines that are needed.
     :param settings: settings of the transfer; used if the hole was planned for it.
+    :param control: asked whether to stop, between two windows or chunks of tiles, and between two steps of the transfer.
     :raises EngineError: if an engine fails.
+    :raises Cancelled: if the call is to stop.
     """
+    steps, done = chunks(planned) + len(planned.windows), 0
     if len(planned.squares):
-        fill_thin(picture, planned, engines.thin_engine())
+        for _ in fill_thin(picture, planned, engines.thin_engine(), control):
+            done += 1
+            control.report(done / steps)
         picture = replace(picture, hole=planned.thick)  # the thin parts are known now
-    transfer = TransferDetail(picture, len(planned.windows), settings) if planned.detail == "transfer" else None
-    for completion in completions(picture, planned.windows, engines.engine):
+    transfer = TransferDetail(picture, len(planned.windows), settings, control.check) if planned.detail == "transfer" else None
+    for completion in completions(picture, planned.windows, engines.engine, control):
         if transfer is not None:
             yield from transfer.fill(completion)
-            continue
-        for window in completion.windows:
-            write_completed(picture, window, completion.pixels)
-            yield Piece(window, completion.matches, None)
+        else:
+            for window in completion.windows:
+                write_completed(picture, window, completion.pixels)
+                yield Piece(window, completion.matches, None)
+        done += len(completion.windows)
+        control.report(done / steps)

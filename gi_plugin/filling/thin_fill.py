@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from gi_plugin.engines import ThinEngine
@@ -11,17 +13,25 @@ from ..errors import EngineError
 from ..image import Picture
 from ..planning import PlannedHole
 from ..thin import CORE, MARGIN, TILE, scaled
+from .control import Control
 
 NO_DATA = 4  # ranges of a picture outside its range from which on a float means that there are no data
 TILES = 256  # tiles that are cut out at once: few enough to stay in the processor's cache
 
 
-def fill_thin(picture: Picture, planned: PlannedHole, engine: ThinEngine) -> None:
-    """Write the thin pixels of the hole, and only those.
+def chunks(planned: PlannedHole) -> int:
+    """Return the number of chunks of tiles in which `fill_thin` works."""
+    return -(-len(planned.squares) // TILES)
+
+
+def fill_thin(picture: Picture, planned: PlannedHole, engine: ThinEngine, control: Control) -> Iterator[None]:
+    """Write the thin pixels of the hole, and only those; yield after each chunk of tiles.
 
     :raises EngineError: if the engine fails, or returns values that are not finite.
+    :raises Cancelled: if `control` says so, which is asked before every chunk.
     """
     for start in range(0, len(planned.squares), TILES):
+        control.check()
         squares = planned.squares[start : start + TILES]
         (rows, own_rows), (columns, own_columns) = (_lines(squares[:, axis], picture.hole.shape[axis]) for axis in (0, 1))
         place = rows[:, :, None], columns[:, None, :]
@@ -30,6 +40,7 @@ def fill_thin(picture: Picture, planned: PlannedHole, engine: ThinEngine) -> Non
         number, row, column = own.nonzero()
         fill = _filled(colours, missing | _without_data(colours, picture), engine)[number, :, row, column]
         _write(picture, rows[number, row], columns[number, column], fill)
+        yield
 
 
 def _lines(starts: Integers, length: int) -> tuple[Integers, Bools]:

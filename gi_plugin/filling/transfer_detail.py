@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,8 +36,12 @@ class TransferSettings:
 class TransferDetail:
     """Fills the parts of a picture's hole one after the other. Pixels that were filled earlier count as known, but are never sources."""
 
-    def __init__(self, picture: Picture, windows: int, settings: TransferSettings) -> None:
-        """:param windows: number of windows of the hole."""
+    def __init__(self, picture: Picture, windows: int, settings: TransferSettings, check: Callable[[], None]) -> None:
+        """:param windows: number of windows of the hole.
+
+        :param check: called between the steps of a transfer; what it raises ends the call.
+        """
+        self._check = check
         self._picture, self._settings, self._only_window = picture, settings, windows == 1
         # the same pixels, with a hole that shrinks as parts are filled
         self._current = picture if self._only_window else dataclasses.replace(picture, hole=picture.hole.copy())
@@ -56,14 +60,20 @@ class TransferDetail:
         """Run the transfer on a region at 1/`factor` of its size."""
         pixels, missing = self._current.read(region.top, region.left, *region.shape, factor)
         near = _cut(region, self._current.hole, own.grown(OVERLAP * factor).inside(self._current.hole.shape))
+        self._check()
         targets = _reduced_any(near, factor)
+        self._check()
         others = missing & ~targets
         if others.any():
             pixels[others] = guide.at(1, (slice(0, missing.shape[0]), slice(0, missing.shape[1])))[others]
+        self._check()
         allowed = ~_reduced_any(~self._source_mask(region), factor)
+        self._check()
         sources = None if np.array_equal(allowed, ~targets) else allowed
         options = self._settings
-        done = transfer(pixels, targets, guide, sources=sources, seed=options.seed, threads=options.threads, rounds=options.rounds)
+        done = transfer(
+            pixels, targets, guide, sources=sources, seed=options.seed, threads=options.threads, rounds=options.rounds, check=self._check
+        )
         return Reduced(region, factor, pixels, done)
 
     def _source_mask(self, region: Box) -> Bools:

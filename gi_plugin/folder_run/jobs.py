@@ -27,14 +27,17 @@ class Job:
     mask: Path | None  # None if the picture has no mask
     output: Path
     problem: str = ""  # why the picture has no mask
+    found: bool = False  # whether a plugin finds the mask in the picture
 
 
-def jobs_of(image: Path, mask: Path, output: Path, mask_suffix: str = "", *, in_place: bool = False) -> list[Job]:
+def jobs_of(image: Path, mask: Path | None, output: Path, mask_suffix: str = "", *, in_place: bool = False) -> list[Job]:
     """Pair each picture with its mask and its result file.
 
     For one picture, `mask` is one file. For a folder, it is one file for all pictures, or a folder of masks with the names of the pictures,
-    or with these and "_mask" or "-mask"; names are compared without suffix. Sub-folders are searched, and results keep the folder tree.
-    Hidden files and folders, links to folders, and the folders of masks and results, if they are inside `image`, are skipped.
+    or with these and "_mask" or "-mask"; names are compared without suffix. If it is None, a plugin finds the mask of each picture.
+
+    Sub-folders are searched, and results keep the folder tree. Hidden files and folders, links to folders, and the folders of masks and
+    results, if they are inside `image`, are skipped.
 
     :param mask_suffix: what the names of masks have behind those of the pictures, instead of "_mask" or "-mask" or nothing.
     :param in_place: whether the result may replace its picture (one picture only).
@@ -42,14 +45,14 @@ def jobs_of(image: Path, mask: Path, output: Path, mask_suffix: str = "", *, in_
         is given for one picture.
     """
     for path in (image, mask):
-        if not path.exists():
+        if path is not None and not path.exists():
             raise ImageError(f"{path}: there is no such file")
     if not image.is_dir():
-        if mask.is_dir():
+        if mask is not None and mask.is_dir():
             raise ImageError(f"{mask} is a folder, {image} is not: expected one mask file for one image")
         return [_single(image, mask, output / files.output_name(image) if output.is_dir() else output, in_place=in_place)]
     _check_folder(output, image, mask)
-    pairs = paired(image, mask, output, mask_suffix) if mask.is_dir() else [Pair(path, Path()) for path in pictures_of(image, mask, output)]
+    pairs = _pairs(image, mask, output, mask_suffix)
     if not pairs:
         raise ImageError(f"{image}: there is no picture in this folder")
     results = [pair.picture.with_name(files.output_name(image / pair.picture)) for pair in pairs]
@@ -57,9 +60,10 @@ def jobs_of(image: Path, mask: Path, output: Path, mask_suffix: str = "", *, in_
     return [
         Job(
             image / pair.picture,
-            None if pair.mask is None else mask / pair.mask,
+            None if pair.mask is None or mask is None else mask / pair.mask,
             output / _unique(pair.picture, result, uses),
             pair.problem,
+            found=mask is None,
         )
         for pair, result in zip(pairs, results, strict=True)
     ]
@@ -83,7 +87,7 @@ def is_finished(job: Job) -> bool:
         sources = [path.stat().st_mtime_ns for path in (job.image, job.mask) if path is not None]
     except OSError:
         return False  # a missing picture or mask is reported when it is read
-    return job.mask is not None and stat.S_ISREG(result.st_mode) and max(sources) <= result.st_mtime_ns
+    return (job.found or job.mask is not None) and stat.S_ISREG(result.st_mode) and max(sources) <= result.st_mtime_ns
 
 
 def remove_abandoned(jobs: Iterable[Job]) -> None:
@@ -95,24 +99,32 @@ def remove_abandoned(jobs: Iterable[Job]) -> None:
                     path.unlink()
 
 
-def _single(image: Path, mask: Path, output: Path, *, in_place: bool) -> Job:
+def _single(image: Path, mask: Path | None, output: Path, *, in_place: bool) -> Job:
     """Return the job of one picture.
 
     :raises ImageError: if its result would overwrite the mask, or the picture without leave, or the picture with loss.
     """
-    check_not_overwritten(output, mask=mask)
+    if mask is not None:
+        check_not_overwritten(output, mask=mask)
     if not in_place:
         check_not_overwritten(output, picture=image)
     elif is_lossy(image):
         raise ImageError(f"{image} has a lossy format, --in-place would change known pixels: write {files.output_name(image)} instead")
-    return Job(image, mask, output)
+    return Job(image, mask, output, found=mask is None)
 
 
-def _check_folder(output: Path, image: Path, mask: Path) -> None:
+def _pairs(image: Path, mask: Path | None, output: Path, mask_suffix: str) -> list[Pair]:
+    """Pair the pictures of a folder with paths inside a folder of masks; with "." for all of them if `mask` is one file, or None."""
+    if mask is not None and mask.is_dir():
+        return paired(image, mask, output, mask_suffix)
+    return [Pair(path, Path()) for path in pictures_of(image, *(path for path in (mask, output) if path is not None))]
+
+
+def _check_folder(output: Path, image: Path, mask: Path | None) -> None:
     if output.exists() and not output.is_dir():
         raise ImageError(f"{output} is a file: expected a folder for the results of the folder {image}")
     for folder, content in ((image, "pictures"), (mask, "masks")):
-        if output.resolve() == folder.resolve():
+        if folder is not None and output.resolve() == folder.resolve():
             raise ImageError(f"{output} holds the {content}, results would overwrite them: give another folder for the results")
 
 

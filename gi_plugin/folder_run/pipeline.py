@@ -110,8 +110,10 @@ class _Stages:
         self._count(loaded, 1)
         return loaded
 
-    def _mask_of(self, job: Job) -> MaskFile:
-        """Return the mask of a job; reuse the last one if the file is the same."""
+    def _mask_of(self, job: Job) -> MaskFile | None:
+        """Return the mask of a job; reuse the last one if the file is the same. None: it is found in the picture."""
+        if job.found:
+            return None
         if self._last is None or self._last[0] != job.mask:
             self._last = job.mask, steps.read_hole(job, self._inpainter, self._options)
         return self._last[1]

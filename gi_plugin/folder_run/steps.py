@@ -63,9 +63,12 @@ def fill_file(job: Job, inpainter: Inpainter, options: Options, map_path: Path |
     """
     if map_path is not None:
         check_output(map_path)
-    with ThreadPoolExecutor(1, "gi-plugin engine") as executor:  # opens the engine while the picture is decoded
-        mask = executor.submit(_plan_and_open, job, inpainter, options)
-        loaded = load(job, inpainter, options, lambda _: mask.result())
+    if job.found:
+        loaded = load(job, inpainter, options, lambda _: None)
+    else:
+        with ThreadPoolExecutor(1, "gi-plugin engine") as executor:  # opens the engine while the picture is decoded
+            mask = executor.submit(_plan_and_open, job, inpainter, options)
+            loaded = load(job, inpainter, options, lambda _: mask.result())
     filled = fill(loaded, inpainter)
     outcome = store(filled)
     if map_path is not None:
@@ -87,18 +90,29 @@ def read_hole(job: Job, inpainter: Inpainter, options: Options) -> MaskFile:
     return MaskFile(planned, tuple(f"{job.mask}: {in_command_words(doubt)}" for doubt in found))
 
 
-def load(job: Job, inpainter: Inpainter, options: Options, mask_of: Callable[[Job], MaskFile]) -> Loaded:
+def load(job: Job, inpainter: Inpainter, options: Options, mask_of: Callable[[Job], MaskFile | None]) -> Loaded:
     """Read the picture of a job and check that its hole fits.
 
-    :param mask_of: returns the mask of a job.
+    :param mask_of: returns the mask of a job that has one; None: the inpainter finds the mask in the picture.
     :raises GiError: if a file cannot be read or used, or the result cannot be written in the format of its suffix.
     """
     check_output(job.output)
     picture = files.read_picture(job.image, inpainter.config.hook.max_pixels)
     mask = mask_of(job)
     with _naming_files(job):
+        mask = mask or _found_mask(job, picture, inpainter, options)
         mask.hole.check_fits(picture.pixels.shape[:2])
     return Loaded(job, picture, mask, replace(options, channel_axis=-1, data_range=picture.mirrored(options.data_range)))
+
+
+def _found_mask(job: Job, picture: PictureFile, inpainter: Inpainter, options: Options) -> MaskFile:
+    """Let the inpainter find the mask of a picture, and plan its windows."""
+    mask = inpainter.find_mask(picture.pixels, options)
+    if mask is None:
+        raise ImageError("there is no mask, and nothing that finds one")
+    planned = inpainter.plan(mask, mask.shape[:2], replace(options, mask_alpha=False, invert_mask=False))
+    notes = () if mask.any() else (f"{job.image}: nothing that is to be filled was found: the picture stays as it is",)
+    return MaskFile(planned, notes)
 
 
 def fill(loaded: Loaded, inpainter: Inpainter) -> Filled:
@@ -134,7 +148,8 @@ def _naming_files(job: Job) -> Iterator[None]:
     try:
         yield
     except ImageError as error:
-        raise ImageError(f"{job.image} with {job.mask.name if job.mask else 'no mask'}: {in_command_words(str(error))}") from error
+        mask = job.mask.name if job.mask else "the mask that was found" if job.found else "no mask"
+        raise ImageError(f"{job.image} with {mask}: {in_command_words(str(error))}") from error
     except EngineMissing:
         raise
     except EngineError as error:

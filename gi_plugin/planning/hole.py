@@ -45,11 +45,20 @@ def plan_hole(
     :param dilate: pixels by which the hole grows in every direction.
     :raises ImageError: if the mask cannot be used, or its grown hole leaves no known pixel.
     """
-    hole = dilated(check_mask(mask, shape, alpha=alpha, invert=invert), dilate)
-    if hole.all():
-        raise ImageError("the hole covers the whole image once it is dilated: lower `dilate`")
+    hole = grown_hole(mask, shape, alpha=alpha, invert=invert, dilate=dilate)
     if detail == "network":
         return PlannedHole(hole, tuple(plan_network(hole)), detail, hole, np.zeros((0, 2), np.int64))
     parts = split(hole)
     thick = np.zeros(hole.shape, np.bool_) if parts.thick is None else parts.thick  # untouched zeros take no memory
     return PlannedHole(hole, () if parts.thick is None else tuple(plan_transfer(thick)), detail, thick, parts.squares)
+
+
+def grown_hole(mask: Array, shape: tuple[int, int], *, alpha: bool = False, invert: bool = False, dilate: int = 0) -> Bools:
+    """Check a mask and grow its hole; arguments and errors as for `plan_hole`.
+
+    :return: [H, W], True = missing.
+    """
+    hole = dilated(check_mask(mask, shape, alpha=alpha, invert=invert), dilate)
+    if hole.all():
+        raise ImageError("the hole covers the whole image once it is dilated: lower `dilate`")
+    return hole

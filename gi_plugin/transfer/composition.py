@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from . import kernels
-from .arrays import KNOWN, ONE, SIDE, Bools, Floats
+from .arrays import KNOWN, ONE, SIDE, Bools, Floats, go_on
 from .interpolation import smooth_fill
 from .matching import Match
 from .pyramid import Level, spread
@@ -17,11 +19,12 @@ HALO = 3 * int(BAND)  # radius of the blur in pixels
 STRIP = 512  # rows that are blurred at a time, to keep temporary arrays small
 
 
-def compose(image: Floats, source: Level, found: Match, threads: int) -> Floats:
+def compose(image: Floats, source: Level, found: Match, threads: int, check: Callable[[], None] = go_on) -> Floats:
     """Fill the box of `found`.
 
     :param image: [H, W, 3] float32 in [-1, 1].
     :param source: level 0 of the pyramid, from which the pixels come.
+    :param check: called between the steps; what it raises ends the work.
     :return: the box [h, w, 3] in [-1, 1]; known pixels are those of `image`.
     """
     border = spread(found.missing, 1) & (found.estimate.weight == KNOWN)
@@ -30,24 +33,26 @@ def compose(image: Floats, source: Level, found: Match, threads: int) -> Floats:
     voted = found.estimate.planes.copy()
     kernels.vote(source.planes, found.field, found.weight, border, voted, threads)
     low: Floats = voted[..., :3] * np.float32(1 / ONE)
-    low += _faded_inwards(known - low, border, found.missing, distance, FADE)
+    low += _faded_inwards(known - low, border, found.missing, distance, FADE, check)
     low = _smoothed(image, np.where(found.missing[..., None], low, known), found, threads)
-    high = _copied(image, source, found, found.missing | border, threads)
-    high += _faded_inwards(known - low - high, border, found.missing, distance, FADE_HIGH)
+    check()
+    high = _copied(image, source, found, found.missing | border, threads, check)
+    high += _faded_inwards(known - low - high, border, found.missing, distance, FADE_HIGH, check)
     return np.where(found.missing[..., None], (low + high).clip(-1, 1), known)
 
 
-def _faded_inwards(correction: Floats, border: Bools, missing: Bools, distance: Floats, fade: float) -> Floats:
+def _faded_inwards(correction: Floats, border: Bools, missing: Bools, distance: Floats, fade: float, check: Callable[[], None]) -> Floats:
     """Spread the correction [h, w, 3] at the border into the hole. It falls to 1 / e every `fade` pixels."""
-    everywhere = smooth_fill(np.where(border[..., None], correction, 0), border)
+    everywhere = smooth_fill(np.where(border[..., None], correction, 0), border, check)
     return np.where(missing[..., None], everywhere * np.exp(-distance / np.float32(fade))[..., None], 0)
 
 
-def _copied(image: Floats, source: Level, found: Match, where: Bools, threads: int) -> Floats:
+def _copied(image: Floats, source: Level, found: Match, where: Bools, threads: int, check: Callable[[], None]) -> Floats:
     """Copy high frequencies [h, w, 3] of the picture from the source of each pixel of `where`; 0 elsewhere."""
     pixel = kernels.best_source(found.field, found.weight, _window(), where, threads)[where]  # [n, 2]
     values = np.empty((len(pixel), 3), np.float32)
     for top in range(0, image.shape[0], STRIP):
+        check()
         chosen = (pixel[:, 0] >= top) & (pixel[:, 0] < top + STRIP)
         if chosen.any():
             start = max(top - HALO, 0)

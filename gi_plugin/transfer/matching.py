@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..box import Box, around
 from . import kernels
-from .arrays import KNOWN, MARGIN, MISSING, ONE, Bools, Bytes, Estimate, Field, Floats, Shorts, Sources
+from .arrays import KNOWN, MARGIN, MISSING, ONE, Bools, Bytes, Estimate, Field, Floats, Shorts, Sources, go_on
 from .guide import Guide, no_sources
 from .interpolation import smooth_fill
 from .pyramid import Level, spread, valid_sources
@@ -58,6 +58,7 @@ class Task:
     seed: int
     threads: int
     rounds: Rounds
+    check: Callable[[], None] = go_on  # called before the rounds of a level; what it raises ends the search
 
 
 def match(task: Task, step: Step, source: Level, context: Level, coarser: Match | None) -> Match:
@@ -82,14 +83,16 @@ def match(task: Task, step: Step, source: Level, context: Level, coarser: Match 
         field = _with_random_sources(field, targets & (field[..., 0] < 0), valid, seed)
         kernels.vote(source.planes, field, weight, missing, estimate.planes, task.threads)
     seeds = [_seed_of(task.seed, source.factor, number) for number in range(1, step.rounds + 1)]
+    task.check()
     field, weight = task.rounds(Start(sources, estimate, field, missing, step.radius), seeds)
     return Match(box, missing, estimate, field, weight)
 
 
-def run_rounds(start: Start, seeds: Sequence[int], threads: int) -> tuple[Field, Floats]:
-    """Search and vote once per seed; see `Rounds`."""
+def run_rounds(start: Start, seeds: Sequence[int], threads: int, check: Callable[[], None] = go_on) -> tuple[Field, Floats]:
+    """Search and vote once per seed; see `Rounds`. `check` is called before each round; what it raises ends the search."""
     field, sources, estimate = start.field, start.sources, start.estimate
     for seed in seeds:
+        check()
         field, cost = kernels.search(sources, estimate, field, start.radius, seed, threads)
         weight = vote_weights(field, cost)
         kernels.vote(sources.planes, field, weight, start.missing, estimate.planes, threads)

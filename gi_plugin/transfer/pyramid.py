@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from . import kernels, texture
-from .arrays import REACH, Bools, Counts, Floats, Shorts
+from .arrays import REACH, Bools, Counts, Floats, Shorts, go_on
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,15 @@ class Level:
     missing: Bools  # [h, w], True = more than half of the block is unknown; at full size: the pixel is unknown
 
 
-def pyramid(image: Floats, known: Bools, depth: int, threads: int) -> list[Level]:
-    """Make `depth` + 1 levels of `image` [H, W, 3] in [-1, 1], full size first; values of unknown pixels are ignored."""
-    planes, count = texture.planes(image, known, threads), known.astype(np.uint16)
+def pyramid(image: Floats, known: Bools, depth: int, threads: int, check: Callable[[], None] = go_on) -> list[Level]:
+    """Make `depth` + 1 levels of `image` [H, W, 3] in [-1, 1], full size first; values of unknown pixels are ignored.
+
+    :param check: called between the steps; what it raises ends the work.
+    """
+    planes, count = texture.planes(image, known, threads, check), known.astype(np.uint16)
     levels = [Level(1, planes, count, ~known)]
     for step in range(1, depth + 1):
+        check()
         planes, count = kernels.halve(planes, count, threads)
         levels.append(Level(2**step, planes, count, _missing(count, known.shape, 2**step)))
     return levels

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from . import kernels
-from .arrays import CHANNELS, ONE, Bools, Floats, Shorts
+from .arrays import CHANNELS, ONE, Bools, Floats, Shorts, go_on
 
 GAIN = 5.0  # weight of the texture relative to the colours
 SPREAD = 2.0  # sigma of the neighbourhood in which gradients are averaged, in pixels
@@ -14,10 +16,11 @@ STRIP = 512  # rows that are computed at a time, to keep temporary arrays small
 HALO = 8  # rows above and below a strip that the blur reads
 
 
-def planes(image: Floats, known: Bools, threads: int) -> Shorts:
+def planes(image: Floats, known: Bools, threads: int, check: Callable[[], None] = go_on) -> Shorts:
     """Compute colour and texture [H, W, 5] of the known pixels of `image` [H, W, 3] in [-1, 1]; unknown pixels are ignored and become 0."""
     result = np.zeros((*known.shape, CHANNELS), np.int16)
     for top in range(0, known.shape[0], STRIP):
+        check()
         start, end = max(top - HALO, 0), min(top + STRIP + HALO, known.shape[0])
         near = texture(image[start:end], known[start:end], threads)[top - start :][:STRIP]
         strip = slice(top, top + near.shape[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,7 +11,7 @@ import numpy as np
 from ..box import around
 from ..config import usable_cores
 from . import schedule
-from .arrays import Bools, Field, Floats
+from .arrays import Bools, Field, Floats, go_on
 from .composition import compose
 from .depth import hole_depth
 from .guide import Guide, no_sources
@@ -41,6 +42,7 @@ def transfer(
     seed: int = 0,
     threads: int = 0,
     rounds: Rounds | None = None,
+    check: Callable[[], None] = go_on,
 ) -> Transferred:
     """Fill the hole of a window with pixels from its known part.
 
@@ -50,15 +52,18 @@ def transfer(
     :param seed: another seed gives another result.
     :param threads: number of threads; 0 = one per core. It does not change the result.
     :param rounds: runs the rounds of search and vote, such as `engines.search.rounds.GpuRounds`; None: the CPU.
+    :param check: called between the steps, on the CPU also between the rounds of the search; what it raises ends the transfer.
     """
     if not hole.any():
         return Transferred(image.copy(), no_sources(hole.shape))
     image, threads = np.ascontiguousarray(image, dtype=np.float32), threads or usable_cores()
     allowed = ~hole if sources is None else sources & ~hole
     depth = schedule.depth(hole.shape)
-    source = pyramid(image, allowed, depth, threads)
-    context = source if sources is None else pyramid(image, ~hole, depth, threads)
-    task = Task(guide, schedule.guide_sigma(hole_depth(hole, threads)), seed, threads, rounds or partial(run_rounds, threads=threads))
+    check()
+    source = pyramid(image, allowed, depth, threads, check)
+    context = source if sources is None else pyramid(image, ~hole, depth, threads, check)
+    rounds = rounds or partial(run_rounds, threads=threads, check=check)
+    task = Task(guide, schedule.guide_sigma(hole_depth(hole, threads)), seed, threads, rounds, check)
     found = None
     for number in _levels_to_search(source, context):
         step = schedule.step(depth - number, source[number].missing.shape)
@@ -66,7 +71,8 @@ def transfer(
     if found is None:
         return Transferred(_filled_by_guide(image, hole, guide), None)
     del context, source[1:]  # to free memory
-    filled = compose(image, source[0], found, threads)
+    check()
+    filled = compose(image, source[0], found, threads, check)
     del source
     return _written_back(image, hole, found, filled)
 

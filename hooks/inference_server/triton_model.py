@@ -15,7 +15,7 @@ import triton_python_backend_utils as pb_utils  # exists only inside the server
 from gi_plugin.arrays import Array, Floats, Matches
 from gi_plugin.engines.protocol import full_batch
 from gi_plugin.errors import ConfigError, EngineError, GiError, ImageError
-from gi_plugin.inpainter import Inpainter
+from gi_plugin.hooks.calling.session import PluggedInpainter
 from gi_plugin.options import Options
 
 PARAMETERS = ("detail", "seed")  # options that a request may name; others are ignored, since a server may forward headers as parameters
@@ -65,7 +65,7 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         """Read the names of the network models from config.pbtxt."""
         networks = json.loads(json.loads(args["model_config"])["parameters"]["networks"]["string_value"])
-        self._inpainter = Inpainter(open_engine=lambda _, window: ServedNetwork(window, **networks[str(window)]))
+        self._inpainter = PluggedInpainter(open_engine=lambda _, window: ServedNetwork(window, **networks[str(window)]))
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answer each request with the filled picture or an error."""

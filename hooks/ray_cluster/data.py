@@ -17,10 +17,12 @@ from gi_plugin.errors import GiError, require
 from gi_plugin.folder_run import pipeline
 from gi_plugin.folder_run.jobs import Job, is_finished
 from gi_plugin.folder_run.steps import Outcome
-from gi_plugin.inpainter import Inpainter
 from gi_plugin.options import Options
 
+from ..calling.session import PluggedInpainter, PluginChoice
+
 RayBatch = dict[str, Any]  # maps a column's name to its values: Ray Data's batch format "numpy"
+ALL_PLUGINS = PluginChoice()
 FILE_OPTIONS = ("data_range", "dilate", "mask_alpha", "detail", "sources", "seed", "invert_mask")  # the channels are those of the file
 
 
@@ -31,12 +33,13 @@ class Inpaint:
     and `error`, empty or the reason why `filled` is the unchanged `image`.
 
     :param config: the settings; None reads the settings of the worker's machine.
+    :param choice: which of the worker's plugins take part.
     :param options: as for `gi_plugin.inpaint`.
     :raises ConfigError: if an option or a setting is wrong. Calls raise errors that affect the whole run.
     """
 
-    def __init__(self, config: Config | None = None, **options: Any) -> None:
-        self._inpainter = Inpainter(_for_this_worker(config or load_config()))
+    def __init__(self, config: Config | None = None, choice: PluginChoice = ALL_PLUGINS, **options: Any) -> None:
+        self._inpainter = PluggedInpainter(_for_this_worker(config or load_config()), choice=choice)
         self._options = Options.of(options)
 
     def __call__(self, batch: RayBatch) -> RayBatch:
@@ -64,20 +67,24 @@ class InpaintFiles:
     done twice when Ray repeats the task of a worker that died.
 
     :param config: the settings; None reads the settings of the worker's machine.
+    :param choice: which of the worker's plugins take part.
     :param overwrite: fill pictures again whose results exist.
     :param options: those of `FILE_OPTIONS`, as for `gi_plugin.inpaint`.
     :raises ConfigError: if an option or a setting is wrong. Calls raise errors that affect the whole run.
     """
 
-    def __init__(self, config: Config | None = None, *, overwrite: bool = False, **options: Any) -> None:
-        self._inpainter = Inpainter(_for_this_worker(config or load_config()))
+    def __init__(
+        self, config: Config | None = None, choice: PluginChoice = ALL_PLUGINS, *, overwrite: bool = False, **options: Any
+    ) -> None:
+        self._inpainter = PluggedInpainter(_for_this_worker(config or load_config()), choice=choice)
         self._overwrite, self._options = overwrite, Options.of(options)
 
     def __call__(self, batch: RayBatch) -> RayBatch:
         """Fill the pictures of a batch; reading and writing run in parallel to the engine."""
         problems = batch.get("problem", [""] * len(batch["image"]))
         rows = zip(batch["image"], batch["mask"], batch["output"], problems, strict=True)
-        jobs = [Job(Path(image), Path(mask) if mask else None, Path(output), str(problem)) for image, mask, output, problem in rows]
+        found = self._inpainter.choice.mask_source is not None
+        jobs = [Job(Path(image), Path(mask) if mask else None, Path(output), str(problem), found) for image, mask, output, problem in rows]
         todo = [job for job in jobs if self._overwrite or not is_finished(job)]
         outcomes = {outcome.job: outcome for outcome in pipeline.run(todo, self._inpainter, self._options)}
         return {**batch, **columns([outcomes.get(job, Outcome(job)) for job in jobs])}

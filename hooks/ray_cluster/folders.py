@@ -22,7 +22,8 @@ from gi_plugin.folder_run.pipeline import FATAL, never_stop
 from gi_plugin.folder_run.steps import Outcome
 from gi_plugin.options import Options
 
-from .data import FILE_OPTIONS, InpaintFiles, RayBatch, columns, outcome_of
+from ..calling.session import PluginChoice
+from .data import ALL_PLUGINS, FILE_OPTIONS, InpaintFiles, RayBatch, columns, outcome_of
 
 MAX_TRIES = 3  # a picture fails after as many workers have died while filling it
 MAX_BLOCK = 16  # pictures per task; each task costs Ray some milliseconds
@@ -105,7 +106,13 @@ def connected(address: str | None) -> Iterator[None]:
 
 
 def fill_files(
-    jobs: Sequence[Job], config: Config, options: Options, stop: Callable[[], bool] = never_stop, *, overwrite: bool = False
+    jobs: Sequence[Job],
+    config: Config,
+    options: Options,
+    stop: Callable[[], bool] = never_stop,
+    *,
+    overwrite: bool = False,
+    choice: PluginChoice = ALL_PLUGINS,
 ) -> Generator[Outcome]:
     """Fill picture files with all workers of the connected cluster, and yield outcomes in the order of completion.
 
@@ -114,13 +121,14 @@ def fill_files(
 
     :param stop: called after each picture; the run ends when it returns True.
     :param overwrite: fill pictures again whose results exist.
+    :param choice: which of the workers' plugins take part.
     :raises GiError: if an error affects the whole run: a wrong setting, no network, no engine, or a failure of Ray.
     """
     if not jobs:
         return
     ray = _ray()
-    config = replace(config, model=ModelSettings(str(Path(config.model.path).expanduser().absolute()) if config.model.path else ""))
-    settings = {"config": config, "overwrite": overwrite, **{name: getattr(options, name) for name in FILE_OPTIONS}}
+    config = replace(config, model=ModelSettings(_absolute(config.model.path), _absolute(config.model.thin)))
+    settings = {"config": config, "overwrite": overwrite, "choice": choice, **{name: getattr(options, name) for name in FILE_OPTIONS}}
     try_counter = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(TryCounter).remote()
     size, gpus = workers(ray, config)
     block = min(MAX_BLOCK, math.ceil(len(jobs) / (4 * size)))
@@ -144,6 +152,10 @@ def fill_files(
         raise EngineError(f"Ray failed: {_brief(error)}") from error
 
 
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute()) if path else ""
+
+
 def _paths(job: Job) -> dict[str, str]:
     return {
         "image": str(job.image.absolute()),
@@ -155,7 +167,7 @@ def _paths(job: Job) -> dict[str, str]:
 
 def workers(ray: ModuleType, config: Config) -> tuple[int, int]:
     """Return the number of workers and the GPUs of each: one worker per GPU if the backend runs on GPUs, else one worker per CPU."""
-    available = (status.name for status in backend_status() if status.available)
+    available = (status.name for status in backend_status(config.engine) if status.available)
     backend = next(available, "") if config.engine.backend == "auto" else config.engine.backend
     resources = ray.cluster_resources()
     gpus = 0 if backend == "openvino" else int(resources.get("GPU", 0))

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from gi_plugin.config import Config
 from gi_plugin.errors import ConfigError, require
-from gi_plugin.inpainter import Inpainter
 from gi_plugin.planning import SIZES
+
+from ..calling.session import PluggedInpainter, PluginChoice
 
 if TYPE_CHECKING:
     import gradio
@@ -33,21 +34,26 @@ def is_loopback(host: str) -> bool:
 
 
 @contextmanager
-def served(config: Config, host: str, port: int) -> Iterator[str]:
+def served(config: Config, host: str, port: int, choice: PluginChoice = PluginChoice()) -> Iterator[str]:  # noqa: B008  # frozen
     """Serve the page inside a `with` block, and delete every picture at its end.
 
+    :param choice: which plugins take part.
     :return: the address of the page.
     :raises ConfigError: if the page cannot be served at this host and port.
     :raises EngineError: if no engine can run; raised at the start, before the first visitor.
     :raises MissingDependency: if Gradio is not installed.
     """
-    with tempfile.TemporaryDirectory(prefix="gi-plugin-ui-", ignore_cleanup_errors=True) as name, closing(Inpainter(config)) as inpainter:
+    with (
+        tempfile.TemporaryDirectory(prefix="gi-plugin-ui-", ignore_cleanup_errors=True) as name,
+        closing(PluggedInpainter(config, choice=choice)) as inpainter,
+    ):
         folder = Path(name).resolve()
         _prepare(folder, host)
         require("gradio", "ui")
         from . import layout as web_layout  # noqa: PLC0415  # after _prepare: Gradio reads its settings when it is imported
 
-        for window in SIZES[inpainter.config.hook.detail]:  # compile now: the first visitor does not wait, and a missing engine is an error
+        windows = SIZES[inpainter.config.hook.detail] if inpainter.uses_ours else ()
+        for window in windows:  # compile now: the first visitor does not wait, and a missing engine is an error
             inpainter.engine(window)
         with ThreadPoolExecutor(1, "gi-plugin page") as worker:
             page = web_layout.build(inpainter, folder, worker)

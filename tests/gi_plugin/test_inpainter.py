@@ -16,8 +16,9 @@ import gi_plugin
 from gi_plugin.arrays import Array, Bools
 from gi_plugin.config import CACHE_VARIABLE, Config, EngineSettings, HookSettings, ModelSettings
 from gi_plugin.errors import ConfigError, ImageError, MaskWarning, ModelError
-from gi_plugin.inpainter import Inpainter, close_default_inpainter
+from gi_plugin.inpainter import Inpainter
 from gi_plugin.options import Options
+from gi_plugin.shared import close_default_inpainter
 from tests.gi_plugin.windows import small_windows
 
 ENGINE = EngineSettings(backend="openvino", threads=1)

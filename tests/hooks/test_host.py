@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
 import numpy as np
@@ -20,9 +19,8 @@ from gi_plugin.hooks import host, plugin
 from gi_plugin.hooks.host import Host, load_plugins
 from gi_plugin.hooks.listing import list_plugins
 from gi_plugin.hooks.spec import SPEC_VERSION, hookimpl, plugin_manager
+from tests.hooks.conftest import Install
 from tests.hooks.pictures import picture
-
-Install = Callable[[str, str], None]
 
 FAILURES = {  # by name of a plugin: its module, and the start of the message
     "needs_a_library": ("import a_library_nobody_has", "ModuleNotFoundError: No module named 'a_library_nobody_has'"),
@@ -45,28 +43,13 @@ FAILURES = {  # by name of a plugin: its module, and the start of the message
 }
 
 
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """A function that installs a plugin from its name and the text of its module, like pip."""
-
-    def install(name: str, text: str) -> None:
-        metadata = tmp_path / f"{name}-1.2.dist-info"
-        metadata.mkdir()
-        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n", encoding="utf-8")
-        (metadata / "entry_points.txt").write_text(f"[gi_plugin]\n{name} = {name}_module\n", encoding="utf-8")
-        (tmp_path / f"{name}_module.py").write_text(dedent(text), encoding="utf-8")
-        monkeypatch.syspath_prepend(tmp_path)
-
-    return install
-
-
 def _answering(value: int) -> pluggy.PluginManager:
-    """Create a manager with one plugin. It sets every pixel to `value`, or declines if `value` is negative."""
+    """Create a manager with one plugin. It sets every missing pixel to `value`, or declines if `value` is negative."""
 
     class Other:
         @hookimpl
-        def inpaint(self, image: Array) -> Array | None:
-            return np.full_like(image, value) if value >= 0 else None
+        def inpaint(self, image: Array, mask: Array) -> Array | None:
+            return np.where(mask[..., None], np.uint8(value), image) if value >= 0 else None
 
     manager = plugin_manager()
     manager.register(Other())
@@ -86,12 +69,13 @@ def test_runs_steps_in_order() -> None:
     """Each step gets the image of the step before and the same mask; the report has the time of every step."""
     image, mask = picture()
     pipeline = Host(_answering(7))
+    pipeline.steps["black"] = lambda image, mask: np.where(mask[..., None], image, np.uint8(1))
     pipeline.steps["double"] = lambda image, _: image * 2
-    pipeline.steps["mark"] = lambda image, mask: np.where(mask[..., None], np.uint8(0), image)
-    report = pipeline.run(image, mask, ("inpaint", "double", "mark"))
-    assert list(report.seconds) == ["inpaint", "double", "mark"]
+    pipeline.steps["mark"] = lambda image, mask: np.where(mask[..., None] & (image == 14), np.uint8(0), image)
+    report = pipeline.run(image, mask, ("inpaint", "black", "double", "mark"))
+    assert list(report.seconds) == ["inpaint", "black", "double", "mark"]
     assert (report.image[mask] == 0).all()
-    assert (report.image[~mask] == 14).all()
+    assert (report.image[~mask] == 2).all()
 
 
 def test_an_unknown_step_is_an_error() -> None:
@@ -110,12 +94,12 @@ def test_passes_its_options_to_the_plugins() -> None:
             seen.append(options)
             return image
 
-    manager, options = plugin_manager(), {"dilate": 3}
+    manager, options = plugin_manager(), {"grain": 3}
     manager.register(Recorder())
     pipeline = Host(manager, options)
-    options["dilate"] = 4
+    options["grain"] = 4
     pipeline.run(*picture())
-    assert seen == [{"dilate": 3}]
+    assert [(given["grain"], given["dilate"]) for given in seen] == [(3, 0)]  # the host has grown the hole
 
 
 @pytest.mark.parametrize("name", FAILURES)
@@ -127,8 +111,8 @@ def test_a_plugin_that_fails_to_load_is_skipped(install: Install, name: str) -> 
     with pytest.warns(RuntimeWarning) as caught:
         (failure,) = load_plugins(manager)
     assert [str(warning.message) for warning in caught] == [f"plugin not loaded: {failure}"]
-    assert failure.startswith(f"{name} ({name}_module): {reason}")
-    assert [registered for registered, _ in manager.list_name_plugin()] == [plugin.NAME]
+    assert str(failure).startswith(f"{name} ({name}_module, package {name}): {reason}")
+    assert [registered for registered, _ in manager.list_name_plugin()] == [plugin.NAME, "specks"]
     assert [impl.plugin_name for impl in manager.hook.inpaint.get_hookimpls()] == [plugin.NAME]
 
 
@@ -139,13 +123,6 @@ def test_the_host_works_without_a_broken_plugin(install: Install) -> None:
     with pytest.warns(RuntimeWarning, match=r"broken.*no driver"):
         report = Host().run(image, mask)
     np.testing.assert_array_equal(report.image, gi_plugin.inpaint(image, mask))
-
-
-def test_a_misspelt_hook_is_refused(install: Install) -> None:
-    """A host that creates its own manager raises an error if a plugin has a hook that the specification lacks."""
-    install("misspelt", "from gi_plugin.hooks.spec import hookimpl\n@hookimpl\ndef inpiant(image): ...")
-    with pytest.raises(pluggy.PluginValidationError, match="inpiant"):
-        Host()
 
 
 def test_a_blocked_plugin_is_not_loaded(install: Install) -> None:
@@ -164,13 +141,13 @@ def test_a_registered_plugin_replaces_an_installed_one() -> None:
     manager, replacement = plugin_manager(), object()
     manager.register(replacement, name=plugin.NAME)
     assert load_plugins(manager) == []
-    assert manager.list_name_plugin() == [(plugin.NAME, replacement)]
+    assert manager.list_name_plugin()[0] == (plugin.NAME, replacement)
 
 
 @pytest.mark.parametrize(
     "pipeline",
-    [lambda: Host(plugin_manager()), lambda: Host(_answering(-1)), lambda: Host(options={"plugin": "nobody"})],
-    ids=["no plugin", "a plugin that declines", "another plugin requested"],
+    [lambda: Host(plugin_manager()), lambda: Host(_answering(-1))],
+    ids=["no plugin", "a plugin that declines"],
 )
 def test_no_answer_is_an_error(pipeline: Callable[[], Host]) -> None:
     """If there is no plugin, or all decline, the error names the command that lists plugins."""
@@ -190,14 +167,17 @@ def test_fills_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_lists_installed_plugins(install: Install) -> None:
-    """The list has every plugin with package, version and hooks, all backends, and failed plugins; it can be written as JSON."""
+    """The list has every plugin with package, version and hooks, all backends, and broken plugins; it can be written as JSON."""
     install("broken", "raise OSError('no driver')")
     install("another", "from gi_plugin.hooks.spec import hookimpl\n@hookimpl\ndef inpaint_backends(): return [{'plugin': 'another'}]")
     listing = json.loads(json.dumps(list_plugins()))
     assert listing["spec_version"] == SPEC_VERSION
-    assert sorted(listing["plugins"], key=lambda entry: str(entry["name"])) == [
-        {"name": "another", "package": "another", "version": "1.2", "hooks": ["inpaint_backends"]},
-        {"name": plugin.NAME, "package": "gi-plugin", "version": version("gi-plugin"), "hooks": ["inpaint", "inpaint_backends"]},
-    ]
+    by_name = {entry["name"]: entry for entry in listing["plugins"]}
+    assert by_name.keys() == {"another", "broken", plugin.NAME, "specks"}
+    assert by_name["another"] == {"name": "another", "package": "another", "version": "1.2", "hooks": ["inpaint_backends"]}
+    assert (by_name[plugin.NAME]["package"], by_name[plugin.NAME]["version"]) == ("gi-plugin", version("gi-plugin"))
+    assert by_name["broken"] == {
+        "name": "broken", "package": "broken", "version": "1.2", "hooks": [], "broken": "OSError: no driver"
+    }  # fmt: skip
     assert {record["plugin"] for record in listing["backends"]} == {"another", plugin.NAME}
-    assert listing["failed"] == ["broken (broken_module): OSError: no driver"]
+    assert listing["failed"] == ["broken (broken_module, package broken): OSError: no driver"]

@@ -16,9 +16,9 @@ import pytest
 import gi_plugin
 from gi_plugin.arrays import Array
 from gi_plugin.config import BACKENDS
-from gi_plugin.hooks import plugin, spec
+from gi_plugin.hooks import plugin, spec, specks
 from gi_plugin.hooks.spec import hookimpl, plugin_manager
-from gi_plugin.inpainter import close_default_inpainter
+from gi_plugin.shared import close_default_inpainter
 from tests import product
 from tests.hooks.pictures import picture
 
@@ -63,9 +63,10 @@ def _foreign_manager(*, with_backends: bool) -> pluggy.PluginManager:
 
 
 def test_every_hook_of_ours_is_in_the_specification(manager: pluggy.PluginManager) -> None:
-    """The manager finds two hooks in the plugin, and both are specified."""
+    """The manager finds seven hooks in the plugin, and all are specified."""
     manager.check_pending()
-    assert {caller.name for caller in manager.get_hookcallers(plugin) or []} == {"inpaint", "inpaint_backends"}
+    found = {caller.name for caller in manager.get_hookcallers(plugin) or []}
+    assert found == {"inpaint", "inpaint_backends", "inpaint_sequence", "plugin_options", "register_engines", "shutdown", "warm_up"}
     assert plugin.spec_version == spec.SPEC_VERSION
 
 
@@ -75,7 +76,7 @@ def test_manifest_and_entry_point_agree_with_the_code() -> None:
     assert manifest["plugin"]["name"] == plugin.NAME
     assert (manifest["plugin"]["project"], manifest["plugin"]["group"]) == (spec.PROJECT, spec.GROUP)
     project = tomllib.loads((product.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["entry-points"][spec.GROUP] == {plugin.NAME: plugin.__name__}
+    assert project["entry-points"][spec.GROUP] == {plugin.NAME: plugin.__name__, specks.NAME: f"{specks.__name__}:plugin"}
 
 
 def test_the_hook_fills_only_the_hole(manager: pluggy.PluginManager) -> None:
@@ -191,6 +192,7 @@ ERRORS = [  # changed arguments, class of the error, part of its message
     ({"mask": ~(MASK & False)}, gi_plugin.ImageError, "every pixel"),
     ({"options": {"dilate": 100}}, gi_plugin.ImageError, "dilate"),
     ({"options": {"dilte": 1}}, gi_plugin.ConfigError, "dilte"),
+    ({"options": {"precision": "fp32"}}, gi_plugin.ConfigError, r"precision.*plugin_for\(project, config\)"),
     ({"options": {"detail": "paint"}}, gi_plugin.ConfigError, "'transfer' or 'network'"),
     ({"options": {"seed": -1}}, gi_plugin.ConfigError, "seed = -1"),
     ({"options": {"sources": MASK[:, 1:]}}, gi_plugin.ImageError, r"sources: mask has shape \(64, 79\)"),

@@ -24,7 +24,10 @@ BAD = {
     "an unknown output format": ("inpaint picture.png mask.png -o out.xyz", "out.xyz: cannot write files ending in '.xyz'; use .png"),
     "a format without alpha": ("inpaint alpha.png mask.png -o out.jpg", "out.jpg: cannot hold RGBA pixels without loss; use .png or .tif"),
     "an unknown map format": ("inpaint picture.png mask.png -o out.png --attention-map map", "map: the file name has no suffix"),
-    "an unknown backend": ("inpaint picture.png mask.png -o out.png --backend abacus", "backend = 'abacus': expected 'auto' or 'tensorrt'"),
+    "an unknown backend": (
+        "inpaint picture.png mask.png -o out.png --backend abacus",
+        "unknown backend 'abacus': expected 'auto' or one",
+    ),
     "a backend that is not there": ("inpaint picture.png mask.png -o out.png --backend tensorrt", "no engine can be used: tensorrt: "),
     "broken settings": ("inpaint picture.png mask.png -o out.png --config broken.toml", "broken.toml: not valid TOML"),
     "unknown settings": (
@@ -59,7 +62,13 @@ BAD = {
     "a faint mask": ("inpaint picture.png faint.png -o out.png", "faint.png: mask marks nothing as missing: its largest value is 99"),
     "all missing but by alpha": ("inpaint picture.png drawn.png -o out.png", "if that is the mask, use --mask-alpha)"),
     "an unknown option": ("inpaint picture.png mask.png -o out.png --bogus", "No such option: --bogus"),
-    "a missing argument": ("inpaint picture.png", "Missing argument 'mask'"),
+    "a missing argument": ("inpaint", "Missing argument 'image'"),
+    "neither mask nor plugin": ("inpaint picture.png -o out.png", "expected a mask, or --mask-from"),
+    "an unknown plugin": (
+        "inpaint picture.png mask.png -o out.png --plugin abacus",
+        "'abacus' with the hook inpaint: expected one of",
+    ),
+    "an unknown mask source": ("inpaint picture.png -o out.png --mask-from abacus", "expected one of specks"),
     "a wrong value": ("inpaint picture.png mask.png -o out.png --dilate few", "Invalid value for '--dilate'"),
     "an unknown command": ("paint", "No such command 'paint'"),
     "a window the network cannot take": ("bench --window 100", "window 100: expected a multiple of 8, 72 or more"),

@@ -18,8 +18,9 @@ from gi_plugin.config import Config, Detail, HookSettings
 from gi_plugin.errors import ImageError
 from gi_plugin.hooks.web import photo as web_photo
 from gi_plugin.hooks.web.photo import MAX_SIDE, Photo
-from gi_plugin.inpainter import Inpainter, default_inpainter
+from gi_plugin.inpainter import Inpainter
 from gi_plugin.options import Options
+from gi_plugin.shared import default_inpainter
 from tests.hooks.pictures import picture
 
 LIMIT = 10**6

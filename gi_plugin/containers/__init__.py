@@ -1,0 +1,7 @@
+"""Images and masks as hosts have them: Pillow pictures, torch tensors, xarray and masked arrays become numpy arrays and come back."""
+
+from __future__ import annotations
+
+from .containers import Unwrapped, unwrap
+
+__all__ = ["Unwrapped", "unwrap"]

@@ -1,0 +1,24 @@
+"""The array that is filled: a copy of the image, whose channels are seen in the network's order."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arrays import Array
+from ..image import SCAN_ROWS
+from ..options import Options
+from .control import Control
+
+
+def in_order(pixels: Array, options: Options) -> Array:
+    """View pixels [H, W, C] with red first; alpha, which is never written, is left out if blue stood there."""
+    return pixels[..., 2::-1] if options.channel_order == "bgr" and pixels.shape[2] > 1 else pixels
+
+
+def copied(image: Array, control: Control) -> Array:
+    """Copy an image in strips, so that the call can be stopped in between."""
+    result = np.empty(image.shape, image.dtype)
+    for start in range(0, len(image), SCAN_ROWS):
+        control.check()
+        result[start : start + SCAN_ROWS] = image[start : start + SCAN_ROWS]
+    return result

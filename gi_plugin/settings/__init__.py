@@ -1,3 +1,0 @@
-"""The tables of plugin.toml as frozen dataclasses."""
-
-from __future__ import annotations

@@ -1,0 +1,199 @@
+"""Sequences: what other frames show is used, what is made up stays, and memory is bounded."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data, transform
+
+import gi_plugin
+from gi_plugin.arrays import Array, Bools
+from gi_plugin.config import Config
+from gi_plugin.inpainter import Inpainter
+from gi_plugin.options import Options
+from gi_plugin.sequence.motion import grey_of, motion_between, places_after
+from gi_plugin.sequence.scene import KEPT, MADE
+from gi_plugin.sequence.sequence import fill_sequence
+from tests.gi_plugin.command import Cli
+
+SHAPE, COUNT = (120, 160), 24
+PHOTO = data.coffee()[40:, 60:]
+
+
+class TeleaEngineless(Inpainter):
+    """An inpainter that fills by OpenCV, and counts its calls: what these tests check does not depend on the fill."""
+
+    def __init__(self) -> None:
+        super().__init__(Config())
+        self.calls: list[int] = []
+
+    def run(self, image: Array, mask: Any, options: Options) -> Any:  # noqa: ARG002  # the same signature
+        """Fill by Telea's method."""
+        self.calls.append(int(mask.sum()))
+        filled = cv2.inpaint(np.ascontiguousarray(image), mask.astype(np.uint8), 3, cv2.INPAINT_TELEA)
+        return type("Filled", (), {"image": filled.reshape(image.shape)})
+
+
+def _frames(motion: str) -> list[Array]:
+    """Frames [120, 160, 3] of a camera that stands, pans by whole or other steps, or zooms."""
+    steps = {"still": (0.0, 1.0), "pan": (3.0, 1.0), "uneven pan": (1.3, 1.0), "zoom": (2.5, 1.004)}
+    step, zoom = steps[motion]
+    frames = []
+    for number in range(COUNT):
+        place = transform.AffineTransform(scale=zoom**-number, translation=(60 + step * number, 40))
+        frames.append((255 * transform.warp(PHOTO, place, output_shape=SHAPE, order=3)).round().clip(0, 255).astype(np.uint8))
+    return frames
+
+
+def _mask(left: int) -> Bools:
+    mask = np.zeros(SHAPE, bool)
+    mask[50:70, left : left + 30] = True
+    return mask
+
+
+def _filled(frames: list[Array], masks: Any, **options: Any) -> tuple[list[Array], TeleaEngineless]:
+    inpainter, each = TeleaEngineless(), [masks] * len(frames) if isinstance(masks, np.ndarray) else masks
+    damaged = [np.where(mask[..., None], np.uint8(255), frame) for frame, mask in zip(frames, each, strict=True)]
+    results = list(fill_sequence(damaged, masks, inpainter, Options(), **options))
+    for result, frame, mask in zip(results, frames, each, strict=True):
+        np.testing.assert_array_equal(result[~mask], frame[~mask])
+    return results, inpainter
+
+
+def _error(results: list[Array], frames: list[Array], masks: list[Bools]) -> float:
+    """Mean absolute difference from the true frames in the holes."""
+    return float(np.mean([np.abs(a.astype(float) - b)[mask].mean() for a, b, mask in zip(results, frames, masks, strict=True)]))
+
+
+def test_a_still_scene_is_what_other_frames_show() -> None:
+    """If the camera stands and the hole moves, the fill is the true scene; nothing is made up."""
+    frames, masks = _frames("still"), [_mask(5 + 5 * number) for number in range(COUNT)]
+    results, inpainter = _filled(frames, masks)
+    assert inpainter.calls == []
+    assert _error(results, frames, masks) == 0
+
+
+def test_noise_does_not_hide_that_the_camera_stands() -> None:
+    """With noise, the fill differs from the true scene by noise only."""
+    random, masks = np.random.default_rng(0), [_mask(5 + 5 * number) for number in range(COUNT)]
+    frames = [(frame + random.normal(0, 3, frame.shape)).clip(0, 255).astype(np.uint8) for frame in _frames("still")]
+    assert _error(_filled(frames, masks)[0], frames, masks) < 5
+
+
+@pytest.mark.parametrize(("motion", "most"), [("pan", 0.5), ("uneven pan", 3.0), ("zoom", 3.0)])
+def test_a_moving_camera_reveals_the_scene(motion: str, most: float) -> None:
+    """Behind a mark that stands, the fill is close to the true scene once the camera has moved on, and closer than Telea's by far."""
+    frames, mask = _frames(motion), _mask(60)
+    results, _ = _filled(frames, mask)
+    telea = [
+        cv2.inpaint(np.where(mask[..., None], 255, frame).astype(np.uint8), mask.astype(np.uint8), 3, cv2.INPAINT_TELEA) for frame in frames
+    ]
+    ours = _error(results[12:], frames[12:], [mask] * 12)
+    assert ours < most
+    assert ours < 0.5 * _error(telea[12:], frames[12:], [mask] * 12)
+
+
+def test_what_is_made_up_stays() -> None:
+    """If no frame shows the place, it is made up once, and every later frame has the same pixels."""
+    results, inpainter = _filled(_frames("still"), _mask(60))
+    assert len(inpainter.calls) == 1
+    for result in results:
+        np.testing.assert_array_equal(result, results[0])
+
+
+def test_a_cut_starts_anew() -> None:
+    """Pixels of the scene before the cut are not used after it."""
+    other = [np.ascontiguousarray(frame[::-1, ::-1]) ^ np.uint8(255) for frame in _frames("still")]
+    first, frames = _filled(_frames("still"), _mask(60)), _frames("still") + other
+    results, inpainter = _filled(frames, _mask(60))
+    assert len(inpainter.calls) == 2
+    np.testing.assert_array_equal(results[0], first[0][0])
+    np.testing.assert_array_equal(results[COUNT], _filled(other, _mask(60))[0][0])
+
+
+def test_a_changing_exposure_is_levelled_out() -> None:
+    """Pixels from a darker frame are brightened to the frame around them."""
+    masks = [_mask(5 + 5 * number) for number in range(COUNT)]
+    frames = [(frame.astype(int) // 2 + 2 * number).astype(np.uint8) for number, frame in enumerate(_frames("still"))]
+    assert _error(_filled(frames, masks)[0], frames, masks) < 1
+
+
+@pytest.mark.parametrize("ahead", [0, 4])
+def test_memory_is_bounded_and_frames_come_in_order(ahead: int) -> None:
+    """A result comes as soon as `ahead` further frames were read, and a bounded number of frames is alive."""
+    alive: list[weakref.ref[Array]] = []
+    most, read = 0, 0
+
+    def frames() -> Iterator[Array]:
+        nonlocal read, most
+        for frame in 8 * _frames("uneven pan"):
+            read += 1
+            copied = frame.copy()
+            alive.append(weakref.ref(copied))
+            most = max(most, sum(reference() is not None for reference in alive))
+            yield copied
+
+    for number, _ in enumerate(fill_sequence(frames(), _mask(60), TeleaEngineless(), Options(), ahead)):
+        assert read == min(number + 1 + ahead, 8 * COUNT)
+    assert number == 8 * COUNT - 1
+    assert most <= ahead + KEPT + MADE + 3
+
+
+@pytest.mark.parametrize("layout", ["grey", "alpha", "channels first", "float"])
+def test_frames_may_have_every_layout(layout: str) -> None:
+    """Results have the shape, dtype and channel order of the frames, and alpha is kept."""
+    frames, masks = _frames("still"), [_mask(5 + 5 * number) for number in range(COUNT)]
+    axis = 0 if layout == "channels first" else -1
+    change = {
+        "grey": lambda frame: frame[..., 0],
+        "alpha": lambda frame: np.concatenate([frame, frame[..., :1]], axis=2),
+        "channels first": lambda frame: np.moveaxis(frame, -1, 0),
+        "float": lambda frame: (frame / 255).astype(np.float32),
+    }[layout]
+    given = [change(frame) for frame in frames]
+    results = list(fill_sequence(given, masks, TeleaEngineless(), Options(channel_axis=axis)))
+    for result, frame in zip(results, given, strict=True):
+        assert (result.shape, result.dtype) == (frame.shape, frame.dtype)
+        np.testing.assert_array_equal(result, frame)  # the scene is still: every pixel is shown by another frame
+
+
+def test_the_motion_is_measured() -> None:
+    """The measured motion takes the corners to within half a pixel of their true places."""
+    first, *_, last = (grey_of(frame, 0, 255) for frame in _frames("zoom"))
+    found = motion_between(first, np.ones(SHAPE, bool), last, np.ones(SHAPE, bool))
+    assert found is not None
+    rows, columns = np.array([30, 90, 60]), np.array([40, 120, 80])
+    scale, shift = 1.004 ** -(COUNT - 1), 2.5 * (COUNT - 1)
+    true = np.stack([rows / scale, (columns - shift) / scale])
+    assert np.abs(places_after(found, rows, columns) - true).max() < 0.5
+
+
+def test_mistakes_are_named() -> None:
+    """Too few masks, and frames of different shapes, are errors that say so."""
+    frames = _frames("still")
+    with pytest.raises(gi_plugin.ImageError, match="there are only 3 masks"):
+        list(fill_sequence(frames, [_mask(60)] * 3, TeleaEngineless(), Options()))
+    with pytest.raises(gi_plugin.ImageError, match=r"frame 1 has shape \(60, 160, 3\)"):
+        list(fill_sequence([frames[0], frames[1][:60]], [_mask(60), _mask(60)[:60]], TeleaEngineless(), Options()))
+
+
+def test_the_command_line_fills_a_folder_of_frames(cli: Cli) -> None:
+    """Frames in a folder are filled in the order of their names; `inpaint_sequence` gives the same."""
+    Path("frames").mkdir()
+    frames, mask = _frames("pan")[:6], _mask(60)
+    for number, frame in enumerate(frames):
+        Image.fromarray(np.where(mask[..., None], np.uint8(255), frame)).save(f"frames/{number:03}.png")
+    Image.fromarray(mask).save("logo.png")
+    assert cli("inpaint", "frames", "logo.png", "-o", "out", "--sequence").code == 0
+    damaged = [np.asarray(Image.open(path)) for path in sorted(Path("frames").iterdir())]
+    for path, expected in zip(sorted(Path("out").iterdir()), gi_plugin.inpaint_sequence(damaged, mask), strict=True):
+        np.testing.assert_array_equal(np.asarray(Image.open(path)), expected)
+    wrong = cli("inpaint", "picture.png", "mask.png", "-o", "out.png", "--sequence")
+    assert (wrong.code, "--sequence works on a folder" in wrong.lines[0]) == (2, True)
