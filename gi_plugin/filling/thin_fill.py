@@ -58,8 +58,8 @@ def _without_data(colours: Array, picture: Picture) -> Bools:
     if colours.dtype.kind != "f":
         return np.zeros(colours.shape[:3], np.bool_)
     margin = NO_DATA * (picture.high - picture.low)
-    usable: Bools = ((colours >= picture.low - margin) & (colours <= picture.high + margin)).all(axis=3)  # False for NaN
-    return ~usable
+    usable = (colours >= picture.low - margin) & (colours <= picture.high + margin)  # False for NaN
+    return np.asarray(~usable.all(axis=3))
 
 
 def _filled(colours: Array, missing: Bools, engine: ThinEngine) -> Reals:

@@ -88,7 +88,7 @@ def test_alpha_is_carried_through(inpainter: Inpainter) -> None:
 def test_a_constant_picture_of_any_size_stays_constant(height: int, width: int, seed: int) -> None:
     """Pictures of any size, also smaller than a tile: every pixel of the hole is written, none outside it."""
     hole = np.random.default_rng(seed).random((height, width)) < 0.2
-    hole[0] = False
+    hole[0], hole[-1, 0] = False, True
     image = np.full((height, width, 3), (10, 20, 30), np.uint8)
     engine = _Corrections(1.0)
     filled = Inpainter(Config(), _never, lambda _config: engine)(np.where(hole[..., None], np.uint8(0), image), hole)

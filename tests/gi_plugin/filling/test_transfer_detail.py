@@ -98,14 +98,14 @@ def test_a_search_at_reduced_size_copies_pixels_of_the_full_size(inpainter: Inpa
 
 
 def test_without_sources_the_networks_pixels_stay(inpainter: Inpainter) -> None:
-    """If the mask of sources is empty, or every patch has a missing pixel, the hole gets the network's pixels."""
+    """If the mask of sources is empty, or every patch has a pixel outside it, the hole gets the network's pixels."""
     hole = _hole((100, 150, 150, 210))
     empty = inpainter.run(PHOTO, hole, Options(sources=np.zeros(hole.shape, np.bool_)))
     assert [piece.sources for piece in empty.pieces] == [None]
     np.testing.assert_allclose(empty.image[hole], inpainter(PHOTO, hole, detail="network")[hole], atol=1)
-    dotted = hole.copy()
-    dotted[::4, ::4] = True
-    assert {piece.sources is None for piece in inpainter.run(PHOTO, dotted, Options()).pieces} == {True}
+    dotted = np.ones(hole.shape, np.bool_)
+    dotted[::4, ::4] = False
+    assert {piece.sources is None for piece in inpainter.run(PHOTO, hole, Options(sources=dotted)).pieces} == {True}
 
 
 def test_detail_network_takes_the_networks_pixels(inpainter: Inpainter) -> None:
