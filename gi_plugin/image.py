@@ -164,6 +164,9 @@ def check_values(picture: Picture) -> None:
         return
     margin = (picture.high - picture.low) / 2
     for start in range(0, picture.hole.shape[0], SCAN_ROWS):
+        everything = picture.pixels[start : start + SCAN_ROWS]
+        if picture.low - margin <= everything.min() and everything.max() <= picture.high + margin:  # NaN fails both
+            continue  # many times as fast as picking out the known pixels
         known = picture.pixels[start : start + SCAN_ROWS][~picture.hole[start : start + SCAN_ROWS]].astype(np.float64)
         if not np.isfinite(known).all():
             raise ImageError(f"image has NaN or infinite values outside the hole, first seen in rows {start} to {start + SCAN_ROWS - 1}")

@@ -79,7 +79,7 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "sequence.scene",
     "sequence.sequence",
     "sequence",
-    "attention_map bench.windows",
+    "attention_map bench.overhead bench.windows",
     "demo folder_run.steps bench.gpu bench.pictures",
     "folder_run.pipeline bench.command bench.tables",
     "folder_run.frames",

@@ -59,4 +59,6 @@ def _batch(picture: Picture, groups: list[list[Window]], engine: Engine) -> Iter
 def _grey_where(image: Floats, completed: Floats) -> Floats:
     """Make completions of grey views grey, because the network leaves a tint. Both arrays are [N, 3, S, S]."""
     grey = (image == image[:, :1]).all(axis=(1, 2, 3), keepdims=True)
+    if not grey.any():
+        return completed
     return np.where(grey, completed.mean(axis=1, keepdims=True), completed)
