@@ -19,6 +19,7 @@ MODULES = product.files()
 LADDER = (  # from low to high, each module once; a module imports only from rungs below its own
     "errors arrays atomic models openvino_core cli.stopping files.quiet bench folder_run",
     "gi_plugin",  # __init__: it exports names of errors at once, and names of inpainter on first use
+    "box",
     "config image network_file bench.sample bench.timing",
     "options cli.terminal files.modes files.png files.registered files.sheet",
     "files.deep files.formats",
@@ -29,7 +30,7 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "folder_run.jobs",
     # transfer: the pixels of the hole; and the windows of the network
     "transfer.native",
-    "box transfer.arrays transfer.schedule",
+    "transfer.arrays transfer.schedule",
     "transfer.numpy_kernels transfer.guide transfer.interpolation",
     "transfer.kernels",
     "transfer.texture transfer.depth",

@@ -47,7 +47,9 @@ def completions(picture: Picture, windows: Sequence[Window], engine_of: EngineOf
 
 def _batch(picture: Picture, groups: list[list[Window]], engine: Engine) -> Iterator[CompletedView]:
     views = [picture.window(*first.view) for first, *_ in groups]
-    image = np.stack([pixels.transpose(2, 0, 1) for pixels, _ in views])  # [N, 3, S, S]
+    image = np.empty((len(views), 3, *views[0][1].shape), np.float32)
+    for number, (pixels, _) in enumerate(views):
+        image[number] = pixels.transpose(2, 0, 1)
     mask = np.stack([hole[None] for _, hole in views]).astype(np.float32)  # [N, 1, S, S]
     completed, matches = engine(image, mask)
     if not np.isfinite(completed).all():
