@@ -22,7 +22,7 @@ def test_the_command_lists_every_picture(cli: Cli, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_cost_of_a_float_picture_does_not_grow_much_faster_than_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A large float picture with a small hole costs a few copies of itself (it was more than 30 before its values were checked in one go)."""
+    """A large float picture with a small hole costs a few copies of itself (it was more than 30 times that once)."""
     monkeypatch.setattr(overhead, "SHAPES", ((3000, 4000, 3),))
     monkeypatch.setattr(overhead, "DTYPES", ("float32",))
     (row,) = overhead.measure(5, lambda _: None)
