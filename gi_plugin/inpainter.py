@@ -68,7 +68,8 @@ class Inpainter:
         """Fill the hole of an image: see `inpaint`."""
         given = unwrap(image, mask, channel_axis)
         choices = (data_range, dilate, mask_alpha, detail, sources, seed, channel_order, cancel, deadline, progress)
-        return given.wrap(self.run(given.image, given.mask, Options(given.channel_axis, *choices)).image)
+        filled: Array = given.wrap(self.run(given.image, given.mask, Options(given.channel_axis, *choices)).image)
+        return filled
 
     def plan(self, mask: Array, shape: tuple[int, int], options: Options) -> PlannedHole:
         """Check a mask, grow its hole and plan the windows, for one picture of `shape` (rows, columns) or many; errors as for `inpaint`."""
@@ -239,4 +240,5 @@ def inpaint(
     """
     choices = (data_range, dilate, mask_alpha, detail, sources, seed, channel_order, cancel, deadline, progress)
     given = unwrap(image, mask, channel_axis)
-    return given.wrap(default_inpainter().run(given.image, given.mask, Options(given.channel_axis, *choices)).image)
+    filled: Array = given.wrap(default_inpainter().run(given.image, given.mask, Options(given.channel_axis, *choices)).image)
+    return filled

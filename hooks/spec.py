@@ -96,7 +96,7 @@ def make_mask(image: Array, options: Mapping[str, Any]) -> Array | None:
 
 
 @hookspec
-def prepare_input(image: Array, mask: Array, options: Mapping[str, Any]) -> tuple[Array, Array] | None:  # type: ignore[empty-body]
+def prepare_input(image: Array, mask: Array, options: Mapping[str, Any]) -> tuple[Array, Array] | None:
     """Change image and mask before they are filled, e.g. to a linear colour space.
 
     The plugins are chained in the order in which they are asked: each gets what the one before returned.
@@ -115,7 +115,7 @@ def prepare_input(image: Array, mask: Array, options: Mapping[str, Any]) -> tupl
 
 
 @hookspec
-def finish(image: Array, mask: Array, filled: Array, options: Mapping[str, Any]) -> Array | None:  # type: ignore[empty-body]
+def finish(image: Array, mask: Array, filled: Array, options: Mapping[str, Any]) -> Array | None:
     """Change the filled image: colour, grain, blending.
 
     The plugins are chained in the reverse order of `prepare_input`: each gets what the one before returned.

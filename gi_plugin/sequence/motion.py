@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -27,15 +29,15 @@ def motion_between(before: Floats, known_before: Bools, after: Floats, known_aft
     :return: None if no motion of a camera explains the change.
     """
     factor = -(-max(before.shape) // LONGEST)
-    small = [array[::factor, ::factor] for array in (before, known_before, after, known_after)]
-    both = small[1] & small[3]
+    before, after = before[::factor, ::factor], after[::factor, ::factor]
+    known_before, known_after = known_before[::factor, ::factor], known_after[::factor, ::factor]
+    small, both = (before, known_before, after, known_after), known_before & known_after
     if not both.any():
         return None
-    if np.abs(small[0] - small[2])[both].mean() < SAME:
+    if np.abs(before - after)[both].mean() < SAME:
         return np.eye(3)
-    found = _turned(_pan(*small), *small)
-    if _agreement(found, *small) < MATCHING:
-        found = _homography(*small)
+    turned = _turned(_pan(*small), *small)
+    found = turned if _agreement(turned, *small) >= MATCHING else _homography(*small)
     if found is None or _agreement(found, *small) < MATCHING:
         return None
     scale = np.diag([factor, factor, 1.0])
@@ -108,7 +110,7 @@ def _homography(before: Floats, known_before: Bools, after: Floats, known_after:
 
     places, descriptors = [], []
     for grey, known in ((before, known_before), (after, known_after)):
-        corners = ORB(n_keypoints=CORNERS)
+        corners: Any = ORB(n_keypoints=CORNERS)
         try:
             corners.detect_and_extract(np.where(known, grey, grey[known].mean()))
         except (RuntimeError, IndexError, ValueError):  # there is no corner
@@ -116,7 +118,7 @@ def _homography(before: Floats, known_before: Bools, after: Floats, known_after:
         inside = known[tuple(corners.keypoints.astype(int).T)]
         places.append(corners.keypoints[inside][:, ::-1])
         descriptors.append(corners.descriptors[inside])
-    pairs = match_descriptors(*descriptors, cross_check=True)
+    pairs = match_descriptors(descriptors[0], descriptors[1], cross_check=True)
     if len(pairs) < FEWEST:
         return None
     points = places[0][pairs[:, 0]], places[1][pairs[:, 1]]

@@ -106,7 +106,7 @@ def _clear(there: Places, usable: Bools) -> Bools:
     if near is not None:
         return _at(near, usable)
     around = [np.rint(there) + np.array([[down], [right]]) for down in (-CLEAR, 0, CLEAR) for right in (-CLEAR, 0, CLEAR)]
-    return np.logical_and.reduce([_at(places, usable) for places in around])
+    return np.asarray(np.logical_and.reduce([_at(places, usable) for places in around]))
 
 
 def _whole(there: Places) -> Places | None:
