@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from .arrays import Bools
+from .arrays import Bools, Indices
 
 T = TypeVar("T", bound=np.generic)
 
@@ -63,3 +63,16 @@ def around(mask: Bools) -> Box:
     """The smallest box that contains every True pixel of `mask` [H, W], which must have at least one."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
+
+
+def area_of(rows: Indices, columns: Indices) -> tuple[Any, ...]:
+    """The index of a rectangle: slices, which are many times as fast, where no line is mirrored."""
+    if all(line[-1] - line[0] == line.size - 1 for line in (rows, columns)):
+        return tuple(slice(line[0], line[-1] + 1) for line in (rows, columns))
+    return np.ix_(rows, columns)
+
+
+def mirrored(start: int, length: int, limit: int) -> Indices:
+    """Indices start, start + 1, … of `length` pixels, reflected at the image's end."""
+    inside = np.arange(start, min(start + length, limit))
+    return np.pad(inside, (0, length - inside.size), mode="symmetric")

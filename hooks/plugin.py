@@ -84,7 +84,7 @@ class NetworkPlugin:
         """Name the options of `gi_plugin.inpaint`."""
         from gi_plugin.options import Options  # noqa: PLC0415  # as above
 
-        return [Option(entry.name, entry.default, entry.metadata.get("help", "")) for entry in dataclasses.fields(Options)]
+        return [Option(entry.name, entry.default) for entry in dataclasses.fields(Options)]
 
     @hookimpl
     def warm_up(self, shapes: Sequence[tuple[int, ...]]) -> None:

@@ -19,7 +19,7 @@ MODULES = product.files()
 LADDER = (  # from low to high, each module once; a module imports only from rungs below its own
     "errors arrays atomic models openvino_core cli.stopping files.quiet bench folder_run",
     "gi_plugin",  # __init__: it exports names of errors at once, and names of inpainter on first use
-    "config.tables",
+    "box config.tables",
     "config.places",
     "config.reading",
     "config image network_file bench.sample bench.timing",
@@ -35,7 +35,7 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "folder_run.jobs",
     # transfer: the pixels of the hole; and the windows of the network
     "transfer.native",
-    "box transfer.arrays transfer.schedule",
+    "transfer.arrays transfer.schedule",
     "transfer.numpy_kernels transfer.guide transfer.interpolation",
     "transfer.kernels",
     "transfer.texture transfer.depth",
@@ -100,7 +100,7 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "sequence.scene",
     "sequence.sequence",
     "sequence",
-    "attention_map bench.windows bench.gpu_transfer",
+    "attention_map bench.overhead bench.windows bench.gpu_transfer",
     "demo folder_run.steps bench.gpu bench.pictures",
     "folder_run.summary folder_run.pipeline folder_run.frames bench.command bench.tables bench.thin_holes",
     "bench.plot",

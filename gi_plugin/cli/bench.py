@@ -20,6 +20,9 @@ def bench(
     runs: Annotated[int, typer.Option("--runs", min=1, help="Timed calls per engine and window.")] = 10,
     window: Annotated[list[int] | None, typer.Option("--window", help="Side of a window in pixels; may be repeated.")] = None,
     pictures: Annotated[bool, typer.Option("--pictures", help="Also time whole pictures of up to 100 megapixels (takes minutes).")] = False,
+    overhead: Annotated[
+        bool, typer.Option("--overhead", help="Time only what a call costs beside the network, with an engine that does nothing.")
+    ] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write the figures to this JSON file.")] = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="Also plot time against picture size to this file.")] = None,
     table: Annotated[
@@ -34,6 +37,9 @@ def bench(
     """Time one window on every engine that runs on this machine, compared with PyTorch in the same run."""
     from ..bench import plot as plotting, tables  # noqa: PLC0415  # heavy
 
+    if overhead:
+        _show_overhead(runs, as_json=as_json)
+        return
     if plot and not (pictures or table):
         raise ConfigError("--plot needs times of whole pictures: also give --pictures, or --table with the figures of such a run")
     report = _read(table) if table else _measure(config, window, runs, pictures=pictures)
@@ -55,6 +61,20 @@ def bench(
         for row in grid.rows:
             shown.add_row(*row)
         show(shown)
+
+
+def _show_overhead(runs: int, *, as_json: bool) -> None:
+    from ..bench.overhead import measure  # noqa: PLC0415  # heavy
+
+    with Spinner("measuring") as progress:
+        rows = measure(runs, progress)
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    table = Table("picture", "dtype", "processor time", "times a copy of the picture", title="a call without the network, hole of 16 px")
+    for row in rows:
+        table.add_row(row.picture, row.dtype, f"{row.milliseconds:.2f} ms", f"{row.times_copy:.1f}")
+    show(table)
 
 
 def _measure(file: Path | None, window: list[int] | None, runs: int, *, pictures: bool) -> dict[str, Any]:

@@ -47,7 +47,9 @@ def completions(picture: Picture, windows: Sequence[Window], engine_of: EngineOf
 
 def _batch(picture: Picture, groups: list[list[Window]], engine: Engine) -> Iterator[CompletedView]:
     views = [picture.window(*first.view) for first, *_ in groups]
-    image = np.stack([pixels.transpose(2, 0, 1) for pixels, _ in views])  # [N, 3, S, S]
+    image = np.empty((len(views), 3, *views[0][1].shape), np.float32)
+    for number, (pixels, _) in enumerate(views):
+        image[number] = pixels.transpose(2, 0, 1)
     mask = np.stack([hole[None] for _, hole in views]).astype(np.float32)  # [N, 1, S, S]
     completed, matches = engine(image, mask)
     if not np.isfinite(completed).all():
@@ -59,4 +61,6 @@ def _batch(picture: Picture, groups: list[list[Window]], engine: Engine) -> Iter
 def _grey_where(image: Floats, completed: Floats) -> Floats:
     """Make completions of grey views grey, because the network leaves a tint. Both arrays are [N, 3, S, S]."""
     grey = (image == image[:, :1]).all(axis=(1, 2, 3), keepdims=True)
+    if not grey.any():
+        return completed
     return np.where(grey, completed.mean(axis=1, keepdims=True), completed)
