@@ -26,7 +26,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 def inpaint(image: Array, mask: Array, options: Mapping[str, Any]) -> Array | None:
     """Fill the hole of an image. The first result that is not None is used; later plugins are not called.
 
-    :param image: HxW, HxWx1, HxWx3 or HxWx4; uint8, uint16, or float in [0, 1].
+    :param image: HxW, HxWx1, HxWx3 or HxWx4; uint8, uint16 or float (usually in [0, 1]).
     :param mask: HxW or HxWx1, bool, integer or float, non-zero = missing.
     :param options: `plugin` is the name of the plugin that must answer; the other keys are options of that plugin.
     :return: a new array of the image's shape and dtype with bit-identical known pixels; None to decline.
