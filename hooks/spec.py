@@ -57,7 +57,7 @@ def inpaint(image: Array, mask: Array, options: Mapping[str, Any]) -> Array | No
             result[mask] = image[~mask].mean(axis=0)
             return result
 
-    :param image: HxW, HxWx1, HxWx3 or HxWx4; uint8, uint16, or float in [0, 1]. Values in the hole may be anything.
+    :param image: HxW, HxWx1, HxWx3 or HxWx4; uint8, uint16 or float (usually in [0, 1]). Values in the hole may be anything.
     :param mask: HxW, True = missing. `checked_inpaint` turns every mask into bool and grows it first; a host that calls the hook itself
         may pass HxW or HxWx1, integer or float, non-zero = missing.
     :param options: the options of the call; those of the plugin NAME are `options["NAME"]`, with defaults and settings filled in.

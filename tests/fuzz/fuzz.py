@@ -81,7 +81,7 @@ def arrays(content: bytes) -> None:
         low, high = value_range(source, hole)
         assert low < high
         covered = np.zeros_like(hole)
-        for window in planning.plan(hole):
+        for window in planning.plan_hole(hole, hole.shape, data.PickValueInList(["transfer", "network"])).windows:
             covered[window.own.top : window.own.bottom, window.own.left : window.own.right] = True
         assert covered[hole].all()
 

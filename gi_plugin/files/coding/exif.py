@@ -53,9 +53,11 @@ def cleaned(data: bytes) -> bytes:
             _erase_thumbnail(changed, order, first, following)
         if JPEG_START in changed:
             _erase_maker_note(changed, order, main)
+        result = bytes(changed)
+        folders_of(result)  # a thumbnail of damaged data may overlap the folders
     except (KeyError, struct.error):
         return b""
-    return b"" if JPEG_START in changed else bytes(changed)
+    return b"" if JPEG_START in result else result
 
 
 def read_folders(data: Any, order: str, first: int) -> ExifFolders:

@@ -23,7 +23,8 @@ PHOTOMETRIC = {"grey": "minisblack", "RGB": "rgb", "P": "palette", "CMYK": "sepa
 LOSSLESS = {"LZW": "lzw", "PACKBITS": "packbits", "ZSTD": "zstd", "LZMA": "lzma"}  # compressions that are kept; deflate for the others
 SMOOTH = ("lzw", "zlib", "zstd")  # compressions that can store differences of neighbours
 MOST_BANDS = 32
-OLD_JPEG, JPEG = 6, 7  # compressions; Pillow knows the old one, and subsampled colours without JPEG
+OLD_JPEG = 6  # a compression that only Pillow knows
+UNCONVERTED = (1, 5, 8, 32773, 32946, 50000)  # compressions with which tifffile would not convert YCbCr to RGB
 UNDECODED = (ValueError, NotImplementedError, KeyError, TypeError, RuntimeError)  # tifffile's errors for damaged data and unknown codings
 
 
@@ -80,11 +81,13 @@ def _raster(page: Any) -> Raster | None:
     if page.dtype is not None:
         check_type(page.dtype)
         _check_bands(page, kind, photometric)
+    if page.compression == OLD_JPEG:
+        return None
+    if photometric == "YCBCR" and page.compression in UNCONVERTED:
+        raise ImageError("has YCbCr pixels without JPEG: expected grey or RGB; convert it first")
     try:
         values = page.asarray()
     except UNDECODED as error:
-        if page.compression == OLD_JPEG or (photometric == "YCBCR" and page.compression != JPEG):
-            return None
         raise ImageError("cannot be read as a picture: the file is truncated or damaged") from error
     values = _bands_last(page, values)
     extra = [tifffile.EXTRASAMPLE(value).name.lower() for value in page.extrasamples]
@@ -104,6 +107,8 @@ def _check_bands(page: Any, kind: str, photometric: str) -> None:
     deep = page.dtype.itemsize > 1 and kind in ("P", "CMYK", "LAB")
     if not kind or deep or (kind == "CMYK" and page.tags.valueof(332, default=1) != 1):
         raise ImageError(f"has {photometric} pixels{' of more than 8 bits' if deep else ''}: expected grey or RGB")
+    if page.bitspersample == 1 and page.samplesperpixel > 1:  # tifffile mixes their bits up
+        raise ImageError(f"has {page.samplesperpixel} bands of 1 bit: expected one, or more bits")
     extra = page.samplesperpixel - COLOURS[kind]
     if extra < 0 or page.samplesperpixel > MOST_BANDS:
         raise ImageError(f"has {page.samplesperpixel} bands of {photometric}: expected {COLOURS[kind]} to {MOST_BANDS}")

@@ -42,7 +42,9 @@ def tiffs(draw: st.DrawFn) -> TiffKind:
     """Draw a layout: colours, type, further bands, compression, byte order, and contents beside the pixels."""
     photometric = draw(st.sampled_from(sorted(BANDS)))
     eight = photometric in ("palette", "separated", "cielab")
-    dtype = "uint8" if eight else draw(st.sampled_from([*UNSIGNED, *SIGNED]))
+    dtype = (
+        "uint8" if eight else draw(st.sampled_from([name for name in (*UNSIGNED, *SIGNED) if name != "bool" or BANDS[photometric] == 1]))
+    )
     bits = 8 if eight else draw(st.sampled_from(UNSIGNED.get(dtype, (0,))))
     packed = dtype in UNSIGNED and bits != 8 * np.dtype(dtype).itemsize
     compression = None if packed and dtype != "bool" else draw(st.sampled_from([None, *EXACT]))

@@ -135,6 +135,8 @@ REFUSED: dict[str, tuple[Maker, str]] = {
         _tiff(np.stack([GREY] * 3), photometric="minisblack", truncate=True, description='{"shape": [3, 24, 30]}'),
         "3 frames or pages",
     ),
+    "colours of 1 bit.tif": (_tiff(RGB > 127), "3 bands of 1 bit"),
+    "YCbCr without JPEG.tif": (lambda path: Image.fromarray(RGB).convert("YCbCr").save(path), "YCbCr pixels without JPEG"),
     "nothing in it.ppm": (_bytes(b"P6 0 0 255\n"), "cannot be read|0 x 0 pixels"),
     "white of 0.pgm": (_bytes(b"P5 2 2 0\n1234"), "header is damaged"),
     "negative.pgm": (_bytes(b"P2 2 1 9\n1 -1\n"), "cannot be read"),
