@@ -36,8 +36,8 @@ class TeleaEngineless(Inpainter):
 
     def run(self, image: Array, mask: Any, options: Options) -> Any:  # noqa: ARG002  # the same signature
         """Fill by Telea's method."""
-        self.calls.append(int(mask.sum()))
-        filled = cv2.inpaint(np.ascontiguousarray(image), mask.astype(np.uint8), 3, cv2.INPAINT_TELEA)
+        self.calls.append(int(mask.hole.sum()))
+        filled = cv2.inpaint(np.ascontiguousarray(image), mask.hole.astype(np.uint8), 3, cv2.INPAINT_TELEA)
         return type("Filled", (), {"image": filled.reshape(image.shape)})
 
 
