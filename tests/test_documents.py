@@ -12,6 +12,7 @@ from PIL import Image
 
 from gi_plugin.bench.tables import filled
 from tests import product
+from tests.gi_plugin.files.test_odd_files import REFUSED, RIGHT
 from tests.product import ROOT
 
 DOCUMENTS = sorted(path for pattern in ("*.md", "docs/*.md", "gi_plugin/models/*.md") for path in ROOT.glob(pattern))
@@ -69,8 +70,9 @@ def test_the_model_cards_figures_are_those_of_the_committed_run(results: str) ->
 
 
 def test_every_fault_has_its_test() -> None:
-    """Every row of the table in docs/reliability.md names a test, and each named test exists."""
-    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    """Every row of the table of faults in docs/reliability.md names a test, and each named test exists."""
+    text, _, odd = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8").partition("## Odd files")
+    assert f"{len(RIGHT) + len(REFUSED)} files: {len(RIGHT)} right, {len(REFUSED)} refused." in odd
     rows = [row for row in text.splitlines() if row.startswith("| ") and not row.startswith(("| fault", "| **"))]
     named = {row: re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row) for row in rows}
     assert [row for row, tests in named.items() if not tests] == []

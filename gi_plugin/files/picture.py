@@ -83,7 +83,7 @@ def output_name(path: Path) -> str:
         with ignored_warnings(), open_image(path) as opened:
             mode = opened.mode
     except Exception:  # noqa: BLE001  # Pillow cannot open it: a TIFF of float colours, or a damaged file, which is reported when it is read
-        return path.name
+        return path.name if format_of(path) in MODES else f"{path.stem}.png"
     kind = format_of(path)
     if kind not in LOSSY and mode in MODES.get(kind, ()):
         return path.name

@@ -15,6 +15,7 @@ from ..planning import PlannedHole
 from ..thin import CORE, MARGIN, TILE, scaled
 from .control import Control
 
+NO_DATA = 4  # ranges of a picture outside its range from which on a float means that there are no data
 TILES = 256  # tiles that are cut out at once: few enough to stay in the processor's cache
 
 
@@ -34,10 +35,10 @@ def fill_thin(picture: Picture, planned: PlannedHole, engine: ThinEngine, contro
         squares = planned.squares[start : start + TILES]
         (rows, own_rows), (columns, own_columns) = (_lines(squares[:, axis], picture.hole.shape[axis]) for axis in (0, 1))
         place = rows[:, :, None], columns[:, None, :]
-        missing = picture.hole[place]
+        colours, missing = picture.pixels[place][..., :3], picture.hole[place]
         own = missing & ~planned.thick[place] & own_rows[:, :, None] & own_columns[:, None, :]
         number, row, column = own.nonzero()
-        fill = _filled(picture.pixels[place], missing, engine)[number, :, row, column]
+        fill = _filled(colours, missing | _without_data(colours, picture), engine)[number, :, row, column]
         _write(picture, rows[number, row], columns[number, column], fill)
         yield
 
@@ -52,9 +53,17 @@ def _lines(starts: Integers, length: int) -> tuple[Integers, Bools]:
     return np.minimum(lines, length - 1), own
 
 
-def _filled(pixels: Array, missing: Bools, engine: ThinEngine) -> Reals:
+def _without_data(colours: Array, picture: Picture) -> Bools:
+    """Mark pixels [N, S, S] of tiles that are not finite, or so far outside the range of a float picture that they mean "no data"."""
+    if colours.dtype.kind != "f":
+        return np.zeros(colours.shape[:3], np.bool_)
+    margin = NO_DATA * (picture.high - picture.low)
+    usable: Bools = ((colours >= picture.low - margin) & (colours <= picture.high + margin)).all(axis=3)  # False for NaN
+    return ~usable
+
+
+def _filled(colours: Array, missing: Bools, engine: ThinEngine) -> Reals:
     """Fill tiles [N, S, S, C] of a picture; the result [N, 3, S, S] has the values of the picture."""
-    colours = pixels[..., :3]
     tiles = scaled(colours if colours.shape[3] == 3 else np.repeat(colours, 3, axis=3), missing)
     image, mask = tiles.inputs()
     fill = tiles.restored(np.concatenate([engine(*part) for part in _batches(image, mask, engine.batch)]))
@@ -68,9 +77,11 @@ def _filled(pixels: Array, missing: Bools, engine: ThinEngine) -> Reals:
 def _write(picture: Picture, rows: Indices, columns: Indices, fill: Reals) -> None:
     """Write colours [K, 3]; alpha is carried through."""
     pixels = picture.pixels[..., :3]
-    if np.issubdtype(pixels.dtype, np.integer):
+    if pixels.dtype.kind != "f":
         fill = np.rint(fill).clip(0, np.iinfo(pixels.dtype).max)
-    pixels[rows, columns] = fill.clip(picture.low, picture.high)[:, : pixels.shape[2]]
+    elif (picture.low, picture.high) == (0, 1):
+        fill = fill.clip(0, 1)
+    pixels[rows, columns] = fill[:, : pixels.shape[2]]
 
 
 def _batches(image: Floats, mask: Floats, size: int) -> list[tuple[Floats, Floats]]:

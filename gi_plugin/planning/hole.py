@@ -49,7 +49,7 @@ def plan_hole(
     if detail == "network":
         return PlannedHole(hole, tuple(plan_network(hole)), detail, hole, np.zeros((0, 2), np.int64))
     parts = split(hole)
-    thick = np.zeros_like(hole) if parts.thick is None else parts.thick
+    thick = np.zeros(hole.shape, np.bool_) if parts.thick is None else parts.thick  # untouched zeros take no memory
     return PlannedHole(hole, () if parts.thick is None else tuple(plan_transfer(thick)), detail, thick, parts.squares)
 
 

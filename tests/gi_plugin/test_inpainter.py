@@ -46,7 +46,7 @@ def quick_fill(small_network_file: Path, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture
 def never() -> Inpainter:
     """An inpainter that fails as soon as an engine is opened."""
-    return Inpainter(Config(model=ModelSettings(path="/no/such/network.onnx"), engine=ENGINE))
+    return Inpainter(Config(model=ModelSettings("/no/such/network.onnx", thin="/no/such/network.onnx"), engine=ENGINE))
 
 
 def _values(shape: tuple[int, ...], dtype: str, seed: int = 0) -> Array:

@@ -1,6 +1,6 @@
 """The state of a run in small files, for machines from which every megabyte has to be fetched.
 
-Parameters are stored in fp16 and the optimisers' moments in bf16, about 40 % of the size of `last.safetensors`. Training continues from
+Parameters are stored in fp16 and the optimisers' moments in bf16, half the size of `last.safetensors`. Training continues from
 them with critics and optimisers, but not bit for bit.
 """
 

@@ -23,7 +23,8 @@ PHOTOMETRIC = {"grey": "minisblack", "RGB": "rgb", "P": "palette", "CMYK": "sepa
 LOSSLESS = {"LZW": "lzw", "PACKBITS": "packbits", "ZSTD": "zstd", "LZMA": "lzma"}  # compressions that are kept; deflate for the others
 SMOOTH = ("lzw", "zlib", "zstd")  # compressions that can store differences of neighbours
 MOST_BANDS = 32
-UNDECODED = (ValueError, NotImplementedError, KeyError, TypeError, RuntimeError)  # tifffile's errors for a coding that it does not know
+OLD_JPEG, JPEG = 6, 7  # compressions; Pillow knows the old one, and subsampled colours without JPEG
+UNDECODED = (ValueError, NotImplementedError, KeyError, TypeError, RuntimeError)  # tifffile's errors for damaged data and unknown codings
 
 
 def is_tiff(header: bytes) -> bool:
@@ -81,8 +82,10 @@ def _raster(page: Any) -> Raster | None:
         _check_bands(page, kind, photometric)
     try:
         values = page.asarray()
-    except UNDECODED:
-        return None
+    except UNDECODED as error:
+        if page.compression == OLD_JPEG or (photometric == "YCBCR" and page.compression != JPEG):
+            return None
+        raise ImageError("cannot be read as a picture: the file is truncated or damaged") from error
     values = _bands_last(page, values)
     extra = [tifffile.EXTRASAMPLE(value).name.lower() for value in page.extrasamples]
     count = values.shape[2] - COLOURS[kind]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gi_plugin.config import EngineSettings
-from gi_plugin.engines.cpu import openvino_engine
+from gi_plugin.engines.cpu import compiled
+from gi_plugin.engines.cpu.compiled import usable_precision
 from gi_plugin.engines.cpu.int8_file import LARGEST_DROP, int8_path, is_usable, load
 from gi_plugin.engines.cpu.openvino_engine import OpenVinoEngine
 from gi_plugin.network_file import network_path
@@ -33,10 +34,6 @@ def _note(network: Path, text: str) -> None:
     graph.write_text(content, encoding="utf-8")
 
 
-def _chosen(network: Path, setting: str = "auto") -> str:
-    return openvino_engine._network_precision(network, setting, "CPU")  # noqa: SLF001
-
-
 def test_the_packaged_network_runs_in_int8(tmp_path: Path) -> None:
     """The defaults open the packaged network in int8; a precision in the settings is obeyed."""
     engine = OpenVinoEngine(network_path(""), 72, EngineSettings(cache=str(tmp_path)))
@@ -47,8 +44,8 @@ def test_the_packaged_network_runs_in_int8(tmp_path: Path) -> None:
 def test_a_network_without_an_int8_version_is_no_error(small_network_file: Path, tmp_path: Path) -> None:
     """Without an int8 version the precision is bf16 or fp32, as the CPU has instructions for it."""
     engine = OpenVinoEngine(small_network_file, 72, EngineSettings(cache=str(tmp_path)))
-    assert engine.backend in {"openvino bf16", "openvino fp32"}
-    assert _chosen(small_network_file) == engine.backend.split()[1]
+    assert engine.backend == f"openvino {usable_precision('auto')}"
+    assert not is_usable(small_network_file)
 
 
 @pytest.mark.parametrize(
@@ -64,24 +61,22 @@ def test_the_measured_drop_decides(network: Path, text: str, usable: bool) -> No
     """int8 is chosen if fills that it guides lose at most LARGEST_DROP; what OpenVINO reads from the file agrees."""
     _note(network, text)
     assert is_usable(network) == usable
-    assert (_chosen(network) == "int8") == usable
     model = load(network)
     drop = float(model.get_rt_info(["gi_plugin", "guide_drop"]).value) if text else float("inf")
     assert (drop <= LARGEST_DROP) == usable
-    assert _chosen(network, "int8") == "int8"  # as a setting it needs no figure
 
 
 @pytest.mark.parametrize("missing", [".int8.xml", ".int8.bin"])
 def test_half_an_int8_version_is_none(network: Path, missing: str) -> None:
-    """If one of the two files is missing, another precision is chosen."""
+    """If one of the two files is missing, the int8 version is not used."""
     network.with_suffix(missing).unlink()
-    assert _chosen(network) != "int8"
+    assert not is_usable(network)
 
 
 def test_the_int8_version_of_another_network_is_not_chosen(network: Path, caplog: pytest.LogCaptureFixture) -> None:
     """An int8 version that was made from another network is not chosen, and a warning says how to make a new one."""
     network.write_bytes(network.read_bytes() + b"\0")
-    assert _chosen(network) != "int8"
+    assert not is_usable(network)
     (message,) = caplog.messages
     assert message.endswith("was made from another network and is not used; make it again with: gi-plugin quantize")
 
@@ -96,9 +91,7 @@ def test_the_int8_version_of_another_network_is_not_chosen(network: Path, caplog
         (["FP32", "FP16", "INT8"], "GPU.1", "fp16"),
     ],
 )
-def test_without_int8_the_device_decides(
-    monkeypatch: pytest.MonkeyPatch, small_network_file: Path, capabilities: list[str], device: str, expected: str
-) -> None:
+def test_without_int8_the_device_decides(monkeypatch: pytest.MonkeyPatch, capabilities: list[str], device: str, expected: str) -> None:
     """The precision is the first low one that the device has instructions for."""
-    monkeypatch.setattr(openvino_engine, "_capabilities", lambda _device: capabilities)
-    assert openvino_engine._network_precision(small_network_file, "auto", device) == expected  # noqa: SLF001
+    monkeypatch.setattr(compiled, "_capabilities", lambda _device: capabilities)
+    assert usable_precision("auto", device) == expected

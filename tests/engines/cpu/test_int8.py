@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from PIL import Image
 from gi_plugin.bench.sample import smooth_window
 from gi_plugin.config import Config, EngineSettings, ModelSettings
 from gi_plugin.engines import open_engine, selection
-from gi_plugin.engines.cpu.int8_file import int8_path
+from gi_plugin.engines.cpu.int8_file import GUIDE_DROP, LARGEST_DROP, int8_path, is_usable, load
 from gi_plugin.engines.cpu.openvino_engine import OpenVinoEngine
 from gi_plugin.engines.gpu.driver import Gpu
 from gi_plugin.engines.trt import engine as tensorrt_engine
@@ -87,6 +88,14 @@ def test_the_command_writes_the_int8_version(quantization: Quantized) -> None:
     """`gi-plugin quantize` names the file that it wrote and the PSNR."""
     assert f"wrote {int8_path(quantization.network)}; PSNR in the hole " in quantization.messages
     assert int8_path(quantization.network).is_file()
+
+
+def test_the_int8_version_stores_its_loss_as_guide(quantization: Quantized) -> None:
+    """The file has the drop that the command prints: of the PSNR of fills by the transfer that the network guides."""
+    (printed,) = re.findall(r"of fills that it guides: (-?[\d.]+) dB lower", quantization.messages)
+    stored = float(load(quantization.network).get_rt_info(GUIDE_DROP).value)
+    assert abs(stored - float(printed)) <= 0.0051
+    assert is_usable(quantization.network) == (stored <= LARGEST_DROP)
 
 
 def test_too_large_a_loss_writes_nothing(quantization: Quantized) -> None:

@@ -164,3 +164,15 @@ def test_values_that_are_not_finite_are_an_error() -> None:
     broken = Inpainter(Config(), _never, lambda _config: _Corrections(np.nan))
     with pytest.raises(EngineError, match="not numbers"):
         broken(PHOTO, _specks(PHOTO.shape))
+
+
+def test_pixels_without_data_do_not_count(inpainter: Inpainter) -> None:
+    """A float map with an unknown region of -3.4e38 is filled from its real values, also beside that region."""
+    terrain = np.linspace(300, 340, 64, dtype=np.float32)[None, :] + np.zeros((64, 1), np.float32)
+    terrain[:, 40:] = np.finfo(np.float32).min
+    hole = np.zeros(terrain.shape, np.bool_)
+    hole[10:50:4, 37:40] = True
+    filled = inpainter(np.where(hole, np.float32(0), terrain), hole)
+    expected = np.linspace(300, 340, 64)[37:40]
+    np.testing.assert_allclose(filled[hole].reshape(-1, 3), np.broadcast_to(expected, (10, 3)), atol=2)
+    np.testing.assert_array_equal(filled[~hole], terrain[~hole])

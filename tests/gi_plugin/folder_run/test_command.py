@@ -61,7 +61,7 @@ def _start(folder: str, count: int, *program: str) -> subprocess.Popen[str]:
 
 
 def test_two_hundred_mixed_pictures(quick: Cli) -> None:
-    """180 pictures are filled and 20 are named as failed; after a kill half-way, the same command fills only the remaining pictures."""
+    """180 pictures are filled, all others named as failed; after a kill half-way, the same command fills only the remaining pictures."""
     made = mixed.make_good(Path("in"), Path("masks"), GOOD)
     broken = mixed.make_broken(Path("in"), Path("masks"))
     whole = quick(*RUN, "whole", "--json")

@@ -127,7 +127,7 @@ def test_workers_do_what_one_process_does(pictures: Pictures, tmp_path: Path) ->
     """Result files are equal byte for byte, and failures have the same messages as in one process."""
     good, broken = pictures.good_jobs(tmp_path), pictures.broken_jobs(tmp_path)
     found = {outcome.job.image: outcome.error for outcome in ray_folders.fill_files(good + broken, ONE_THREAD, Options())}
-    assert sum(map(bool, pictures.errors.values())) == len(broken) == 20
+    assert sum(map(bool, pictures.errors.values())) == len(broken) == len(mixed.FILES) + len(mixed.MASKS)
     assert found == {**{job.image: "" for job in good}, **pictures.errors}
     assert _files(tmp_path) == pictures.files
 
