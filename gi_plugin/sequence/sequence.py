@@ -6,6 +6,7 @@ between them. Then come the pixels that were made up for earlier frames. The res
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,7 @@ import numpy as np
 from ..arrays import Array, Bools
 from ..config import Detail
 from ..errors import ImageError
+from ..filling import Control
 from ..inpainter import Inpainter, default_inpainter
 from ..options import Options
 from .scene import Scene
@@ -54,8 +56,12 @@ def inpaint_sequence(
 def fill_sequence(
     frames: Iterable[Array], masks: Array | Iterable[Array], inpainter: Inpainter, options: Options, ahead: int = AHEAD
 ) -> Iterator[Array]:
-    """Fill the holes of frames by an inpainter; arguments, result and errors as for `inpaint_sequence`."""
-    made = Options(data_range=options.data_range, detail=options.detail, seed=options.seed, dilate=0, cancel=options.cancel)
+    """Fill the holes of frames by an inpainter; arguments, result and errors as for `inpaint_sequence`.
+
+    :raises Cancelled: between two frames, if the options ask to stop.
+    """
+    control = Control(options.cancel, options.deadline)
+    made = dataclasses.replace(options, channel_axis=-1, dilate=0, mask_alpha=False, deadline=None, progress=None)
 
     def fill(image: Array, missing: Bools) -> Array:
         return inpainter.run(image, missing, made).image
@@ -63,10 +69,12 @@ def fill_sequence(
     dilate = inpainter.config.hook.dilate if options.dilate is None else options.dilate
     scene, coming = Scene(fill, options, int(dilate)), deque[View]()
     for number, (frame, mask) in enumerate(_pairs(frames, masks)):
+        control.check()
         coming.append(scene.view(number, frame, mask))
         if len(coming) > ahead:
             yield scene.filled(coming.popleft(), coming)
     while coming:
+        control.check()
         yield scene.filled(coming.popleft(), coming)
 
 
