@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -173,6 +174,17 @@ def test_the_motion_is_measured() -> None:
     scale, shift = 1.004 ** -(COUNT - 1), 2.5 * (COUNT - 1)
     true = np.stack([rows / scale, (columns - shift) / scale])
     assert np.abs(places_after(found, rows, columns) - true).max() < 0.5
+
+
+def test_a_sequence_can_be_cancelled() -> None:
+    """Once the event is set, the next frame raises `Cancelled`."""
+    event = threading.Event()
+    results = fill_sequence(_frames("still"), _mask(60), TeleaEngineless(), Options(cancel=event), ahead=0)
+    for _ in range(3):
+        next(results)
+    event.set()
+    with pytest.raises(gi_plugin.Cancelled):
+        next(results)
 
 
 def test_mistakes_are_named() -> None:
