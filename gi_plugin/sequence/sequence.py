@@ -16,6 +16,7 @@ import numpy as np
 from ..arrays import Array, Bools
 from ..config import Detail
 from ..errors import ImageError
+from ..filling import Control
 from ..inpainter import Inpainter
 from ..options import Options
 from ..shared import default_inpainter
@@ -57,8 +58,12 @@ def inpaint_sequence(
 def fill_sequence(
     frames: Iterable[Array], masks: Array | Iterable[Array], inpainter: Inpainter, options: Options, ahead: int = AHEAD
 ) -> Iterator[Array]:
-    """Fill the holes of frames by an inpainter; arguments, result and errors as for `inpaint_sequence`."""
-    made = Options(detail=options.detail, seed=options.seed, dilate=0, channel_order=options.channel_order, cancel=options.cancel)
+    """Fill the holes of frames by an inpainter; arguments, result and errors as for `inpaint_sequence`.
+
+    :raises Cancelled: between two frames, if the options ask to stop.
+    """
+    control = Control(options.cancel, options.deadline)
+    made = replace(options, channel_axis=-1, dilate=0, mask_alpha=False, invert_mask=False, deadline=None, progress=None)
 
     def fill(image: Array, missing: Bools) -> Array:
         planned = inpainter.plan(missing, missing.shape, made)
@@ -67,10 +72,12 @@ def fill_sequence(
     dilate = inpainter.config.hook.dilate if options.dilate is None else options.dilate
     scene, coming = Scene(fill, options, int(dilate)), deque[View]()
     for number, (frame, mask) in enumerate(_pairs(frames, masks)):
+        control.check()
         coming.append(scene.view(number, frame, mask))
         if len(coming) > ahead:
             yield scene.filled(coming.popleft(), coming)
     while coming:
+        control.check()
         yield scene.filled(coming.popleft(), coming)
 
 

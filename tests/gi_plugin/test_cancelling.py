@@ -20,7 +20,8 @@ from tests.gi_plugin.windows import small_windows
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (200, 300, 3)).astype(np.uint8)
 MASK = np.zeros((200, 300), bool)
-MASK[20:30, 20:280:60] = MASK[100:110, 20:280:60] = True
+for LEFT in range(20, 280, 60):
+    MASK[20:30, LEFT : LEFT + 10] = MASK[100:110, LEFT : LEFT + 10] = MASK[60:70, LEFT] = True  # the last ones are thin
 MASK[150:190, 100:160] = True
 
 

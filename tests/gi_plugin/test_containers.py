@@ -139,7 +139,7 @@ def test_dask_chunks_with_the_required_overlap_equal_the_whole(fill: Inpainter, 
     mask = np.zeros(image.shape[:2], bool)
     for top, left in ((10, 20), (186, 125), (190, 300), (198, 312), (370, 380)):
         mask[top : top + 12, left : left + 16] = True
-    mask[100:103, 170:220] = mask[189:195, 30] = mask[192, 330] = True  # thin ones: across two chunks, and near a thick one
+    mask[90:93, 180:200] = mask[189:195, 30] = mask[192, 330] = True  # thin ones: across two chunks, and near a thick one
     depth = required_overlap(mask, detail=detail)
     pictures = dask.array.from_array(image, chunks=(192, 192, 3))
     holes = dask.array.from_array(mask, chunks=(192, 192))

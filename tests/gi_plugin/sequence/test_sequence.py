@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,8 +37,8 @@ class TeleaEngineless(Inpainter):
 
     def run(self, image: Array, mask: Any, options: Options) -> Any:  # noqa: ARG002  # the same signature
         """Fill by Telea's method."""
-        self.calls.append(int(mask.sum()))
-        filled = cv2.inpaint(np.ascontiguousarray(image), mask.astype(np.uint8), 3, cv2.INPAINT_TELEA)
+        self.calls.append(int(mask.hole.sum()))
+        filled = cv2.inpaint(np.ascontiguousarray(image), mask.hole.astype(np.uint8), 3, cv2.INPAINT_TELEA)
         return type("Filled", (), {"image": filled.reshape(image.shape)})
 
 
@@ -173,6 +174,17 @@ def test_the_motion_is_measured() -> None:
     scale, shift = 1.004 ** -(COUNT - 1), 2.5 * (COUNT - 1)
     true = np.stack([rows / scale, (columns - shift) / scale])
     assert np.abs(places_after(found, rows, columns) - true).max() < 0.5
+
+
+def test_a_sequence_can_be_cancelled() -> None:
+    """Once the event is set, the next frame raises `Cancelled`."""
+    event = threading.Event()
+    results = fill_sequence(_frames("still"), _mask(60), TeleaEngineless(), Options(cancel=event), ahead=0)
+    for _ in range(3):
+        next(results)
+    event.set()
+    with pytest.raises(gi_plugin.Cancelled):
+        next(results)
 
 
 def test_mistakes_are_named() -> None:
