@@ -56,7 +56,7 @@ def registered() -> Any:
     """Register a backend that can be used and one that cannot, both before all others."""
     statuses = {name: BackendStatus(name, available=name == "there", reason="a test") for name in ("there", "not-there")}
     for name, status in statuses.items():
-        BACKENDS.register(name, _open, lambda status=status: status, before=NAMES[0])
+        BACKENDS.register(name, _open, lambda _settings, status=status: status, before=NAMES[0])
     yield
     for name in statuses:
         BACKENDS.remove(name)

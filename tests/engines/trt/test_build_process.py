@@ -109,7 +109,7 @@ def test_an_unknown_target_is_one_line(tmp_path: Path) -> None:
     ended = _command(tmp_path, "--window", str(WINDOW), "--target", "sm_10")
     output, errors = ended.communicate(timeout=120)
     assert (ended.returncode, output, len(errors.splitlines())) == (2, "", 1)
-    assert "tensorrt-rtx does not know the target 'sm_10': expected some of " in errors
+    assert "tensorrt-rtx does not support the compute capability sm_10; it supports sm_80" in errors
     assert "sm_89" in errors
     assert EngineCache(tmp_path).entries() == []
 

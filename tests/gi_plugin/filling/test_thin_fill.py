@@ -151,11 +151,8 @@ def test_thick_and_thin_holes_meet_in_one_picture() -> None:
     hole[100:150, 100:160] = True
     blank = np.where(hole[..., None], np.uint8(0), PHOTO)
     filled = inpainter(blank, hole)
-    thick = np.zeros_like(hole)
-    thick[90:160, 90:170] = True
-    alone = Inpainter(Config(engine=OPENVINO), _never)(blank, hole & ~thick)
-    far = hole & ~thick
-    np.testing.assert_array_equal(filled[far], alone[far])
+    alone = Inpainter(Config(engine=OPENVINO), _never)(np.where(hole[:72, :, None], np.uint8(0), PHOTO[:72]), hole[:72])
+    np.testing.assert_array_equal(filled[:56], alone[:56])  # tiles that do not see the thick hole
     assert filled[100:150, 100:160].any(axis=2).all()
 
 

@@ -200,11 +200,11 @@ def test_write_errors_name_the_file_without_its_folder(tmp_path: Path) -> None:
 
 
 def test_an_unknown_suffix_is_refused_without_the_folder(tmp_path: Path) -> None:
-    """A photo whose suffix names no format to write is refused by its name; no folder of the server is in the message."""
+    """A photo of floats whose suffix names no format is refused by the name of its result; no folder of the server is in the message."""
     tifffile.imwrite(tmp_path / "photo.xyz", IMAGE.astype(np.float32) / 255, photometric="rgb")
     with pytest.raises(ImageError) as caught:
         _fill(Photo(tmp_path / "photo.xyz", "photo.xyz"), tmp_path / "out")
-    assert str(caught.value) == "photo-filled.xyz: cannot write files ending in '.xyz'; use .png, .tif or .webp"
+    assert str(caught.value) == "photo-filled.png: cannot hold float32 pixels without loss; use .tif"
 
 
 def test_an_error_text_that_contains_the_path_stays_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
