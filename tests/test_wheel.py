@@ -194,7 +194,7 @@ def test_the_settings_are_installed(built: Built, installed: Path) -> None:
 
 @pytest.mark.parametrize("own_folders_first", [False, True])
 def test_a_host_finds_the_plugin_and_calls_it(installed: Path, tmp_path: Path, own_folders_first: bool) -> None:  # a table
-    """Discovery by pluggy and by `load_plugins` finds the installed plugin, even if the host has folders with the names of ours."""
+    """Discovery by pluggy and by `load_plugins` finds our two plugins, even if the host has folders with the names of ours."""
     host = tmp_path / "host"
     for folder in product.PACKAGES.keys() - {"gi_plugin"}:
         (host / folder).mkdir(parents=True)
@@ -204,5 +204,5 @@ def test_a_host_finds_the_plugin_and_calls_it(installed: Path, tmp_path: Path, o
     cache = {"GI_PLUGIN_CACHE": str(tmp_path / "cache"), "GI_PLUGIN_CONFIG": str(installed / "share/gi-plugin/plugin.toml")}
     report = json.loads(_run("-P", "-c", HOST, cwd=host, env={"PYTHONPATH": path, **cache}))
     assert [file for file in (*report.pop("files"), report.pop("metadata")) if not Path(file).is_relative_to(installed)] == []
-    plugins = [["contextual-attention"], ["contextual-attention"]]
-    assert report == {"found": [1, []], "plugins": plugins, "same": True, "known kept": True, "hole changed": True}
+    plugins = [["contextual-attention", "specks"]] * 2
+    assert report == {"found": [2, []], "plugins": plugins, "same": True, "known kept": True, "hole changed": True}

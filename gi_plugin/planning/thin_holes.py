@@ -37,7 +37,9 @@ def split(hole: Bools) -> SplitHole:
     deep = np.concatenate([np.zeros((0, 2), np.int64), *(_deep_pixels(hole, part) for part in _steps(squares))])
     if not len(deep):
         return SplitHole(squares, None)
-    thick = _reached(hole, deep)
+    box = _around(squares, hole)
+    thick = np.zeros(hole.shape, np.bool_)
+    thick[box] = _reached(hole[box], deep - (box[0].start, box[1].start))
     thin = [(gathered(hole, part) & ~gathered(thick, part)).any(axis=(1, 2)) for part in _steps(squares)]
     return SplitHole(squares[np.concatenate(thin)], thick)
 
@@ -86,6 +88,12 @@ def _reached(hole: Bools, start: Integers) -> Bools:
         reached[fresh[:, 0], fresh[:, 1]] = True
         front = np.stack(np.divmod(np.unique(fresh @ (hole.shape[1], 1)), hole.shape[1]), axis=1)
     return reached
+
+
+def _around(squares: Integers, hole: Bools) -> tuple[slice, slice]:
+    """The part of `hole` that holds all squares."""
+    (top, left), (bottom, right) = squares.min(axis=0).tolist(), (squares.max(axis=0) + CORE).tolist()
+    return slice(top, min(bottom, hole.shape[0])), slice(left, min(right, hole.shape[1]))
 
 
 def _border(region: Bools) -> Integers:
