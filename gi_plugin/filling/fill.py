@@ -31,6 +31,8 @@ def fill(picture: Picture, planned: PlannedHole, engines: Engines, settings: Tra
             done += 1
             control.report(done / steps)
         picture = replace(picture, hole=planned.thick)  # the thin parts are known now
+    if not planned.windows:
+        return
     transfer = TransferDetail(picture, len(planned.windows), settings, control.check) if planned.detail == "transfer" else None
     for completion in completions(picture, planned.windows, engines.engine, control):
         if transfer is not None:

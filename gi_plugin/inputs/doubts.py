@@ -20,7 +20,7 @@ def doubts(mask: Array, hole: Bools, *, alpha: bool = False, invert: bool = Fals
     :param mask: a mask that `check_mask` accepts, also for `alpha` and `invert`.
     :param hole: what is missing, [H, W].
     """
-    share, found = float(hole.mean()), []
+    share, found = np.count_nonzero(hole) / hole.size, []
     if not hole.any():
         found.append(f"mask marks nothing as missing: the picture stays as it is{_alpha(mask, alpha)}")
     elif share > MOST_MISSING:
