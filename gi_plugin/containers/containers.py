@@ -38,8 +38,8 @@ def unwrap(image: Any, mask: Any, channel_axis: int | None) -> Unwrapped:
     pixels, axis, wrap = _image(image, channel_axis)
     if not isinstance(pixels, np.ndarray):
         return Unwrapped(pixels, mask, channel_axis, wrap)
-    has_channels = pixels.ndim == 3 and axis is not None and -3 <= axis < 3
-    shape = (np.moveaxis(pixels, axis, -1) if has_channels else pixels).shape[:2]
+    last = np.moveaxis(pixels, axis, -1) if axis is not None and pixels.ndim == 3 and -3 <= axis < 3 else pixels
+    shape = last.shape[:2]
     return Unwrapped(pixels, _mask(mask, shape), axis, wrap)
 
 
