@@ -65,6 +65,7 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "train.model.network train.data.pictures train.losses.pasted",
     "train.model.compiled train.data.resident train.adversary",
     "train.checkpoint train.objective train.data.stream train.evaluation.evaluate train.onnx_export.attention_function",
+    "train.onnx_export.tracing",
     "train.step",
     "train.run_state train.validation train.evaluation.throughput train.onnx_export.region_functions",
     "train.loop train.onnx_export.export train.rented.parts",

@@ -37,6 +37,7 @@ ALLOWED = {  # file: heavy packages that it imports at its start; torch in train
     "train/onnx_export/attention_function.py": {"onnxscript"},
     "train/checkpoint.py": {"safetensors"},
     "train/onnx_export/export.py": {"onnx"},
+    "train/onnx_export/tracing.py": {"onnx"},
     "train/thin/export.py": {"onnx"},
     "train/evaluation/metrics.py": {"skimage"},
     "train/onnx_export/region_functions.py": {"onnxscript"},

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from gi_plugin import network_file
-from gi_plugin.config import TrainSettings
 from gi_plugin.errors import TrainingError
 
 from .checkpoint import AVERAGE, read_tensors, write_tensors
@@ -64,7 +63,7 @@ class LocalState:
             saved, position = json.loads(notes["settings"]), Position(**json.loads(notes["position"]))
         except (KeyError, ValueError, TypeError) as error:
             raise _unusable(path, error) from error
-        _check_settings(saved, trainer.settings, path)
+        check_unchanged(saved, trainer.settings, path)
         load(trainer, tensors, path)
         trainer.updates = position.step
         return position
@@ -72,13 +71,24 @@ class LocalState:
 
 def tensors_of(trainer: Trainer) -> dict[str, Tensor]:
     """Return all tensors of a training's state by name."""
-    tensors = {"random": trainer.random.get_state()}
-    for prefix, module in _modules(trainer).items():
-        tensors |= {f"{prefix}.{name}": value for name, value in module.state_dict().items()}
-    for prefix, optimizer in _optimizers(trainer).items():
+    return {"random": trainer.random.get_state(), **flattened(_modules(trainer), _optimizers(trainer))}
+
+
+def flattened(modules: Mapping[str, torch.nn.Module], optimizers: Mapping[str, torch.optim.Optimizer]) -> dict[str, Tensor]:
+    """Return the tensors of modules and optimisers, each under the prefix of its name."""
+    tensors = {f"{prefix}.{name}": value for prefix, module in modules.items() for name, value in module.state_dict().items()}
+    for prefix, optimizer in optimizers.items():
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"{prefix}.{index}.{name}": value for name, value in state.items()}
     return tensors
+
+
+def restore(modules: Mapping[str, torch.nn.Module], optimizers: Mapping[str, torch.optim.Optimizer], tensors: Mapping[str, Tensor]) -> None:
+    """Load the tensors that `flattened` returned; a KeyError, IndexError or RuntimeError if they do not fit."""
+    for prefix, module in modules.items():
+        module.load_state_dict(under(tensors, prefix))
+    for prefix, optimizer in optimizers.items():
+        _restore_optimizer(optimizer, under(tensors, prefix))
 
 
 def texts_of(trainer: Trainer, position: Position) -> dict[str, str]:
@@ -96,10 +106,7 @@ def load(trainer: Trainer, tensors: Mapping[str, Tensor], path: Path) -> None:
     :raises TrainingError: if they do not fit the trainer.
     """
     try:
-        for prefix, module in _modules(trainer).items():
-            module.load_state_dict(_under(tensors, prefix))
-        for prefix, optimizer in _optimizers(trainer).items():
-            _restore_optimizer(optimizer, _under(tensors, prefix))
+        restore(_modules(trainer), _optimizers(trainer), tensors)
         _restore_random(trainer.random, tensors["random"])
     except (KeyError, IndexError, RuntimeError) as error:
         raise _unusable(path, error) from error
@@ -115,7 +122,11 @@ def _restore_random(generator: torch.Generator, state: Tensor) -> None:
         generator.set_state(state)
 
 
-def _check_settings(saved: Mapping[str, Any], settings: TrainSettings, path: Path) -> None:
+def check_unchanged(saved: Mapping[str, Any], settings: Any, path: Path) -> None:
+    """Check that a continued run has the settings, a dataclass, that it was started with.
+
+    :raises TrainingError: if one that affects the training differs.
+    """
     changed = [key for key, value in asdict(settings).items() if key not in CHANGEABLE and saved.get(key) != value]
     if changed:
         key = changed[0]
@@ -138,7 +149,8 @@ def _optimizers(trainer: Trainer) -> dict[str, torch.optim.Optimizer]:
     return {"adam": trainer.optimizer, "critic_adam": trainer.critic_optimizer}
 
 
-def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with `prefix` and a dot, without both."""
     start = f"{prefix}."
     return {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import warnings
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict
@@ -15,19 +12,15 @@ from typing import cast
 import numpy as np
 import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from gi_plugin import network_file
-from gi_plugin.atomic import replacing
 from gi_plugin.errors import ModelError
 from gi_plugin.openvino_core import CORE
 
 from ..model.network import InpaintingNetwork, NetworkSettings
 from . import attention_function, region_functions
-
-OPSET = 18
-TOLERANCE = 1e-3  # largest allowed difference between the outputs of the file and of PyTorch, on a scale of -1 to 1
+from .tracing import half_parameters, traced, with_random_parameters, write
 
 
 class _Exported(nn.Module):
@@ -51,26 +44,7 @@ def export_network(network: InpaintingNetwork, path: Path, notes: Mapping[str, s
     """
     rounded = _rounded(network)
     model = _with_functions(half_parameters(deepcopy(_graph(network.settings)), rounded.state_dict()))
-    remove_traces(model)
-    helper.set_model_props(model, {**notes, network_file.SETTINGS_KEY: json.dumps(asdict(network.settings))})
-    onnx.checker.check_model(model)
-    difference = _difference(rounded, model)
-    if not difference <= TOLERANCE:  # true for NaN, too
-        raise ModelError(
-            f"the exported network differs from PyTorch by {difference:.2e}, expected at most {TOLERANCE:g}; no file was written"
-        )
-    with replacing(path) as partial:
-        partial.write_bytes(model.SerializeToString())
-    return difference
-
-
-def remove_traces(model: onnx.ModelProto) -> None:
-    """Remove what the exporter notes about the source code: stack traces with paths of this machine, 0.5 MB of them."""
-    for part in (model.graph, *model.functions):
-        part.doc_string = ""
-        for entry in (part, *part.node, *part.value_info):
-            del entry.metadata_props[:]
-            entry.doc_string = ""
+    return write(model, asdict(network.settings), notes, path, lambda: _difference(rounded, model))
 
 
 def _rounded(network: InpaintingNetwork) -> InpaintingNetwork:
@@ -94,59 +68,21 @@ def _attention_node(gram: Tensor, mask: Tensor, scale: float) -> tuple[Tensor, T
 
 @cache  # the export takes about 15 seconds
 def _graph(settings: NetworkSettings) -> onnx.ModelProto:
-    """Export the structure with random parameters, because the exporter would merge parameters of equal value."""
+    """Export the structure with random parameters."""
     batch, rows, columns = (
         torch.export.Dim(name, min=least, max=most) for name, least, most in (("n", 1, 64), ("h", 9, 512), ("w", 9, 512))
     )
     dynamic = {0: batch, 2: 8 * rows, 3: 8 * columns}
     example = (torch.zeros(2, 3, 128, 160), torch.zeros(2, 1, 128, 160))
     exported = InpaintingNetwork(settings)
-    for parameter in exported.parameters():
-        nn.init.normal_(parameter)
+    with_random_parameters(exported)
     attention = exported.refinement.attention
     if attention is None:
         raise ModelError(
             "cannot export a network without attention: expected attention = true; such networks are only for comparison in training"
         )
     attention.step = _attention_node
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter warns about its own deprecations and about dimension names
-        program = torch.onnx.export(
-            _Exported(exported).eval(),
-            example,
-            dynamo=True,
-            verbose=False,
-            input_names=network_file.INPUTS,
-            output_names=network_file.OUTPUTS,
-            dynamic_shapes={"image": dynamic, "mask": dynamic},
-            opset_version=OPSET,
-        )
-    if program is None:
-        raise ModelError("torch.onnx.export returned no program: use the tested version of torch (constraints.txt)")
-    model: onnx.ModelProto = program.model_proto
-    return model
-
-
-def half_parameters(model: onnx.ModelProto, state: Mapping[str, Tensor]) -> onnx.ModelProto:
-    """Insert the trained parameters as fp16, under their training names, each followed by a cast to fp32."""
-    casts = []
-    for stored in list(model.graph.initializer):
-        name = stored.name.removeprefix("network.")
-        if name not in state:
-            continue
-        half = numpy_helper.from_array(state[name].numpy().astype(np.float16), name)
-        casts.append(helper.make_node("Cast", [name], [stored.name], to=TensorProto.FLOAT))
-        model.graph.initializer.remove(stored)
-        model.graph.initializer.append(half)
-    if len(casts) != len(state):
-        raise ModelError(
-            f"the exporter kept {len(casts)} of {len(state)} parameters by name: use the tested version of torch (constraints.txt)"
-        )
-    nodes = [*casts, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    return model
+    return traced(_Exported(exported), example, network_file.OUTPUTS, dynamic)
 
 
 def _with_functions(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -156,7 +92,6 @@ def _with_functions(model: onnx.ModelProto) -> onnx.ModelProto:
         dynamic = [dimension for dimension in value.type.tensor_type.shape.dim if not dimension.dim_value]
         for dimension, name in zip(dynamic, names, strict=True):
             dimension.dim_param = name
-    del model.graph.value_info[:]  # intermediate shapes; each reader infers them for its own window size
     return model
 
 

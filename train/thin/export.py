@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import warnings
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import asdict
@@ -14,20 +11,17 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from onnx import helper
 from torch import Tensor, nn
 
 from gi_plugin import network_file
-from gi_plugin.atomic import replacing
-from gi_plugin.errors import ModelError
 from gi_plugin.openvino_core import CORE
 
-from ..onnx_export.export import OPSET, TOLERANCE, half_parameters, remove_traces
+from ..onnx_export.tracing import half_parameters, traced, with_random_parameters, write
 from .network import ThinNetwork, ThinSettings
 
 
 class _Exported(nn.Module):
-    """The network under a name of its own: `half_parameters` tells the parameters of a part from its results by the prefix."""
+    """The network under the name that `traced` expects."""
 
     def __init__(self, network: ThinNetwork) -> None:
         super().__init__()
@@ -48,43 +42,17 @@ def export_thin(network: ThinNetwork, path: Path, notes: Mapping[str, str]) -> f
     rounded = ThinNetwork(network.settings)
     rounded.load_state_dict({name: value.detach().cpu().half().float() for name, value in network.state_dict().items()})
     model = half_parameters(deepcopy(_graph(network.settings)), rounded.state_dict())
-    remove_traces(model)
-    del model.graph.value_info[:]
-    helper.set_model_props(model, {**notes, network_file.SETTINGS_KEY: json.dumps(asdict(network.settings))})
-    onnx.checker.check_model(model)
-    difference = _difference(rounded.eval(), model)
-    if not difference <= TOLERANCE:  # true for NaN, too
-        raise ModelError(f"the exported network differs from PyTorch by {difference:.2e}, expected at most {TOLERANCE:g}")
-    with replacing(path) as partial:
-        partial.write_bytes(model.SerializeToString())
-    return difference
+    return write(model, asdict(network.settings), notes, path, lambda: _difference(rounded.eval(), model))
 
 
 @cache
 def _graph(settings: ThinSettings) -> onnx.ModelProto:
-    """Export the structure with random parameters, because the exporter would merge parameters of equal value."""
+    """Export the structure with random parameters."""
     batch, rows, columns = (torch.export.Dim(name, min=least, max=4096) for name, least in (("n", 1), ("h", 2), ("w", 2)))
     dynamic = {0: batch, 2: rows, 3: columns}
     exported = ThinNetwork(settings)
-    for parameter in exported.parameters():
-        nn.init.normal_(parameter)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter warns about its own deprecations and about dimension names
-        program = torch.onnx.export(
-            _Exported(exported).eval(),
-            (torch.zeros(2, 3, 24, 32), torch.zeros(2, 1, 24, 32)),
-            dynamo=True,
-            verbose=False,
-            input_names=network_file.INPUTS,
-            output_names=network_file.THIN.outputs,
-            dynamic_shapes={"image": dynamic, "mask": dynamic},
-            opset_version=OPSET,
-        )
-    if program is None:
-        raise ModelError("torch.onnx.export returned no program: use the tested version of torch (constraints.txt)")
-    model: onnx.ModelProto = program.model_proto
-    return model
+    with_random_parameters(exported)
+    return traced(_Exported(exported), (torch.zeros(2, 3, 24, 32), torch.zeros(2, 1, 24, 32)), network_file.THIN.outputs, dynamic)
 
 
 def _difference(network: ThinNetwork, model: onnx.ModelProto) -> float:

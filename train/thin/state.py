@@ -9,17 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from gi_plugin import network_file
 from gi_plugin.errors import ModelError, TrainingError
 from gi_plugin.network_file import SETTINGS_KEY
 
+from .. import run_state
 from ..checkpoint import AVERAGE, RUN_TEXTS, read_tensors, write_tensors
 from .network import ThinNetwork, ThinSettings
 from .settings import ThinTrainSettings
-
-CHANGEABLE = frozenset({"validate_every"})  # settings that a continued run may change
 
 
 def save(
@@ -34,12 +32,9 @@ def save(
 
     :param modules: the network, and its running average under the name `AVERAGE`.
     """
-    tensors = {f"{prefix}.{name}": value for prefix, module in modules.items() for name, value in module.state_dict().items()}
-    for index, state in adam.state_dict()["state"].items():
-        tensors |= {f"adam.{index}.{name}": value for name, value in state.items()}
     structure = json.dumps(asdict(modules[AVERAGE].settings))
     texts = {"position": json.dumps(position), "settings": json.dumps(asdict(settings)), SETTINGS_KEY: structure}
-    write_tensors(tensors, path, {**notes, **texts})
+    write_tensors(run_state.flattened(modules, {"adam": adam}), path, {**notes, **texts})
 
 
 def restore(modules: Mapping[str, ThinNetwork], adam: torch.optim.Optimizer, settings: ThinTrainSettings, path: Path) -> dict[str, float]:
@@ -51,22 +46,11 @@ def restore(modules: Mapping[str, ThinNetwork], adam: torch.optim.Optimizer, set
     tensors, texts = read_tensors(path)
     try:
         saved = json.loads(texts["settings"])
-        for prefix, module in modules.items():
-            module.load_state_dict(_under(tensors, prefix))
-        moments: dict[int, dict[str, Tensor]] = {}
-        for key, value in _under(tensors, "adam").items():
-            index, name = key.split(".", 1)
-            moments.setdefault(int(index), {})[name] = value
-        adam.load_state_dict({"state": moments, "param_groups": adam.state_dict()["param_groups"]})
+        run_state.restore(modules, {"adam": adam}, tensors)
         position: dict[str, float] = json.loads(texts["position"])
-    except (KeyError, ValueError, RuntimeError) as error:
+    except (KeyError, IndexError, ValueError, RuntimeError) as error:
         raise TrainingError(f"{path}: not the state of a run with --recipe thin ({error}); start a new run in another folder") from error
-    changed = [key for key, value in asdict(settings).items() if key not in CHANGEABLE and saved.get(key) != value]
-    if changed:
-        raise TrainingError(
-            f"{path}: the run was started with {changed[0]} = {saved.get(changed[0])!r}, got {getattr(settings, changed[0])!r}: "
-            "use the old settings, or start a new run in another folder"
-        )
+    run_state.check_unchanged(saved, settings, path)
     return position
 
 
@@ -81,7 +65,7 @@ def read_network(path: Path) -> tuple[ThinNetwork, dict[str, str]]:
         notes = network_file.metadata(model)
     else:
         tensors, notes = read_tensors(path)
-        state = _under(tensors, AVERAGE)
+        state = run_state.under(tensors, AVERAGE)
     try:
         settings = json.loads(notes[SETTINGS_KEY])
         network = ThinNetwork(ThinSettings(settings["channels"], tuple(settings["dilations"])))
@@ -105,8 +89,3 @@ def holds_thin_network(path: Path) -> bool:
     except ModelError:
         return False
     return True
-
-
-def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    start = f"{prefix}."
-    return {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}

@@ -17,7 +17,7 @@ from gi_plugin.errors import ModelError
 from gi_plugin.train.checkpoint import blend, load_network, read_network, save_network
 from gi_plugin.train.model.attention import attention_weights
 from gi_plugin.train.model.network import InpaintingNetwork, NetworkSettings
-from gi_plugin.train.onnx_export import export
+from gi_plugin.train.onnx_export import export, tracing
 from gi_plugin.train.onnx_export.attention_function import ContextualAttentionWeights, DiagonalBoxSum, WeightsOfScores
 
 SETTINGS = NetworkSettings(width=8)
@@ -35,7 +35,7 @@ def _network(settings: NetworkSettings = SETTINGS) -> InpaintingNetwork:
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("export") / "network.onnx"
-    assert export.export_network(_network(), path, NOTES) <= export.TOLERANCE
+    assert export.export_network(_network(), path, NOTES) <= tracing.TOLERANCE
     return path
 
 
@@ -103,7 +103,7 @@ def test_parameters_of_equal_value_are_kept_apart(tmp_path: Path) -> None:
 
 def test_a_file_that_differs_from_pytorch_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A difference above the tolerance raises ModelError, and no file is written."""
-    monkeypatch.setattr(export, "TOLERANCE", -1.0)
+    monkeypatch.setattr(tracing, "TOLERANCE", -1.0)
     with pytest.raises(ModelError, match="differs from PyTorch"):
         export.export_network(_network(), tmp_path / "network.onnx", NOTES)
     assert not list(tmp_path.iterdir())
