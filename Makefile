@@ -41,7 +41,7 @@ gpu: $(VENV)/.dev $(VENV)/.native  ## check and time everything on this machine'
 gpu-train:  ## train on a rented GPU for MINUTES, with the packages that PYTHON has: state in parts, JSON and pictures in OUT
 	$(if $(DATA),,$(error give DATA=folder, shard or list of pictures))
 	$(PYTHON) -m building.source_tree build/source
-	PYTHONPATH=build/source $(PYTHON) -m gi_plugin gpu-train --data "$(DATA)" --minutes $(MINUTES) --part-mb $(PART_MB) --output "$(OUT)" \
+	PYTHONSAFEPATH=1 PYTHONPATH=build/source $(PYTHON) -m gi_plugin gpu-train --data "$(DATA)" --minutes $(MINUTES) --part-mb $(PART_MB) --output "$(OUT)" \
 		$(if $(START),--start "$(START)") $(addprefix --set ,$(SET)) $(TRY)
 
 fuzz: $(VENV)/.fuzz $(VENV)/.native  ## well over a million inputs for everything that reads files, arrays and settings: about a quarter of an hour

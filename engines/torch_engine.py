@@ -1,7 +1,7 @@
 """The PyTorch engine, which all other engines are compared with. It runs on a CUDA GPU if there is one, else on the CPU.
 
 On a GPU a call is one CUDA graph, with the attention kernel, between page-locked buffers: at small windows starting the kernels one by one
-would take longer than their arithmetic. The graph was not run on a GPU.
+would take longer than their arithmetic.
 """
 
 from __future__ import annotations

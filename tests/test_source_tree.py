@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import sysconfig
+import venv
 from pathlib import Path
 
-from building.source_tree import NEEDED, lay_out, missing
+from building.source_tree import NEEDED, ROOT, lay_out, missing
 
 
 def test_the_laid_out_package_runs_without_installation(tmp_path: Path) -> None:
@@ -23,6 +25,17 @@ def test_the_laid_out_package_runs_without_installation(tmp_path: Path) -> None:
     assert Path(package) == tmp_path / "source" / "gi_plugin" / "__init__.py"
     assert Path(train) == tmp_path / "source" / "gi_plugin" / "train" / "__init__.py"
     assert version[0].isdigit()
+
+
+def test_gpu_train_runs_the_checkout_by_an_interpreter_without_the_package(tmp_path: Path) -> None:
+    """`make gpu-train` finds the laid-out package, not the folder `gi_plugin` of the checkout: the error is about the data."""
+    venv.create(tmp_path / "bare", with_pip=False)
+    (packages,) = (tmp_path / "bare").glob("lib/python*/site-packages")
+    (packages / "packages.pth").write_text(sysconfig.get_path("purelib"))  # without the finder of the editable installation
+    command = ["make", "gpu-train", "DATA=missing.tar", "TRY=--cpu", f"PYTHON={tmp_path / 'bare' / 'bin' / 'python'}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "error: missing.tar" in done.stderr
 
 
 def test_missing_packages_are_named() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gi_plugin.config import TrainSettings
 from gi_plugin.errors import ConfigError
 
-SMALLEST_MIXED = 160  # crop; half of it is the smallest crop of mixed scales, and the network needs 72 px
+SMALLEST_MIXED = 160  # crop; half of it is the smallest of mixed crops, and the network needs 72 px
 
 
 def check_together(settings: TrainSettings, ranks: int) -> None:
@@ -35,7 +35,7 @@ def _conflicts(settings: TrainSettings) -> tuple[tuple[bool, str], ...]:
         (settings.critic == "patch" and settings.gan == "wgan-gp", "critic = 'patch': expected gan = 'hinge', 'bce' or 'lsgan'"),
         (paper and settings.feature_weight > 0, "feature_weight: expected critic = 'patch', whose features can be matched"),
         (paper and settings.gan == "wgan-gp" and settings.r1 > 0, "r1: expected a gan other than 'wgan-gp', which has its own penalty"),
-        (paper and settings.mixed_scales, "mixed_scales: expected critic = 'patch' or critic_steps = 0; the paper's critics have one size"),
-        (settings.mixed_scales and settings.crop < SMALLEST_MIXED, f"mixed_scales: expected crop of at least {SMALLEST_MIXED}"),
+        (paper and settings.mixed_crops, "mixed_crops: expected critic = 'patch' or critic_steps = 0; the paper's critics have one size"),
+        (settings.mixed_crops and settings.crop < SMALLEST_MIXED, f"mixed_crops: expected crop of at least {SMALLEST_MIXED}"),
         (settings.attention_weight > 0 and not settings.attention, "attention_weight: expected attention = true"),
     )

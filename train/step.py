@@ -35,15 +35,18 @@ class Trainer:
         self.average = placed(InpaintingNetwork(network.settings), device, self._layout).requires_grad_(requires_grad=False)
         self.average.load_state_dict(network.state_dict())
         self.optimizer, self.critic_optimizer = (self._adam(module) for module in (self.network, self.adversary.critics))
+        torch.backends.cudnn.benchmark = device.type == "cuda"  # the shapes of a run repeat
         self.objective = Objective(settings, device, self.adversary, self.random)
-        if settings.compile == "on" or (settings.compile == "auto" and device.type == "cuda"):
+        self._compiled = settings.compile == "on" or (settings.compile == "auto" and device.type == "cuda")
+        if self._compiled:
             compile_blocks(self.network)
 
     def critic_step(self, batch: Batch) -> dict[str, Tensor]:
         """Update both critics once, and return their loss and gradient penalty by name."""
         image, mask = self._to_device(batch.image), self._to_device(batch.mask)
-        with torch.no_grad(), low_precision(self.device, self.settings.precision):
-            fake = self.network(image, mask).completed.float()
+        # with gradients, a compiled network runs in the form of the generator step; without them it would be compiled once more
+        with torch.set_grad_enabled(self._compiled), low_precision(self.device, self.settings.precision):
+            fake = self.network(image, mask).completed.float().detach()
         loss, terms = self.adversary.loss(image, fake, mask)
         self.critic_optimizer.zero_grad(set_to_none=True)
         loss.backward()

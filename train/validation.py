@@ -38,7 +38,7 @@ class Validation:
     """The validation pictures of a run, with the same crops and holes at every validation."""
 
     def __init__(self, held_out: list[Source], settings: TrainSettings) -> None:
-        fixed = replace(settings, flip=False, scale_jitter=False, colour_jitter=0.0, mixed_scales=False, hole_ramp=0)
+        fixed = replace(settings, flip=False, scale_jitter=False, colour_jitter=0.0, mixed_scales=False, mixed_crops=False, hole_ramp=0)
         samples = Samples(held_out, fixed, FIRST, settings.validation)
         drawn = [samples[index] for index in range(settings.validation)]
         chunks = (drawn[start : start + GRID] for start in range(0, len(drawn), GRID))

@@ -1,4 +1,4 @@
-"""The rounds of a level of the transfer on a CUDA GPU: one upload, four kernels per round, one download. It was not run on a GPU.
+"""The rounds of a level of the transfer on a CUDA GPU: one upload, four kernels per round, one download.
 
 Compared with the CPU, the weights of the patches differ by at most 2e-6 of their value (the exponential), so a vote by at most 1 of 1024;
 everything else is equal for equal inputs. Later rounds build on these votes, so a pixel may get another source than on the CPU.

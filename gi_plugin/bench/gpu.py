@@ -30,6 +30,7 @@ from gi_plugin.train.model.network import InpaintingNetwork
 from ..arrays import CELL
 from ..config import Config
 from ..errors import EngineMissing, first_line
+from ..inpainter import Inpainter
 from ..network_file import network_path
 from ..transfer import transfer
 from . import gpu_transfer
@@ -42,6 +43,7 @@ ATTENTION_FORMS = ("PyTorch", "kernel", "kernel in a CUDA graph")
 NETWORK_FORMS = ("eager", "+ kernel", "+ kernel in a CUDA graph")
 ENGINE_PRECISIONS = ("fp32", "fp16", "bf16")
 TRANSFER_FORMS = ("on the CPU", "with rounds on the GPU")
+CALL = "whole call"  # of the product: a picture as large as the window, its network in PyTorch on the device
 Call = Callable[[], Any]
 
 
@@ -102,6 +104,7 @@ def _stages(config: Config, windows: list[int], rates: Rates) -> Iterator[tuple[
             yield GpuRow(backend, window, "fp16"), partial(_built_row, config)
         for form in TRANSFER_FORMS[: None if rates.device == "cuda" else 1]:
             yield GpuRow(f"transfer {form}", window, "int16"), partial(_transfer_row, config, form)
+        yield GpuRow(CALL, window, "auto"), partial(_call_row, config, rates.device)
 
 
 def _attention_row(rates: Rates, form: str, row: GpuRow) -> GpuRow:
@@ -166,6 +169,17 @@ def _transfer_row(config: Config, form: str, row: GpuRow) -> GpuRow:
     call = partial(transfer, *gpu_transfer.case(row.window), threads=threads, rounds=rounds)
     timed = timed_row(row, call, "cpu", None)  # a call returns only when the result is on the host
     return timed if rounds is None else replace(timed, note=gpu_transfer.differences(row.window, rounds, threads))
+
+
+def _call_row(config: Config, device: str, row: GpuRow) -> GpuRow:
+    """Time `inpaint` from its arguments to its result, with the network and the search of the transfer on the device."""
+    place = config.engine.device if config.engine.device.startswith("gpu") else "gpu"
+    settings = replace(config.engine, backend="torch", precision=row.precision, device=place if device == "cuda" else "cpu")
+    inpainter = Inpainter(replace(config, engine=settings))
+    pixels, hole, _ = gpu_transfer.case(row.window)
+    timed = timed_row(row, partial(inpainter, pixels, hole, data_range=(-1, 1)), "cpu", None)
+    inpainter.close()
+    return timed
 
 
 def _run(network: InpaintingNetwork, image: Tensor, mask: Tensor, kind: torch.dtype | None) -> Tensor:

@@ -94,12 +94,13 @@ def gpu(
 
     loaded = load_config(config)
     found = find_gpu(loaded.engine.gpu_number())
-    with Spinner("measuring") as progress:
-        rows = list(check(loaded, window or [256, 512, 1024], "cuda", progress))
-    report = {"gpu": vars(found), "date": date.today().isoformat(), "rows": [vars(row) for row in rows]}  # noqa: DTZ011  # the user's day
-    file = result_file(output, found.name)
+    file, rows = result_file(output, found.name), []
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    with Spinner("measuring") as progress:
+        for row in check(loaded, window or [256, 512, 1024], "cuda", progress):
+            rows.append(row)
+            report = {"gpu": vars(found), "date": date.today().isoformat(), "rows": [vars(row) for row in rows]}  # noqa: DTZ011  # the user's day
+            file.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")  # after each row: the check may be cut short
     if as_json:
         print_json(report)
         return

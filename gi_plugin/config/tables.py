@@ -97,6 +97,7 @@ class TrainSettings:
     accumulate: int = _between(1, 1, 64)
     scale_jitter: bool = True
     mixed_scales: bool = False
+    mixed_crops: bool = False
     flip: bool = True
     colour_jitter: float = _between(0.1, 0.0, 1.0)
     hole_smallest: int = _between(96, 1, 1024)

@@ -94,11 +94,19 @@ def test_six_steps_equal_three_and_three_more(
     assert best.settings.width == SETTINGS.width
 
 
-def test_mixed_scales_train_and_continue(large_pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mixed_crops_train_and_continue(large_pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With crops of several sizes, from pictures on the device, three steps equal two and one more bit for bit."""
     for module in (bank, resident):
         monkeypatch.setattr(module, "SIZE", 4)
-    change = {"critic_steps": 0, "crop": 160, "mixed_scales": True, "pictures": "device", "low_weight": 1.0, "validation": 1}
+    change = {
+        "critic_steps": 0,
+        "crop": 160,
+        "mixed_scales": True,
+        "mixed_crops": True,
+        "pictures": "device",
+        "low_weight": 1.0,
+        "validation": 1,
+    }
     settings = replace(SETTINGS, **change, validate_every=2)  # type: ignore[arg-type]
     _run(large_pictures, tmp_path / "whole", 3, settings)
     _run(large_pictures, tmp_path / "parts", 2, settings)
@@ -234,8 +242,8 @@ def test_a_run_starts_from_a_trained_network(pictures: Path, tmp_path: Path) -> 
         ({"critic": "patch"}, "expected gan = 'hinge', 'bce' or 'lsgan'"),
         ({"feature_weight": 1.0}, "feature_weight: expected critic = 'patch'"),
         ({"r1": 1.0}, "r1: expected a gan other than"),
-        ({"mixed_scales": True}, "mixed_scales: expected critic = 'patch'"),
-        ({"critic_steps": 0, "mixed_scales": True}, "expected crop of at least 160"),
+        ({"mixed_crops": True}, "mixed_crops: expected critic = 'patch'"),
+        ({"critic_steps": 0, "mixed_crops": True}, "expected crop of at least 160"),
         ({"attention_weight": 1.0, "attention": False}, "attention_weight: expected attention = true"),
     ],
 )

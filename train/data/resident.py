@@ -99,16 +99,13 @@ class ResidentPictures:
         """Cut the crops [N, 3, S, S] in [-1, 1]; a pixel of a crop is the mean of the points under it."""
         size = settings.crop
         start, width, top, left, side, flip, gain = table.T[:7, :, None]  # [N, 1] each
-        line = torch.arange(size, dtype=table.dtype, device=table.device)
-        columns = torch.where(flip > 0, line.flip(0), line)  # [N, S]
         points = TAPS if settings.scale_jitter or settings.mixed_scales else 1
-        total = table.new_zeros(len(table), size, size, 3, dtype=torch.float32)
-        for tap in range(points * points):
-            row, column = ((tap_of + 0.5) / points for tap_of in divmod(tap, points))
-            y = top + ((line + row) * side / size).floor()
-            x = left + ((columns + column) * side / size).floor()
-            places = (start + y * width)[:, :, None] + x[:, None, :]
-            total += self._pixels[places.long()]
+        line = (torch.arange(size * points, dtype=table.dtype, device=table.device) + 0.5) / points
+        columns = torch.where(flip > 0, line.flip(0), line)  # [N, S * points]
+        y, x = top + (line * side / size).floor(), left + (columns * side / size).floor()
+        places = (start + y * width)[:, :, None] + x[:, None, :]
+        taken = self._pixels[places.long()].unflatten(2, (size, points)).unflatten(1, (size, points))  # [N, S, points, S, points, 3]
+        total = taken.sum(dim=(2, 4), dtype=torch.float32)
         pixels: Tensor = total / points**2 * gain[:, :, None, None].float() + table[:, None, None, 7:10].float()
         return (pixels / 127.5 - 1).clamp(-1, 1).permute(0, 3, 1, 2)
 

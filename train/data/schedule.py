@@ -10,7 +10,7 @@ import numpy as np
 from gi_plugin.config import TrainSettings
 
 RUNGS = 8  # steps in which the holes grow
-SIDES = (1 / 2, 3 / 4, 1)  # of crops of mixed scales, as shares of the setting
+SIDES = (1 / 2, 3 / 4, 1)  # of mixed crops, as shares of the setting
 
 
 def at_sample(settings: TrainSettings, sample: int) -> TrainSettings:
@@ -22,7 +22,7 @@ def at_sample(settings: TrainSettings, sample: int) -> TrainSettings:
     """
     batch = sample // settings.batch
     grown = _progress(settings, batch)
-    share = float(np.random.default_rng((settings.seed, 2, batch)).choice(SIDES)) if settings.mixed_scales else 1.0
+    share = float(np.random.default_rng((settings.seed, 2, batch)).choice(SIDES)) if settings.mixed_crops else 1.0
     largest = settings.hole_smallest + grown * (settings.hole_largest - settings.hole_smallest)
     return replace(
         settings,

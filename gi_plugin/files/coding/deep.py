@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import imagecodecs
 from PIL import Image
 
 from ...arrays import Array
@@ -38,6 +37,8 @@ def read(path: Path, kind: str, bits: int, orientation: int) -> Raster:
     :param orientation: of its Exif data.
     :raises ImageError: if it has an unknown number of channels.
     """
+    import imagecodecs  # noqa: PLC0415  # large
+
     decoders: dict[str, Callable[[bytes], Array]] = {
         "PNG": imagecodecs.png_decode,
         "JPEG2000": imagecodecs.jpeg2k_decode,

@@ -8,14 +8,12 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
-import imagecodecs
 import numpy as np
 
 from ...arrays import Array
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 LONGEST = 1_000_000  # longest side that libpng writes, in pixels
-FAST = {"level": 1, "strategy": imagecodecs.PNG.STRATEGY.RLE, "filter": imagecodecs.PNG.FILTER.PAETH}
 END_OF_HEADER = len(SIGNATURE) + 25
 METRE = 1 / 0.0254  # inches per metre
 XMP = b"XML:com.adobe.xmp"
@@ -30,7 +28,10 @@ def encode(pixels: Array) -> bytes:
 
     :param pixels: HxW, HxWx2 (grey and alpha), HxWx3 or HxWx4; uint8 or uint16; no side may be longer than `LONGEST`.
     """
-    return bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels), **FAST))
+    import imagecodecs  # noqa: PLC0415  # large
+
+    kind = imagecodecs.PNG
+    return bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels), level=1, strategy=kind.STRATEGY.RLE, filter=kind.FILTER.PAETH))
 
 
 def with_metadata(data: bytes, contents: dict[str, Any]) -> bytes:

@@ -178,9 +178,9 @@ def test_holes_grow_in_eight_rungs() -> None:
     assert at_sample(replace(settings, hole_ramp=0), 0) == replace(settings, hole_ramp=0)
 
 
-def test_mixed_scales_change_from_batch_to_batch(tree: Path) -> None:
+def test_mixed_crops_change_from_batch_to_batch(tree: Path) -> None:
     """All samples of a batch have one crop size, of three, with holes in proportion; a worker process draws the same."""
-    settings = replace(SETTINGS, crop=192, hole_largest=96, mixed_scales=True, free_form=0.0)
+    settings = replace(SETTINGS, crop=192, hole_largest=96, mixed_crops=True, free_form=0.0)
     for number in range(12):
         sides = {at_sample(settings, settings.batch * number + sample).crop for sample in range(settings.batch)}
         assert len(sides) == 1
