@@ -73,6 +73,7 @@ def area_of(rows: Indices, columns: Indices) -> tuple[Any, ...]:
 
 
 def mirrored(start: int, length: int, limit: int) -> Indices:
-    """Indices start, start + 1, … of `length` pixels, reflected at the image's end."""
-    inside = np.arange(start, min(start + length, limit))
-    return np.pad(inside, (0, length - inside.size), mode="symmetric")
+    """Indices start, start + 1, … of `length` pixels, reflected at the image's end, as often as needed."""
+    size = min(length, limit - start)
+    steps = np.arange(length) % (2 * size)
+    return start + np.minimum(steps, 2 * size - 1 - steps)

@@ -17,7 +17,7 @@ from .config import Config, Detail, load_config
 from .containers import unwrap
 from .errors import EngineError, ImageError, MaskWarning
 from .filling import Control, Piece, TransferSettings, copied, fill, in_order
-from .image import Picture, check_image, check_values
+from .image import Picture, check_finite, check_image
 from .inputs.doubts import doubts
 from .inputs.masks import check_mask, with_masked_pixels
 from .inputs.value_range import Range, value_range
@@ -123,7 +123,7 @@ class Inpainter:
         planned.check_fits((rows, columns))
         source = np.asarray(source)  # of a masked array: the masked pixels are in the hole
         low, high = value_range(source, planned.hole, options.data_range)
-        check_values(Picture(source, planned.hole, low, high))
+        check_finite(Picture(source, planned.hole, low, high), planned.read())
         control.check()
         result = copied(np.asarray(image), control)
         filled = Picture(in_order(check_image(result, options.channel_axis), options), planned.hole, low, high, control.check)

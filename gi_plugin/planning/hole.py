@@ -11,6 +11,7 @@ from ..config import Detail
 from ..errors import ImageError
 from ..image import dilated, wrong_shape
 from ..inputs.masks import check_mask
+from ..thin import CORE
 from .network_windows import plan_network
 from .thin_holes import split
 from .transfer_windows import plan_transfer
@@ -26,6 +27,13 @@ class PlannedHole:
     detail: Detail
     thick: Bools  # [H, W], True = missing and not thin
     squares: Integers  # [N, 2] corners of the squares with thin pixels, see `SplitHole`
+
+    def read(self) -> Integers:
+        """The parts of the picture that filling reads, [N, 4]: top, left, bottom and right of every window, and around every square."""
+        squares = np.concatenate([self.squares - 2 * CORE, self.squares + 2 * CORE], axis=1)  # tiles at the border reach so far
+        windows = [(window.top, window.left, window.top + window.side, window.left + window.side) for window in self.windows]
+        boxes = np.concatenate([np.array(windows, np.int64).reshape(-1, 4), squares])
+        return np.asarray(boxes.clip(0, [*self.hole.shape, *self.hole.shape]))
 
     def check_fits(self, shape: tuple[int, int]) -> None:
         """Check the size of a picture, (rows, columns).
