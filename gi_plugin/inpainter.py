@@ -24,7 +24,7 @@ from .inputs.value_range import Range, value_range
 from .options import Options, Stoppable, names_nearest_keyword
 from .planning import PlannedHole, plan_hole
 
-WARM_SIDE, WARM_HOLES = 320, (2, 16, 120)  # pixels: sides of the picture and of the holes that `warm_up` fills, one for each engine
+WARM_SIDE, WARM_HOLES = 320, (2, 16, 100, 140)  # pixels: sides of the picture and of the holes that `warm_up` fills, for every engine
 EngineOpener = Callable[[Config, int], Engine]  # takes the settings and the side of the windows
 ThinOpener = Callable[[Config], ThinEngine]
 
@@ -163,7 +163,7 @@ class Inpainter:
             return self._rounds[0]
 
     def warm_up(self, shapes: Iterable[tuple[int, ...]] = ()) -> None:
-        """Open the engines and fill a thin, a small and a large hole, so that the next calls need not wait; errors as for `inpaint`.
+        """Open the engines and fill holes of several sizes, so that the next calls need not wait; errors as for `inpaint`.
 
         :param shapes: of the images to come, such as (480, 640, 3).
         """
