@@ -12,6 +12,7 @@ from .box import Box, area_of, mirrored
 from .errors import ImageError
 
 DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
+SCAN_PIXELS = 2**18  # pixels per step of reading a window
 SCAN_ROWS = 256  # rows per step of a scan over a whole image, so that scans need no image-sized temporaries
 
 
@@ -46,7 +47,7 @@ class Picture:
         """Read a rectangle at 1/`scale` of its size into the arrays `pixels` [h, w, 3] and `hole` [h, w]: see `window`."""
         height, width = (scale * side for side in hole.shape)
         rows, columns = mirrored(top, height, self.hole.shape[0]), mirrored(left, width, self.hole.shape[1])
-        step = max(SCAN_ROWS // scale, 1) * scale
+        step = max(SCAN_PIXELS // (width * scale), 1) * scale
         for start in range(0, height, step):
             strip = slice(start // scale, (start + step) // scale)
             self.check()

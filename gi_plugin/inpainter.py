@@ -86,7 +86,8 @@ class Inpainter:
         """Check a mask, grow its hole and plan the windows, for one picture of `shape` (rows, columns) or many; errors as for `inpaint`."""
         dilate = self.config.hook.dilate if options.dilate is None else options.dilate
         detail: Detail = options.detail or self.config.hook.detail
-        return plan_hole(mask, shape, detail, alpha=options.mask_alpha, invert=options.invert_mask, dilate=int(dilate))
+        check = Control(options.cancel, options.deadline).check
+        return plan_hole(mask, shape, detail, alpha=options.mask_alpha, invert=options.invert_mask, dilate=int(dilate), check=check)
 
     def find_mask(self, image: Array, options: Options) -> Array | None:  # noqa: ARG002  # for inpainters with plugins
         """Find what is to be filled in an image that has no mask; None: this inpainter has nothing that finds it."""

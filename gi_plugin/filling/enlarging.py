@@ -16,7 +16,7 @@ from ..box import Box
 from ..image import Picture
 from ..transfer import Transferred
 
-STRIP = 128  # rows of pixels with one offset that are computed at a time
+STRIP = 32  # rows of pixels with one offset that are computed at a time
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,7 @@ def transfer(
     check()
     filled = compose(image, source[0], found, threads, check)
     del source
+    check()
     return _written_back(image, hole, found, filled)
 
 
