@@ -19,8 +19,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from gi_plugin.atomic import sync
 from gi_plugin.config import EngineSettings, cache_directory
 from gi_plugin.errors import EngineMismatch
@@ -67,9 +65,15 @@ class EngineCache:
 
         :raises OSError: if the cache folder cannot be written.
         """
+        from filelock import FileLock  # noqa: PLC0415  # slow import, needed only to build an engine
+
         self._make()
         with FileLock(self.directory / f"{engine_key(parts)}.lock", mode=0o600):
             yield
+
+    def has(self, parts: Mapping[str, str]) -> bool:
+        """Whether there is an entry for `parts`, damaged or not."""
+        return (self.directory / engine_key(parts)).is_dir()
 
     def load(self, parts: Mapping[str, str]) -> bytes | None:
         """Read the engine made for `parts`; None if there is none.
@@ -77,7 +81,7 @@ class EngineCache:
         :raises EngineMismatch: if the entry is damaged or was changed.
         """
         folder = self.directory / engine_key(parts)
-        if not folder.is_dir():
+        if not self.has(parts):
             return None
         entry = self._entry(folder)
         payload = (folder / PAYLOAD).read_bytes()

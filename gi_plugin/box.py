@@ -44,8 +44,13 @@ class Box(NamedTuple):
         return Box(self.top - margin, self.left - margin, self.bottom + margin, self.right + margin)
 
     def inside(self, shape: tuple[int, ...]) -> Box:
-        """The part of the box that lies in a picture of this shape, (rows, columns, …)."""
-        return Box(max(self.top, 0), max(self.left, 0), min(self.bottom, shape[0]), min(self.right, shape[1]))
+        """The part of the box that lies in a picture of this shape, (rows, columns, …); an empty box if none does."""
+        return self.part_in(Box(0, 0, shape[0], shape[1]))
+
+    def part_in(self, other: Box) -> Box:
+        """The part of the box that lies in another one; an empty box at its border if none does."""
+        top, left = (min(max(ours, start), end) for ours, start, end in zip(self[:2], other[:2], other[2:], strict=True))
+        return Box(top, left, max(min(self.bottom, other.bottom), top), max(min(self.right, other.right), left))
 
     def cut(self, array: npt.NDArray[T]) -> npt.NDArray[T]:
         """Copy the box [h, w, ...] out of an array [H, W, ...]; 0 outside the array."""
@@ -73,6 +78,7 @@ def area_of(rows: Indices, columns: Indices) -> tuple[Any, ...]:
 
 
 def mirrored(start: int, length: int, limit: int) -> Indices:
-    """Indices start, start + 1, … of `length` pixels, reflected at the image's end."""
-    inside = np.arange(start, min(start + length, limit))
-    return np.pad(inside, (0, length - inside.size), mode="symmetric")
+    """Indices start, start + 1, … of `length` pixels, reflected at the image's end, as often as needed."""
+    size = min(length, limit - start)
+    steps = np.arange(length) % (2 * size)
+    return start + np.minimum(steps, 2 * size - 1 - steps)

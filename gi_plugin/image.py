@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Array, Bools, Floats, Indices
-from .box import area_of, mirrored
+from .arrays import Array, Bools, Floats, Indices, Integers
+from .box import Box, area_of, mirrored
 from .errors import ImageError
 
 DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
+SCAN_PIXELS = 2**18  # pixels per step of reading a window
 SCAN_ROWS = 256  # rows per step of a scan over a whole image, so that scans need no image-sized temporaries
 
 
@@ -38,14 +39,19 @@ class Picture:
 
     def read(self, top: int, left: int, height: int, width: int, scale: int = 1) -> tuple[Floats, Bools]:
         """Read a rectangle at 1/`scale` of its size, mirrored where it leaves the image: see `window`."""
-        rows, columns = mirrored(top, height, self.hole.shape[0]), mirrored(left, width, self.hole.shape[1])
-        step = max(SCAN_ROWS // scale, 1) * scale
         pixels, hole = np.empty((height // scale, width // scale, 3), np.float32), np.empty((height // scale, width // scale), np.bool_)
+        self.read_into(pixels, hole, top, left, scale)
+        return pixels, hole
+
+    def read_into(self, pixels: Floats, hole: Array, top: int, left: int, scale: int = 1) -> None:
+        """Read a rectangle at 1/`scale` of its size into the arrays `pixels` [h, w, 3] and `hole` [h, w]: see `window`."""
+        height, width = (scale * side for side in hole.shape)
+        rows, columns = mirrored(top, height, self.hole.shape[0]), mirrored(left, width, self.hole.shape[1])
+        step = max(SCAN_PIXELS // (width * scale), 1) * scale
         for start in range(0, height, step):
             strip = slice(start // scale, (start + step) // scale)
             self.check()
             pixels[strip], hole[strip] = self._strip(rows[start : start + step], columns, scale)
-        return pixels, hole
 
     def at(self, rows: Indices, columns: Indices) -> Floats:
         """Pixels [..., 3] in [-1, 1] at the given rows and columns."""
@@ -68,7 +74,7 @@ class Picture:
         area = area_of(rows, columns)
         hole = self.hole[area]
         pixels = self._scaled(self.pixels[..., :3][area])
-        np.copyto(pixels, 0, where=hole[..., None])
+        pixels[hole] = 0
         return shrink(pixels, hole, scale)
 
     def write(self, top: int, left: int, fill: Floats) -> None:
@@ -120,28 +126,32 @@ def dilated(hole: Bools, radius: int) -> Bools:
     return np.asarray(ndimage.maximum_filter1d(grown, 2 * radius + 1, axis=1, mode="constant").view(np.bool_))
 
 
-def check_values(picture: Picture) -> None:
-    """Look for known pixels that cannot be pictures' values (float images only).
+def check_finite(picture: Picture, boxes: Integers) -> None:
+    """Look for known pixels that are no numbers in those parts of a picture that a fill reads.
 
-    :raises ImageError: if a known pixel is NaN or infinite, or most of them are far outside the range.
+    :param boxes: [N, 4] top, left, bottom and right of each part, inside the picture.
+    :raises ImageError: if a known pixel in one of them is NaN or infinite.
     """
-    if np.issubdtype(picture.pixels.dtype, np.integer):
+    if not len(boxes) or picture.pixels.dtype.kind != "f":
         return
-    margin = (picture.high - picture.low) / 2
-    count = outside = 0
-    for start in range(0, picture.hole.shape[0], SCAN_ROWS):
-        everything, hole = picture.pixels[start : start + SCAN_ROWS], picture.hole[start : start + SCAN_ROWS]
-        if picture.low - margin <= everything.min() and everything.max() <= picture.high + margin:  # NaN fails both
-            count += (hole.size - np.count_nonzero(hole)) * everything.shape[2]
+    around = Box(*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist())
+    if _unusable_rows(picture, around) is None:
+        return  # one look at all of them is enough nearly always
+    for box in boxes.tolist():
+        if (rows := _unusable_rows(picture, Box(*box))) is not None:
+            raise ImageError(f"image has NaN or infinite values outside the hole, first seen in rows {rows[0]} to {rows[1]}")
+
+
+def _unusable_rows(picture: Picture, box: Box) -> tuple[int, int] | None:
+    """The first and last row of the first strip of a box with a known pixel that is no number; None if there is none."""
+    for start in range(box.top, box.bottom, SCAN_ROWS):
+        place = slice(start, min(start + SCAN_ROWS, box.bottom)), slice(box.left, box.right)
+        everything = picture.pixels[place]
+        if np.isfinite(everything.min()) and np.isfinite(everything.max()):
             continue  # many times as fast as picking out the known pixels
-        known = everything[~hole].astype(np.float64)
-        if not np.isfinite(known).all():
-            raise ImageError(f"image has NaN or infinite values outside the hole, first seen in rows {start} to {start + SCAN_ROWS - 1}")
-        count, outside = count + known.size, outside + int(((known < picture.low - margin) | (known > picture.high + margin)).sum())
-    if 2 * outside > count:
-        raise ImageError(
-            f"most values of the image are far outside data_range=({picture.low:g}, {picture.high:g}): correct it or leave it out"
-        )
+        if not np.isfinite(everything[~picture.hole[place]]).all():
+            return start, place[0].stop - 1
+    return None
 
 
 def shrink(pixels: Floats, hole: Bools, factor: int) -> tuple[Floats, Bools]:

@@ -17,14 +17,14 @@ from .config import Config, Detail, load_config
 from .containers import unwrap
 from .errors import EngineError, ImageError, MaskWarning
 from .filling import Control, Piece, TransferSettings, copied, fill, in_order
-from .image import Picture, check_image, check_values
+from .image import Picture, check_finite, check_image
 from .inputs.doubts import doubts
 from .inputs.masks import check_mask, with_masked_pixels
 from .inputs.value_range import Range, value_range
 from .options import Options, Stoppable, names_nearest_keyword
 from .planning import PlannedHole, plan_hole
 
-WARM_SIDE, WARM_HOLES = 320, (2, 16, 120)  # pixels: sides of the picture and of the holes that `warm_up` fills, one for each engine
+WARM_SIDE, WARM_HOLES = 320, (2, 16, 100, 140)  # pixels: sides of the picture and of the holes that `warm_up` fills, for every engine
 EngineOpener = Callable[[Config, int], Engine]  # takes the settings and the side of the windows
 ThinOpener = Callable[[Config], ThinEngine]
 
@@ -86,7 +86,8 @@ class Inpainter:
         """Check a mask, grow its hole and plan the windows, for one picture of `shape` (rows, columns) or many; errors as for `inpaint`."""
         dilate = self.config.hook.dilate if options.dilate is None else options.dilate
         detail: Detail = options.detail or self.config.hook.detail
-        return plan_hole(mask, shape, detail, alpha=options.mask_alpha, invert=options.invert_mask, dilate=int(dilate))
+        check = Control(options.cancel, options.deadline).check
+        return plan_hole(mask, shape, detail, alpha=options.mask_alpha, invert=options.invert_mask, dilate=int(dilate), check=check)
 
     def find_mask(self, image: Array, options: Options) -> Array | None:  # noqa: ARG002  # for inpainters with plugins
         """Find what is to be filled in an image that has no mask; None: this inpainter has nothing that finds it."""
@@ -123,7 +124,7 @@ class Inpainter:
         planned.check_fits((rows, columns))
         source = np.asarray(source)  # of a masked array: the masked pixels are in the hole
         low, high = value_range(source, planned.hole, options.data_range)
-        check_values(Picture(source, planned.hole, low, high))
+        check_finite(Picture(source, planned.hole, low, high), planned.read())
         control.check()
         result = copied(np.asarray(image), control)
         filled = Picture(in_order(check_image(result, options.channel_axis), options), planned.hole, low, high, control.check)
@@ -163,7 +164,7 @@ class Inpainter:
             return self._rounds[0]
 
     def warm_up(self, shapes: Iterable[tuple[int, ...]] = ()) -> None:
-        """Open the engines and fill a thin, a small and a large hole, so that the next calls need not wait; errors as for `inpaint`.
+        """Open the engines and fill holes of several sizes, so that the next calls need not wait; errors as for `inpaint`.
 
         :param shapes: of the images to come, such as (480, 640, 3).
         """

@@ -69,7 +69,8 @@ class NetworkPlugin:
         from gi_plugin.engines import backend_status  # noqa: PLC0415  # heavy: imported when needed
 
         return [
-            {"plugin": NAME, "backend": status.name, "available": status.available, "reason": status.reason} for status in backend_status()
+            {"plugin": NAME, "backend": status.name, "available": status.available, "reason": status.reason}
+            for status in backend_status(self._inpainter().config.engine)
         ]
 
     @hookimpl

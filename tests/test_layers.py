@@ -100,7 +100,7 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "sequence.views",
     "sequence.scene",
     "sequence.sequence",
-    "sequence",
+    "sequence bench.first_call",
     "attention_map bench.overhead bench.windows bench.gpu_transfer",
     "demo folder_run.steps bench.gpu bench.pictures",
     "folder_run.summary folder_run.pipeline folder_run.frames bench.command bench.tables bench.thin_holes",

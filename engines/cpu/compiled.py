@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 DEVICE = "CPU"
 KEPT = "1000"  # prepared layers in memory, one per size of region; OpenVINO's default, 5000, takes some hundred MiB more
+QUICK_START = {"SNIPPETS_MODE": "DISABLE"}  # no code is generated for chains of small layers: loading takes half the time, calls as long
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}  # int8 runs its unquantised layers in the fastest of these
 SHORTAGE = ("alloc", "memory", "Resource temporarily unavailable")  # parts of OpenVINO's messages when memory is short
 NO_MEMORY = "not enough memory: close other programs, raise the limit of this process (ulimit -v), or lower [engine] batch and streams"
@@ -50,7 +51,7 @@ class CompiledModel:
         hint = PRECISIONS[usable_precision("auto", device) if precision == "int8" else precision]
         options = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
         if device == DEVICE:
-            options["CPU_RUNTIME_CACHE_CAPACITY"] = KEPT
+            options |= {"CPU_RUNTIME_CACHE_CAPACITY": KEPT, **QUICK_START}
         if settings.threads and device == DEVICE:
             options["INFERENCE_NUM_THREADS"] = str(settings.threads)
         if settings.streams > 1:
@@ -146,13 +147,30 @@ def reason_of(error: RuntimeError) -> str:
 def _compiled(
     read: Callable[[], openvino.Model], settings: EngineSettings, parts: Mapping[str, str], options: dict[str, str], device: str
 ) -> openvino.CompiledModel:
+    def compile_now() -> openvino.CompiledModel:
+        return _with(options, lambda usable: CORE.compile_model(read(), device, usable))
+
     try:
         cache = engine_cache(settings)
+        there = cache.has(parts)  # an entry is complete or not there, so reading it needs no lock
+        if there and (found := _cached(cache, parts, options, device)):
+            return found
         with cache.locked(parts):
-            return _cached(cache, parts, options, device) or _keep(cache, parts, CORE.compile_model(read(), device, options))
+            built = None if there else _cached(cache, parts, options, device)  # by another process
+            return built or _keep(cache, parts, compile_now())
     except OSError as error:
         _warn_once(f"the engine cache cannot be used ({error}): compiling without it")
-        return CORE.compile_model(read(), device, options)
+        return compile_now()
+
+
+def _with(options: dict[str, str], call: Callable[[dict[str, str]], openvino.CompiledModel]) -> openvino.CompiledModel:
+    """Call a function with options, and without those of `QUICK_START` if this version of OpenVINO does not know them."""
+    try:
+        return call(options)
+    except RuntimeError as error:
+        if not any(name in str(error) for name in QUICK_START):
+            raise
+        return call({name: value for name, value in options.items() if name not in QUICK_START})
 
 
 @functools.cache
@@ -163,7 +181,7 @@ def _warn_once(message: str) -> None:
 def _cached(cache: EngineCache, parts: Mapping[str, str], options: dict[str, str], device: str) -> openvino.CompiledModel | None:
     try:
         payload = cache.load(parts)
-        return None if payload is None else CORE.import_model(io.BytesIO(payload), device, options)
+        return None if payload is None else _with(options, lambda usable: CORE.import_model(io.BytesIO(payload), device, usable))
     except RuntimeError as error:
         if (reason := reason_of(error)) == NO_MEMORY:
             raise EngineError(f"openvino cannot load the network: {reason}") from error

@@ -40,18 +40,19 @@ def files(network: Path) -> tuple[Path, Path]:
     return found
 
 
-def is_usable(network: Path) -> bool:
+def is_usable(network: Path, fingerprint: str) -> bool:
     """Whether int8 may be chosen by itself: there is an int8 version of just this network, and it is hardly worse as guide of the transfer.
 
-    It reads only the notes at the end of the file, because OpenVINO takes fifty times as long to read all of it.
+    :param fingerprint: of the network file.
     """
     try:
         files(network)
         content = int8_path(network).read_bytes()
     except (EngineMissing, OSError):
         return False
+    # only the notes at the end of the file: OpenVINO takes fifty times as long to read all of it
     notes = dict(re.findall(rb'<(\w+) value="([^"]*)"', content.rpartition(b"<gi_plugin>")[2].partition(b"</gi_plugin>")[0]))
-    if notes.get(SOURCE[1].encode(), b"").decode() != network_file.fingerprint(network):
+    if notes.get(SOURCE[1].encode(), b"").decode() != fingerprint:
         log.warning("%s was made from another network and is not used; make it again with: gi-plugin quantize", int8_path(network))
         return False
     return float(notes.get(GUIDE_DROP[1].encode(), "inf")) <= LARGEST_DROP

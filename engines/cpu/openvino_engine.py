@@ -26,11 +26,12 @@ class OpenVinoEngine:
         self.window = window
         self.batch = settings.batch
         device = device_of(settings)
-        automatic_int8 = settings.precision == "auto" and is_usable(network)
+        fingerprint = network_file.fingerprint(network)
+        automatic_int8 = settings.precision == "auto" and is_usable(network, fingerprint)
         precision = "int8" if automatic_int8 else usable_precision(settings.precision, device)
         self.backend = f"openvino {precision}" if device == DEVICE else f"openvino {device} {precision}"
         parts = {
-            "network": " ".join(network_file.fingerprint(path) for path in (network, *(files(network) if precision == "int8" else ()))),
+            "network": " ".join([fingerprint, *map(network_file.fingerprint, files(network) if precision == "int8" else ())]),
             "backend": self.backend,
             "window": str(window),
             "batch": str(settings.batch) if settings.batch == 1 else f"1 to {settings.batch}",

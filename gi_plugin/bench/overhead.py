@@ -1,4 +1,4 @@
-"""What a call costs beside the network: an engine that does nothing stands in for it."""
+"""What a call costs beside the network: an engine that does nothing stands in for it. And what the first call of a process costs."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ from gi_plugin.engines import Engine
 from ..arrays import CELL, Array, Floats, Matches
 from ..config import Config
 from ..inpainter import Inpainter
+from .first_call import seconds_of_first_call
+from .timing import in_fresh_process
 
 SHAPES = ((256, 256, 3), (1024, 1024, 3), (3000, 4000, 3))
 DTYPES = ("uint8", "float32")
 HOLE = 16  # side of the hole in pixels
+FRESH = 5  # most fresh processes
 
 
 @dataclass(frozen=True)
 class Overhead:
-    """Processor time of a call, without the network."""
+    """Processor time of a call without the network, or time of the first call of a process with it."""
 
     picture: str
     dtype: str
     milliseconds: float
-    times_copy: float  # compared with copying the picture, which every call does
+    times_copy: float | None  # compared with copying the picture, which every call does; None for a first call
 
 
 class IdleEngine:
@@ -46,19 +49,26 @@ class IdleEngine:
 
 
 def measure(runs: int, progress: Callable[[str], None]) -> list[Overhead]:
-    """Measure calls with a small hole and the network's own pixels.
+    """Measure calls with a small hole and the network's own pixels, and the first call of a process with the user's settings.
 
     :param runs: timed calls for each picture.
     :param progress: called with a description of each step.
     """
     inpainter, rows = Inpainter(Config(), _open), []
+    np.ones(2**22, np.float32)  # as after opening a network: from now on the C library keeps freed memory of this size for the next call
     for shape in SHAPES:
         for dtype in DTYPES:
             progress(f"overhead: {shape[1]} x {shape[0]}, {dtype}")
             image, mask = _picture(shape, dtype)
             call, copy = (_milliseconds(work, runs) for work in (lambda: inpainter(image, mask, detail="network"), image.copy))  # noqa: B023  # called at once
             rows.append(Overhead(f"{shape[1]} x {shape[0]}", dtype, call, call / max(copy, 1e-6)))
-    return rows
+    progress("first call of a process")
+    return [*rows, Overhead("256 x 256, first call", "uint8", 1000 * _first_call(min(runs, FRESH)), None)]
+
+
+def _first_call(processes: int) -> float:
+    """Median of the seconds in fresh processes; one before them fills the engine cache."""
+    return float(np.median([in_fresh_process(seconds_of_first_call, 256, HOLE).result for _ in range(1 + processes)][1:]))
 
 
 def _open(_: Config, window: int) -> Engine:

@@ -74,7 +74,7 @@ def machine() -> dict[str, Any]:
 
 def candidates(config: Config) -> Iterator[Config]:
     """Yield the settings for every installed backend and precision. A CPU may lack a precision; then opening the engine fails."""
-    available = {status.name for status in backend_status() if status.available}
+    available = {status.name for status in backend_status(config.engine) if status.available}
     for backend, precision in CANDIDATES:
         if backend in available:
             yield replace(config, engine=replace(config.engine, backend=backend, precision=precision, batch=1))

@@ -21,7 +21,7 @@ def bench(
     window: Annotated[list[int] | None, typer.Option("--window", help="Side of a window in pixels; may be repeated.")] = None,
     pictures: Annotated[bool, typer.Option("--pictures", help="Also time whole pictures of up to 100 megapixels (takes minutes).")] = False,
     overhead: Annotated[
-        bool, typer.Option("--overhead", help="Time only what a call costs beside the network, with an engine that does nothing.")
+        bool, typer.Option("--overhead", help="Time only what a call costs beside the network, and the first call of a process.")
     ] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Also write the figures to this JSON file.")] = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="Also plot time against picture size to this file.")] = None,
@@ -71,9 +71,9 @@ def _show_overhead(runs: int, *, as_json: bool) -> None:
     if as_json:
         print_json([asdict(row) for row in rows])
         return
-    table = Table("picture", "dtype", "processor time", "times a copy of the picture", title="a call without the network, hole of 16 px")
+    table = Table("picture", "dtype", "time", "times a copy of the picture", title="a call without the network, first call with it")
     for row in rows:
-        table.add_row(row.picture, row.dtype, f"{row.milliseconds:.2f} ms", f"{row.times_copy:.1f}")
+        table.add_row(row.picture, row.dtype, f"{row.milliseconds:.2f} ms", "-" if row.times_copy is None else f"{row.times_copy:.1f}")
     show(table)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -84,9 +85,8 @@ def _as_tensor(filled: Array, like: Any) -> Any:
 
 
 def _is_picture(value: Any) -> bool:
-    from PIL import Image  # noqa: PLC0415  # only if the value is no array
-
-    return isinstance(value, Image.Image)
+    pillow = sys.modules.get("PIL.Image")  # imported by whoever made a picture
+    return pillow is not None and isinstance(value, pillow.Image)
 
 
 def _picture(image: Any) -> tuple[Array, int, Wrap]:

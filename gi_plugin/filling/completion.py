@@ -46,11 +46,10 @@ def completions(picture: Picture, windows: Sequence[Window], engine_of: EngineOf
 
 
 def _batch(picture: Picture, groups: list[list[Window]], engine: Engine) -> Iterator[CompletedView]:
-    views = [picture.window(*first.view) for first, *_ in groups]
-    image = np.empty((len(views), 3, *views[0][1].shape), np.float32)
-    for number, (pixels, _) in enumerate(views):
-        image[number] = pixels.transpose(2, 0, 1)
-    mask = np.stack([hole[None] for _, hole in views]).astype(np.float32)  # [N, 1, S, S]
+    size = groups[0][0].size
+    image, mask = np.empty((len(groups), 3, size, size), np.float32), np.empty((len(groups), 1, size, size), np.float32)
+    for number, (first, *_) in enumerate(groups):
+        picture.read_into(image[number].transpose(1, 2, 0), mask[number, 0], first.top, first.left, first.scale)
     completed, matches = engine(image, mask)
     if not np.isfinite(completed).all():
         raise EngineError(f"{engine.backend} returned values that are not numbers; try [engine] precision = 'fp32'")

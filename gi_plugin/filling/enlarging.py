@@ -10,14 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from ..arrays import Field, Floats, Integers
 from ..box import Box
 from ..image import Picture
 from ..transfer import Transferred
 
-STRIP = 128  # rows of pixels with one offset that are computed at a time
+STRIP = 32  # rows of pixels with one offset that are computed at a time
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,8 @@ def enlarge(pixels: Floats, factor: int, top: int, left: int, height: int, width
     """Enlarge a part of a reduced window back: [height, width, 3] whose corner is (top, left) at full size (bicubic)."""
     if factor == 1:
         return pixels[top : top + height, left : left + width]
+    from PIL import Image  # noqa: PLC0415  # slow import, needed only for large holes
+
     box = (left / factor, top / factor, (left + width) / factor, (top + height) / factor)
     planes = [Image.fromarray(np.ascontiguousarray(pixels[..., channel])) for channel in range(3)]
     return np.stack([np.asarray(plane.resize((width, height), Image.Resampling.BICUBIC, box=box)) for plane in planes], axis=2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..arrays import Array, Bools
@@ -12,7 +14,15 @@ LABELS = 16  # an integer mask with at most so many values is one of labels: eac
 RANGES = (1.0, 255.0, 65535.0)  # ends of the ranges that masks have
 
 
-def check_mask(mask: Array, shape: tuple[int, int], *, alpha: bool = False, invert: bool = False, may_be_full: bool = False) -> Bools:
+def check_mask(
+    mask: Array,
+    shape: tuple[int, int],
+    *,
+    alpha: bool = False,
+    invert: bool = False,
+    may_be_full: bool = False,
+    check: Callable[[], None] = lambda: None,
+) -> Bools:
     """Turn a mask into a bool array [H, W], True = missing.
 
     Non-zero means missing, as in scikit-image, with one refinement for masks that went through a lossy file or have soft edges: if a mask
@@ -24,6 +34,7 @@ def check_mask(mask: Array, shape: tuple[int, int], *, alpha: bool = False, inve
     :param shape: (H, W) of the image.
     :param invert: zero means missing instead.
     :param may_be_full: whether every pixel may count.
+    :param check: called between strips of rows; what it raises ends the work.
     :raises ImageError: if the mask does not fit the image, says that everything is missing, or has values of which none counts.
     """
     if not isinstance(mask, np.ndarray) or mask.dtype.kind not in "buif":
@@ -32,7 +43,7 @@ def check_mask(mask: Array, shape: tuple[int, int], *, alpha: bool = False, inve
         raise ImageError(wrong_shape(mask.shape, shape))
     if alpha and (mask.ndim != 3 or mask.shape[2] != 4):
         raise ImageError(f"mask has shape {mask.shape}, and its alpha channel was asked for: expected a mask with 4 channels")
-    hole = _counting(mask, alpha)
+    hole = _counting(mask, alpha, check)
     if invert:
         np.logical_not(hole, out=hole)
     if hole.all() and not may_be_full:
@@ -82,11 +93,12 @@ def range_end(mask: Array, alpha: bool) -> tuple[float, float]:
     return high, next(limit for limit in RANGES if high <= limit + slack)
 
 
-def _counting(mask: Array, alpha: bool) -> Bools:
+def _counting(mask: Array, alpha: bool, check: Callable[[], None]) -> Bools:
     """Return which pixels count."""
     largest, limit = range_end(mask, alpha)
     hole, labels = np.empty(mask.shape[:2], np.bool_), set[int]()
     for start in range(0, len(mask), SCAN_ROWS):
+        check()
         part = plane(mask[start : start + SCAN_ROWS], alpha)
         hole[start : start + SCAN_ROWS] = _in_upper_half(part, limit)
         if part.dtype.kind in "iu" and limit > 1 and len(labels) <= LABELS:

@@ -12,7 +12,7 @@ from ..config import Detail
 from ..thin import TILE
 from .boxes import BLOCK
 from .hole import PlannedHole, plan_hole
-from .window import Window
+from .window import SMALL, Window
 
 
 def required_overlap(mask: Array, *, detail: Detail = "transfer", dilate: int = 0) -> int:
@@ -45,11 +45,10 @@ def _thin(planned: PlannedHole) -> list[Box]:
 
 def _groups(windows: list[Window], hole: Bools) -> list[Box]:
     """The boxes around the windows that depend on each other, and the boxes of holes that could be joined with theirs."""
-    join = max((window.size for window in windows), default=0) // 2
     groups: list[tuple[Box, Box]] = []  # everything that a group sees, and what it fills
     for window in windows:
         sees = Box(window.top, window.left, window.top + window.side, window.left + window.side).inside(hole.shape)
-        sees, fills = sees.union(window.own.grown(join).inside(hole.shape)), window.own
+        sees, fills = sees.union(window.own.grown(SMALL // 2).inside(hole.shape)), window.own
         while (other := next((group for group in groups if _meet(group[0], fills) or _meet(group[1], sees)), None)) is not None:
             groups.remove(other)
             sees, fills = sees.union(other[0]), fills.union(other[1])

@@ -6,13 +6,14 @@ wires, writing. The work follows the missing pixels: a picture is scanned once, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..arrays import Bools, Integers
 from ..thin import CORE
+from ..transfer.arrays import go_on
 
 DEPTH = 4  # largest distance of a thin pixel to a known one, in pixels
 DISC = [  # steps to all pixels within that distance
@@ -20,7 +21,7 @@ DISC = [  # steps to all pixels within that distance
 ]
 AROUND = np.array([(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)])
 ROWS = 128 * CORE  # rows per step of a scan
-SQUARES = 1 << 14  # squares per step of the test for depth
+SQUARES = 1 << 12  # squares per step of the test for depth
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,24 +32,33 @@ class SplitHole:
     thick: Bools | None  # [H, W], True = missing and not thin; None: everything is thin
 
 
-def split(hole: Bools) -> SplitHole:
-    """Separate the thin parts of `hole` [H, W] from the thick ones."""
-    squares = squares_of(hole)
-    deep = np.concatenate([np.zeros((0, 2), np.int64), *(_deep_pixels(hole, part) for part in _steps(squares))])
-    if not len(deep):
-        return SplitHole(squares, None)
-    box = _around(squares, hole)
+def split(hole: Bools, check: Callable[[], None] = go_on) -> SplitHole:
+    """Separate the thin parts of `hole` [H, W] from the thick ones.
+
+    :param check: called between the steps; what it raises ends the work.
+    """
+    squares = squares_of(hole, check)
     thick = np.zeros(hole.shape, np.bool_)
-    thick[box] = _reached(hole[box], deep - (box[0].start, box[1].start))
-    thin = [(gathered(hole, part) & ~gathered(thick, part)).any(axis=(1, 2)) for part in _steps(squares)]
+    for part in _steps(squares):
+        check()
+        _mark_deep(hole, part, thick)
+    box = _around(squares, hole)
+    if not thick[box].any():
+        return SplitHole(squares, None)
+    _extend(hole[box], thick[box], check)
+    thin = []
+    for part in _steps(squares):
+        check()
+        thin.append((gathered(hole, part) & ~gathered(thick, part)).any(axis=(1, 2)))
     return SplitHole(squares[np.concatenate(thin)], thick)
 
 
-def squares_of(hole: Bools) -> Integers:
+def squares_of(hole: Bools, check: Callable[[], None] = go_on) -> Integers:
     """Find the squares [N, 2] of a grid of CORE x CORE pixels that hold missing pixels, in raster order."""
     width = -(-hole.shape[1] // CORE)
     found = []
     for top in range(0, hole.shape[0], ROWS):
+        check()
         strip = hole[top : top + ROWS]
         rows, rest = -(-strip.shape[0] // CORE) * CORE, width * CORE
         if strip.shape != (rows, rest) or not strip.flags.c_contiguous:
@@ -66,32 +76,33 @@ def gathered(plane: Bools, squares: Integers, margin: int = 0) -> Bools:
     return np.asarray(plane[rows[:, :, None], columns[:, None, :]])
 
 
-def _deep_pixels(hole: Bools, squares: Integers) -> Integers:
-    """Row and column [K, 2] of the pixels in `squares` whose distance to every known pixel is above `DEPTH`."""
+def _mark_deep(hole: Bools, squares: Integers, deep: Bools) -> None:
+    """Set those pixels of `squares` in `deep` [H, W] whose distance to every known pixel is above `DEPTH`."""
     near = gathered(hole, squares, DEPTH)
-    deep = near[:, DEPTH : DEPTH + CORE, DEPTH : DEPTH + CORE].copy()
+    found = near[:, DEPTH : DEPTH + CORE, DEPTH : DEPTH + CORE].copy()
     for down, right in DISC:
-        deep &= near[:, DEPTH + down : DEPTH + down + CORE, DEPTH + right : DEPTH + right + CORE]
-    number, row, column = deep.nonzero()
-    pixels = squares[number] + np.stack([row, column], axis=1)
-    return pixels[(pixels < hole.shape).all(axis=1)]  # the last squares reach beyond the picture
+        found &= near[:, DEPTH + down : DEPTH + down + CORE, DEPTH + right : DEPTH + right + CORE]
+    number, row, column = found.nonzero()
+    row, column = squares[number, 0] + row, squares[number, 1] + column
+    inside = (row < hole.shape[0]) & (column < hole.shape[1])  # the last squares reach beyond the picture
+    deep[row[inside], column[inside]] = True
 
 
-def _reached(hole: Bools, start: Integers) -> Bools:
-    """Mark all pixels of `hole` that are connected to the pixels `start` [K, 2]."""
-    reached = np.zeros_like(hole)
-    reached[start[:, 0], start[:, 1]] = True
+def _extend(hole: Bools, reached: Bools, check: Callable[[], None]) -> None:
+    """Mark in `reached` all pixels of `hole` that are connected to its marked ones."""
     front = _border(reached)
     while len(front):
+        check()
         near = (front[:, None] + AROUND).reshape(-1, 2).clip(0, np.array(hole.shape) - 1)
         fresh = near[hole[near[:, 0], near[:, 1]] & ~reached[near[:, 0], near[:, 1]]]
         reached[fresh[:, 0], fresh[:, 1]] = True
         front = np.stack(np.divmod(np.unique(fresh @ (hole.shape[1], 1)), hole.shape[1]), axis=1)
-    return reached
 
 
 def _around(squares: Integers, hole: Bools) -> tuple[slice, slice]:
-    """The part of `hole` that holds all squares."""
+    """The part of `hole` that holds all squares; empty if there are none."""
+    if not len(squares):
+        return slice(0), slice(0)
     (top, left), (bottom, right) = squares.min(axis=0).tolist(), (squares.max(axis=0) + CORE).tolist()
     return slice(top, min(bottom, hole.shape[0])), slice(left, min(right, hole.shape[1]))
 

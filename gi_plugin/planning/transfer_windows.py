@@ -1,7 +1,8 @@
 """Plans windows for holes that the transfer fills, guided by the network.
 
 The network decides only the content of the hole, so a reduced picture is enough: a hole of 112 px or more in thickness is read at 1/2,
-1/4, … of its size, until it is thinner. A hole that is longer than half of a window is cut into parts.
+1/4, … of its size, until it is thinner. A hole that is longer than half of a window is cut into parts. A small hole gets a small window:
+what lies further away hardly changes its fill.
 """
 
 from __future__ import annotations
@@ -19,15 +20,18 @@ MEASURED = 1024  # longest side of a hole whose thickness is measured at full si
 
 
 def plan_transfer(hole: Bools) -> list[Window]:
-    """Cover every missing pixel of `hole` [H, W] by a window that owns it, reduced windows first; empty if nothing is missing."""
+    """Cover every missing pixel of `hole` [H, W] by a window that owns it; empty if nothing is missing.
+
+    Windows at full size come first: the boxes of holes may overlap, and what is filled is not filled again.
+    """
     windows = [window for box in boxes_of(hole, SMALL // 2) for window in _windows(box, hole)]
-    return sorted(windows, key=lambda window: -window.scale)
+    return sorted(windows, key=lambda window: window.scale)
 
 
 def _windows(box: Box, hole: Bools) -> list[Window]:
     shape = (hole.shape[0], hole.shape[1])
     scale = _scale(_thickness(hole[box.slices]))
-    if scale > 1 and box.longest <= scale * COARSE // 2:
+    if box.longest <= (COARSE // 4 if scale == 1 else scale * COARSE // 2):
         return [window_around(box, COARSE, scale, shape)]
     if box.longest <= scale * SMALL // 2:
         return [window_around(box, SMALL, scale, shape)]

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..arrays import Bools, Floats
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 Motion = npt.NDArray[np.float64]  # [3, 3] takes (column, row, 1) of one frame to the other, as scikit-image's transforms do
 
@@ -18,6 +25,7 @@ CORNERS, FEWEST = 500, 12  # ORB's corners in a frame, and the fewest that must 
 MATCHING = 0.85  # smallest correlation of frames that show the same scene
 BLOCKS, BLOCK = 3, 64  # blocks in each direction in which a pan is checked, and the longest side of one in pixels
 EVEN = 0.3  # largest difference of the blocks' motion in a pan, in pixels
+_LIMIT = Lock()  # the limit on threads is that of the process: one motion at a time sets and resets it
 AGREEING = 5  # fewest blocks that must agree on a turn or a zoom
 
 
@@ -36,8 +44,9 @@ def motion_between(before: Floats, known_before: Bools, after: Floats, known_aft
         return None
     if np.abs(before - after)[both].mean() < SAME:
         return np.eye(3)
-    turned = _turned(_pan(*small), *small)
-    found = turned if _agreement(turned, *small) >= MATCHING else _homography(*small)
+    with _one_thread():
+        turned = _turned(_pan(*small), *small)
+        found = turned if _agreement(turned, *small) >= MATCHING else _homography(*small)
     if found is None or _agreement(found, *small) < MATCHING:
         return None
     scale = np.diag([factor, factor, 1.0])
@@ -53,6 +62,20 @@ def grey_of(pixels: npt.NDArray[np.generic], low: float, high: float) -> Floats:
 def moved(step: tuple[float, float]) -> Motion:
     """The motion of a pan by (rows, columns)."""
     return np.array([[1, 0, step[1]], [0, 1, step[0]], [0, 0, 1]], np.float64)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let numpy multiply matrices in this thread alone. They are small here; on a busy machine, waiting for other threads takes longer."""
+    with _LIMIT, _blas().limit(limits=1, user_api="blas"):
+        yield
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    from threadpoolctl import ThreadpoolController  # noqa: PLC0415  # looks through all loaded libraries
+
+    return ThreadpoolController()
 
 
 def _pan(before: Floats, known_before: Bools, after: Floats, known_after: Bools) -> Motion:

@@ -63,16 +63,18 @@ class Scene:
         :param coming: the frames after it that are known already.
         :return: a new array like the frames.
         """
-        target, missing = Target.of(view, *self.data_range), ~view.usable
+        target, missing = Target.of(view, *self.data_range), np.nonzero(~view.usable)
         others = [other for other in (*self._kept, *coming) if other.scene == view.scene]
         for other in sorted(others, key=lambda other: abs(other.number - view.number)):
-            missing = target.take(missing, other) if missing.any() else missing
+            missing = target.take(missing, other) if missing[0].size else missing
         for made in self._made:
-            missing = target.take_made(missing, made) if made.scene == view.scene and missing.any() else missing
+            missing = target.take_made(missing, made) if made.scene == view.scene and missing[0].size else missing
         pixels = target.pixels
-        if missing.any():
-            pixels = self._fill(pixels, missing)
-            self._made.append(View(view.number, pixels, missing, view.place, view.scene))
+        if missing[0].size:
+            hole = np.zeros_like(view.usable)
+            hole[missing] = True
+            pixels = self._fill(pixels, hole)
+            self._made.append(View(view.number, pixels, hole, view.place, view.scene))
         self._keep(View(view.number, pixels, view.usable, view.place, view.scene))
         return self._as_frame(pixels)
 

@@ -11,6 +11,7 @@ from ..arrays import Array, Bools
 from .motion import Motion, places_after
 
 Places = npt.NDArray[np.float64]  # [2, N] rows and columns
+Pixels = tuple[npt.NDArray[np.intp], ...]  # rows and columns [N] of pixels
 WHOLE = 0.1  # a pan that differs less than so many pixels from whole ones is taken as whole
 MARGIN = 4  # pixels around the places that are read, for the cubic interpolation
 CLEAR = 2  # distance in pixels from the hole of a view at which its pixels can be interpolated
@@ -35,7 +36,7 @@ class Target:
 
     view: View
     pixels: Array  # [H, W, C], filled in place
-    ring: tuple[npt.NDArray[np.intp], ...]  # rows and columns of the pixels around the hole
+    ring: Pixels  # around the hole
     low: float
     high: float
     limits: tuple[float, float]  # of the values that are written
@@ -49,38 +50,34 @@ class Target:
         ring = ndimage.binary_dilation(hole, np.ones((3, 3)), iterations=RING) & view.usable
         return cls(view, view.pixels.copy(), np.nonzero(ring), low, high, _limits(view.pixels, low, high))
 
-    def take(self, missing: Bools, view: View) -> Bools:
-        """Copy what another frame shows of the missing pixels [H, W], if it shows the same around the hole.
+    def take(self, missing: Pixels, view: View) -> Pixels:
+        """Copy what another frame shows of the missing pixels, if it shows the same around the hole.
 
         :return: the pixels that are still missing.
         """
-        places = np.nonzero(missing)
         motion = self._motion_to(view)
-        there = places_after(motion, *places)
+        there = places_after(motion, *missing)
         seen = _clear(there, view.usable)
         change = self._change(view, motion) if seen.any() else None
-        return missing if change is None else self._write(missing, places, seen, _read(view.pixels, there[:, seen]) + change)
+        return missing if change is None else self._write(missing, seen, _read(view.pixels, there[:, seen]) + change)
 
-    def take_made(self, missing: Bools, view: View) -> Bools:
-        """Copy the made-up pixels of an earlier frame to the missing pixels [H, W] that show the same place of the scene.
+    def take_made(self, missing: Pixels, view: View) -> Pixels:
+        """Copy the made-up pixels of an earlier frame to the missing pixels that show the same place of the scene.
 
         :return: the pixels that are still missing.
         """
-        places = np.nonzero(missing)
-        there = places_after(self._motion_to(view), *places)
+        there = places_after(self._motion_to(view), *missing)
         seen = _at(np.rint(there), view.usable)
-        return self._write(missing, places, seen, _read(view.pixels, there[:, seen])) if seen.any() else missing
+        return self._write(missing, seen, _read(view.pixels, there[:, seen])) if seen.any() else missing
 
     def _motion_to(self, view: View) -> Motion:
         return np.asarray(np.linalg.inv(view.place) @ self.view.place)
 
-    def _write(self, missing: Bools, places: tuple[npt.NDArray[np.intp], ...], seen: Bools, values: Places) -> Bools:
-        rows, columns = (axis[seen] for axis in places)
+    def _write(self, missing: Pixels, seen: Bools, values: Places) -> Pixels:
+        rows, columns = missing
         values = np.rint(values) if self.pixels.dtype.kind in "ui" else values
-        self.pixels[rows, columns, :3] = values.clip(*self.limits)[:, :3]
-        left = missing.copy()
-        left[rows, columns] = False
-        return left
+        self.pixels[rows[seen], columns[seen], :3] = values.clip(*self.limits)[:, :3]
+        return rows[~seen], columns[~seen]
 
     def _change(self, view: View, motion: Motion) -> npt.NDArray[np.float64] | None:
         """Difference [C] in brightness between this frame and a view around the hole; None if they show different things there."""

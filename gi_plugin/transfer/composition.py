@@ -16,7 +16,7 @@ BAND = 2.0  # sigma in pixels: a Gaussian blur separates low frequencies (voted)
 GRAIN = 1.05  # gain of the high frequencies, because the search slightly prefers smooth patches
 FADE, FADE_HIGH = 8.0, 3.0  # distance from the border, in pixels, at which a correction has fallen to 1 / e
 HALO = 3 * int(BAND)  # radius of the blur in pixels
-STRIP = 512  # rows that are blurred at a time, to keep temporary arrays small
+STRIP = 128  # rows that are blurred at a time, to keep temporary arrays small
 
 
 def compose(image: Floats, source: Level, found: Match, threads: int, check: Callable[[], None] = go_on) -> Floats:
@@ -31,19 +31,24 @@ def compose(image: Floats, source: Level, found: Match, threads: int, check: Cal
     known = found.box.cut(image)
     distance = kernels.distance(found.missing | (found.estimate.weight == 0), threads)
     voted = found.estimate.planes.copy()
-    kernels.vote(source.planes, found.field, found.weight, border, voted, threads)
+    kernels.vote(source.planes, found.field, found.weight, border, voted, threads, check)
+    check()
     low: Floats = voted[..., :3] * np.float32(1 / ONE)
     low += _faded_inwards(known - low, border, found.missing, distance, FADE, check)
-    low = _smoothed(image, np.where(found.missing[..., None], low, known), found, threads)
     check()
+    low = _smoothed(image, np.where(found.missing[..., None], low, known), found, threads, check)
     high = _copied(image, source, found, found.missing | border, threads, check)
+    check()
     high += _faded_inwards(known - low - high, border, found.missing, distance, FADE_HIGH, check)
+    check()
     return np.where(found.missing[..., None], (low + high).clip(-1, 1), known)
 
 
 def _faded_inwards(correction: Floats, border: Bools, missing: Bools, distance: Floats, fade: float, check: Callable[[], None]) -> Floats:
     """Spread the correction [h, w, 3] at the border into the hole. It falls to 1 / e every `fade` pixels."""
+    check()
     everywhere = smooth_fill(np.where(border[..., None], correction, 0), border, check)
+    check()
     return np.where(missing[..., None], everywhere * np.exp(-distance / np.float32(fade))[..., None], 0)
 
 
@@ -69,10 +74,11 @@ def _window() -> Floats:
     return np.outer(line, line).astype(np.float32)
 
 
-def _smoothed(image: Floats, filled: Floats, found: Match, threads: int) -> Floats:
+def _smoothed(image: Floats, filled: Floats, found: Match, threads: int, check: Callable[[], None]) -> Floats:
     """Low frequencies of the filled box [h, w, 3]; the blur also reads the picture around the box."""
     wide = found.box.grown(HALO)
     surrounded = wide.cut(image)
     surrounded[found.box.within(wide)] = filled
     inside = wide.cut(np.ones(image.shape[:2], np.bool_))
-    return kernels.blur(surrounded, inside, BAND, threads)[found.box.within(wide)]
+    check()
+    return kernels.blur(surrounded, inside, BAND, threads, check)[found.box.within(wide)]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from . import native, numpy_kernels
-from .arrays import ONE, Bools, Counts, Estimate, Field, Floats, Shorts, Sources
+from .arrays import ONE, REACH, Bools, Counts, Estimate, Field, Floats, Shorts, Sources, go_on
+
+PIXELS = 1 << 16  # targets per thread between two questions whether to stop: about 0.05 s
 
 
 def costs(sources: Sources, estimate: Estimate, field: Field, threads: int) -> Floats:
@@ -22,27 +25,45 @@ def costs(sources: Sources, estimate: Estimate, field: Field, threads: int) -> F
     return cost
 
 
-def search(sources: Sources, estimate: Estimate, field: Field, radius: int, seed: int, threads: int) -> tuple[Field, Floats]:
+def search(
+    sources: Sources, estimate: Estimate, field: Field, radius: int, seed: int, threads: int, check: Callable[[], None] = go_on
+) -> tuple[Field, Floats]:
     """Improve the sources of all targets in one round of search.
 
     Each target tries the sources of its eight neighbours, shifted by the step to the neighbour. Then it tries random sources around its
     best one, within `radius`, `radius` / 2, `radius` / 4, …
 
+    :param check: called between strips of rows; what it raises ends the work.
     :return: the new field [h, w, 2] and its costs [h, w].
     """
-    if native.library() is None:
-        return numpy_kernels.search(sources, estimate, field, radius, seed)
     found, cost = np.full_like(field, -1), np.zeros(field.shape[:2], np.float32)
-    _run("gi_search", *_flat(sources, estimate), field, found, cost, _i32(radius), _u32(seed), threads)
+    for rows in _strips(field.shape, threads):
+        check()
+        goal = None if estimate.goal is None else estimate.goal[rows]
+        strip = Estimate(estimate.planes[rows], estimate.weight[rows], goal)
+        drawn = (seed + rows.start * field.shape[1]) % 2**32  # a target draws by the seed plus its number in the box
+        if native.library() is None:
+            inner = slice(rows.start + REACH, rows.stop - REACH)
+            found[inner], cost[inner] = (array[REACH:-REACH] for array in numpy_kernels.search(sources, strip, field[rows], radius, drawn))
+        else:
+            _run("gi_search", *_flat(sources, strip), field[rows], found[rows], cost[rows], _i32(radius), _u32(drawn), threads)
     return found, cost
 
 
-def vote(planes: Shorts, field: Field, weight: Floats, where: Bools, votes: Shorts, threads: int) -> None:
-    """Write into `votes` [h, w, 5], for each pixel of `where`, the weighted mean of the source patches that cover it."""
-    if native.library() is None:
-        numpy_kernels.vote(planes, field, weight, where, votes)
-    else:
-        _run("gi_vote", planes, _i64(planes.shape[1]), field, weight, where, *_sizes(where), votes, threads)
+def vote(
+    planes: Shorts, field: Field, weight: Floats, where: Bools, votes: Shorts, threads: int, check: Callable[[], None] = go_on
+) -> None:
+    """Write into `votes` [h, w, 5], for each pixel of `where`, the weighted mean of the source patches that cover it.
+
+    :param check: called between strips of rows; what it raises ends the work.
+    """
+    for rows in _strips(field.shape, threads):
+        check()
+        if native.library() is None:
+            numpy_kernels.vote(planes, field[rows], weight[rows], where[rows], votes[rows])
+        else:
+            sizes = _sizes(where[rows])
+            _run("gi_vote", planes, _i64(planes.shape[1]), field[rows], weight[rows], where[rows], *sizes, votes[rows], threads)
 
 
 def best_source(field: Field, weight: Floats, window: Floats, where: Bools, threads: int) -> Field:
@@ -59,34 +80,52 @@ def best_source(field: Field, weight: Floats, window: Floats, where: Bools, thre
     return pixel
 
 
-def blur(picture: Floats, known: Bools | None, sigma: float, threads: int) -> Floats:
+def blur(picture: Floats, known: Bools | None, sigma: float, threads: int, check: Callable[[], None] = go_on) -> Floats:
     """Blur the known pixels of `picture` [H, W, C] by a Gaussian that ends at three sigma; unknown pixels weigh nothing.
 
     :param known: [H, W]; None: all pixels are known.
+    :param check: called between strips of rows; what it raises ends the work.
     """
     radius = max(math.ceil(3 * sigma), 1)
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     kernel = (kernel / kernel.sum()).astype(np.float32)
-    if native.library() is None:
-        return numpy_kernels.blur(picture, known, kernel)
-    picture = np.ascontiguousarray(picture)
-    blurred = np.empty_like(picture)
-    _run("gi_blur", picture, known, *_sizes(picture), _i64(picture.shape[2]), kernel, _i64(radius), blurred, threads)
+    picture, blurred = np.ascontiguousarray(picture), np.empty_like(picture, np.float32)
+    step = max(_share(threads) // picture.shape[1], 8 * radius)  # a strip also reads `radius` rows above and below
+    for top in range(0, len(picture), step):
+        check()
+        rows = slice(max(top - radius, 0), top + step + radius)
+        strip = _blur(picture[rows], None if known is None else known[rows], kernel, threads)
+        blurred[top : top + step] = strip[top - rows.start :][:step]
     return blurred
 
 
-def halve(planes: Shorts, count: Counts, threads: int) -> tuple[Shorts, Counts]:
+def _blur(picture: Floats, known: Bools | None, kernel: Floats, threads: int) -> Floats:
+    if native.library() is None:
+        return numpy_kernels.blur(picture, known, kernel)
+    blurred = np.empty_like(picture)
+    _run("gi_blur", picture, known, *_sizes(picture), _i64(picture.shape[2]), kernel, _i64(len(kernel) // 2), blurred, threads)
+    return blurred
+
+
+def halve(planes: Shorts, count: Counts, threads: int, check: Callable[[], None] = go_on) -> tuple[Shorts, Counts]:
     """Reduce by two, rounding the size up.
 
     :param count: [H, W] number of known full-size pixels in each pixel.
+    :param check: called between strips of rows; what it raises ends the work.
     :return: means of 2 x 2 pixels, weighted by `count`, and the sums of the counts.
     """
-    if native.library() is None:
-        return numpy_kernels.halve(planes, count)
     height, width, channels = planes.shape
     half = np.empty(((height + 1) // 2, (width + 1) // 2, channels), np.int16)
     half_count = np.empty(half.shape[:2], np.uint16)
-    _run("gi_halve", planes, count, *_sizes(planes), _i64(channels), half, half_count, threads)
+    step = max(_share(threads) // width, 1)
+    for top in range(0, len(half), step):
+        check()
+        rows, done = slice(2 * top, 2 * (top + step)), slice(top, top + step)
+        if native.library() is None:
+            half[done], half_count[done] = numpy_kernels.halve(planes[rows], count[rows])
+        else:
+            arrays = half[done], half_count[done]
+            _run("gi_halve", planes[rows], count[rows], *_sizes(planes[rows]), _i64(channels), *arrays, threads)
     return half, half_count
 
 
@@ -102,6 +141,17 @@ def distance(inside: Bools, threads: int) -> Floats:
 
 
 _i32, _u32, _i64, _f32 = ctypes.c_int32, ctypes.c_uint32, ctypes.c_int64, ctypes.c_float
+
+
+def _strips(shape: tuple[int, ...], threads: int) -> Iterator[slice]:
+    """Cut a box into strips of rows, each with the rows above and below it that its patches cover. The outer rows hold no target."""
+    step, last = max(_share(threads) // shape[1], 1), shape[0] - 2 * REACH
+    return (slice(top, min(top + step, last) + 2 * REACH) for top in range(0, last, step))
+
+
+def _share(threads: int) -> int:
+    """Pixels that are computed between two questions whether to stop."""
+    return PIXELS * max(threads, 1) if native.library() is not None else PIXELS // native.SLOWER
 
 
 def _sizes(array: npt.NDArray[Any]) -> tuple[ctypes.c_int64, ctypes.c_int64]:

@@ -69,9 +69,12 @@ def match(task: Task, step: Step, source: Level, context: Level, coarser: Match 
     :param coarser: the result of the next coarser level; None at the coarsest.
     """
     valid, box = valid_sources(source.missing), around(context.missing).grown(MARGIN)
+    task.check()
     missing, targets = box.cut(context.missing), box.cut(spread(context.missing))
+    task.check()
     low, goal = (None, None) if step.pull == 0 else _low_frequencies(task, source, context, box)
     sources = Sources(source.planes, valid, low, step.pull)
+    task.check()
     estimate = Estimate(box.cut(context.planes), _weights(missing, box, context.missing.shape), goal)
     seed = _seed_of(task.seed, source.factor, 0)
     if coarser is None:
@@ -80,8 +83,9 @@ def match(task: Task, step: Step, source: Level, context: Level, coarser: Match 
         field = _with_attention(task, sources, estimate, field, box, source.factor)
     else:
         field, weight = _doubled(coarser, box, targets, valid)
+        task.check()
         field = _with_random_sources(field, targets & (field[..., 0] < 0), valid, seed)
-        kernels.vote(source.planes, field, weight, missing, estimate.planes, task.threads)
+        kernels.vote(source.planes, field, weight, missing, estimate.planes, task.threads, task.check)
     seeds = [_seed_of(task.seed, source.factor, number) for number in range(1, step.rounds + 1)]
     task.check()
     field, weight = task.rounds(Start(sources, estimate, field, missing, step.radius), seeds)
@@ -89,13 +93,12 @@ def match(task: Task, step: Step, source: Level, context: Level, coarser: Match 
 
 
 def run_rounds(start: Start, seeds: Sequence[int], threads: int, check: Callable[[], None] = go_on) -> tuple[Field, Floats]:
-    """Search and vote once per seed; see `Rounds`. `check` is called before each round; what it raises ends the search."""
+    """Search and vote once per seed; see `Rounds`. `check` is called between strips of rows; what it raises ends the search."""
     field, sources, estimate = start.field, start.sources, start.estimate
     for seed in seeds:
-        check()
-        field, cost = kernels.search(sources, estimate, field, start.radius, seed, threads)
+        field, cost = kernels.search(sources, estimate, field, start.radius, seed, threads, check)
         weight = vote_weights(field, cost)
-        kernels.vote(sources.planes, field, weight, start.missing, estimate.planes, threads)
+        kernels.vote(sources.planes, field, weight, start.missing, estimate.planes, threads, check)
     return field, weight
 
 
@@ -129,8 +132,8 @@ def _low_frequencies(task: Task, source: Level, context: Level, box: Box) -> tup
     completed = np.where(context.missing[wide.slices][..., None], guided, _floats(context.planes[wide.slices]))
     colours = _floats(source.planes)
     if sigma > 0.4:
-        completed = kernels.blur(completed, None, sigma, task.threads)
-        colours = kernels.blur(colours, ~source.missing, sigma, task.threads)
+        completed = kernels.blur(completed, None, sigma, task.threads, task.check)
+        colours = kernels.blur(colours, ~source.missing, sigma, task.threads, task.check)
     inner = box.inside(context.missing.shape)
     goal = np.zeros((*box.shape, 3), np.int16)
     goal[inner.within(box)] = _shorts(completed[inner.within(wide)])

@@ -60,8 +60,8 @@ def costs(sources: Sources, estimate: Estimate, field: Field) -> Floats:
 
 
 def search(sources: Sources, estimate: Estimate, field: Field, radius: int, seed: int) -> tuple[Field, Floats]:
-    """Improve the sources of all targets in one round of search: the new field and its costs."""
-    targets = np.argwhere(field[..., 0] >= 0)
+    """Improve the sources of all targets, except in the outer rows, in one round of search: the new field and its costs."""
+    targets = np.argwhere(field[REACH:-REACH, :, 0] >= 0) + np.array((REACH, 0))
     best = field[tuple(targets.T)].astype(np.int64)
     cost = pair_costs(sources, estimate, targets, best)
     for step in _NEIGHBOURS:
@@ -107,7 +107,7 @@ def _random_offsets(bits: npt.NDArray[np.uint32], radius: int) -> Integers:
 
 def _covering(where: Bools, weight: Floats) -> Iterator[tuple[int, tuple[Integers, Integers], tuple[Integers, Integers]]]:
     """For each of the 25 pixels of a patch: its number, the pixels of `where`, and the targets that cover them there and have a weight."""
-    wanted = np.argwhere(where)
+    wanted = np.argwhere(where[REACH:-REACH]) + np.array((REACH, 0))  # the outer rows are those of other strips
     for number, step in enumerate(np.ndindex(SIDE, SIDE)):
         there = wanted - step + REACH
         counted = np.flatnonzero(weight[tuple(there.T)] > 0)

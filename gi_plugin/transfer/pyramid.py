@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -27,10 +28,11 @@ def pyramid(image: Floats, known: Bools, depth: int, threads: int, check: Callab
     :param check: called between the steps; what it raises ends the work.
     """
     planes, count = texture.planes(image, known, threads, check), known.astype(np.uint16)
+    check()
     levels = [Level(1, planes, count, ~known)]
     for step in range(1, depth + 1):
         check()
-        planes, count = kernels.halve(planes, count, threads)
+        planes, count = kernels.halve(planes, count, threads, check)
         levels.append(Level(2**step, planes, count, _missing(count, known.shape, 2**step)))
     return levels
 
@@ -55,5 +57,5 @@ def spread(mask: Bools, reach: int = REACH) -> Bools:
         length = mask.shape[axis]
         padded = np.pad(mask, [(reach, reach) if axis == other else (0, 0) for other in (0, 1)])
         parts = [padded[step : step + length] if axis == 0 else padded[:, step : step + length] for step in range(2 * reach + 1)]
-        mask = np.logical_or.reduce(parts)
+        mask = reduce(np.logical_or, parts)
     return mask

@@ -12,7 +12,7 @@ from .arrays import CHANNELS, ONE, Bools, Floats, Shorts, go_on
 GAIN = 5.0  # weight of the texture relative to the colours
 SPREAD = 2.0  # sigma of the neighbourhood in which gradients are averaged, in pixels
 LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue in grey (ITU-R BT.601)
-STRIP = 512  # rows that are computed at a time, to keep temporary arrays small
+STRIP = 128  # rows that are computed at a time, to keep temporary arrays small
 HALO = 8  # rows above and below a strip that the blur reads
 
 

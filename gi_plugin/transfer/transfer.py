@@ -74,7 +74,8 @@ def transfer(
     check()
     filled = compose(image, source[0], found, threads, check)
     del source
-    return _written_back(image, hole, found, filled)
+    check()
+    return _written_back(image, hole, found, filled, check)
 
 
 def _levels_to_search(source: list[Level], context: list[Level]) -> list[int]:
@@ -96,11 +97,14 @@ def _filled_by_guide(image: Floats, hole: Bools, guide: Guide) -> Floats:
     return pixels
 
 
-def _written_back(image: Floats, hole: Bools, found: Match, filled: Floats) -> Transferred:
+def _written_back(image: Floats, hole: Bools, found: Match, filled: Floats, check: Callable[[], None]) -> Transferred:
     """Write the filled box and its sources into the window."""
     inside = found.box.inside(hole.shape)
     place, missing = inside.within(found.box), hole[inside.slices][..., None]
-    pixels, sources = image.copy(), no_sources(hole.shape)
+    pixels = image.copy()
+    check()
     pixels[inside.slices] = np.where(missing, filled[place], image[inside.slices])
+    check()
+    sources = no_sources(hole.shape)
     sources[inside.slices] = np.where(missing, found.field[place], -1)
     return Transferred(pixels, sources)

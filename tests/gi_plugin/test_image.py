@@ -9,7 +9,7 @@ import pytest
 
 from gi_plugin.arrays import Array
 from gi_plugin.errors import ImageError
-from gi_plugin.image import Picture, check_image, check_values, dilated
+from gi_plugin.image import Picture, check_finite, check_image, dilated
 
 RNG = np.random.default_rng(7)
 
@@ -54,21 +54,19 @@ def test_an_unusable_image_is_refused(image: Any, options: dict[str, Any], messa
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_known_values_are_finite_and_mostly_inside_the_range(dtype: str) -> None:
-    """Some values may lie anywhere, e.g. highlights or pixels without data; NaN, infinity and a range for other values are errors."""
-    pixels, hole = np.full((600, 2, 3), 0.5, dtype), np.zeros((600, 2), np.bool_)
-    pixels[:200] = 6e4
-    check_values(Picture(pixels, hole, 0.0, 1.0))
-    for value, message in ((np.nan, "NaN"), (-np.inf, "infinite")):
+def test_known_values_that_a_fill_reads_are_finite(dtype: str) -> None:
+    """NaN and infinity in a known pixel of a box are errors that name the rows; in the hole or outside of all boxes they may be."""
+    pixels, hole = np.full((600, 20, 3), 6e4, dtype), np.zeros((600, 20), np.bool_)
+    boxes = np.array([(10, 2, 20, 9), (540, 0, 560, 5)])
+    for value in (np.nan, -np.inf):
         pixels[550, 1, 2] = value
-        with pytest.raises(ImageError, match=message):
-            check_values(Picture(pixels, hole, 0.0, 1.0))
+        with pytest.raises(ImageError, match="NaN or infinite values outside the hole, first seen in rows 540 to 559"):
+            check_finite(Picture(pixels, hole, 0.0, 1.0), boxes)
         hole[550, 1] = True
-        check_values(Picture(pixels, hole, 0.0, 1.0))
+        check_finite(Picture(pixels, hole, 0.0, 1.0), boxes)
         hole[550, 1] = False
-    pixels[550, 1, 2] = 0.5
-    with pytest.raises(ImageError, match=r"far outside data_range=\(2, 3\)"):
-        check_values(Picture(pixels, hole, 2.0, 3.0))
+        check_finite(Picture(pixels, hole, 0.0, 1.0), boxes - (0, 0, 10, 0))
+        check_finite(Picture(pixels, hole, 0.0, 1.0), boxes[:0])
 
 
 @pytest.mark.parametrize("radius", [0, 1, 3, 100, 10**20])

@@ -20,7 +20,7 @@ from gi_plugin.arrays import Bools, Bytes
 from gi_plugin.config import Config, EngineSettings, ModelSettings
 from gi_plugin.engines.cache import EngineCache
 from gi_plugin.inpainter import Inpainter
-from tests.gi_plugin.windows import SMALL
+from tests.gi_plugin.windows import COARSE
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_windows")]
 THREADS, CALLS = 16, 2000
@@ -171,7 +171,7 @@ def test_a_clock_that_jumped(config: Config, seconds: float) -> None:
     expected = first(*_picture(0))
     first.close()
     cache = EngineCache(Path(config.engine.cache))
-    (entry,) = [entry for entry in cache.entries() if entry.parts["window"] == str(SMALL)]
+    (entry,) = [entry for entry in cache.entries() if entry.parts["window"] == str(COARSE)]
     for path in (*entry.folder.iterdir(), entry.folder):
         os.utime(path, (seconds, seconds))
     again = Inpainter(replace(config))

@@ -8,10 +8,11 @@ from importlib import import_module
 
 import pytest
 
-SMALL, LARGE = 96, 192  # pixels, instead of 256 and 512
+COARSE, SMALL, LARGE = 72, 96, 192  # pixels, instead of 128, 256 and 512
 SIZES = {  # every other size follows from these
     "gi_plugin.planning.network_windows": {"SMALL": SMALL, "LARGE": LARGE},
-    "gi_plugin.planning.transfer_windows": {"COARSE": 72, "SMALL": SMALL, "THICKEST": 42},
+    "gi_plugin.planning.transfer_windows": {"COARSE": COARSE, "SMALL": SMALL, "THICKEST": 42},
+    "gi_plugin.planning.overlap": {"SMALL": SMALL},
 }
 COMMAND = f"""
 from importlib import import_module

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from types import MappingProxyType
@@ -15,7 +15,9 @@ import pytest
 
 import gi_plugin
 from gi_plugin.arrays import Array
-from gi_plugin.config import BACKENDS
+from gi_plugin.bench import windows
+from gi_plugin.config import BACKENDS, Config, EngineSettings
+from gi_plugin.engines import BACKENDS as REGISTERED, BackendStatus
 from gi_plugin.hooks import plugin, spec, specks
 from gi_plugin.hooks.spec import hookimpl, plugin_manager
 from gi_plugin.shared import close_default_inpainter
@@ -222,6 +224,28 @@ def test_backends_of_every_plugin_are_listed(manager: pluggy.PluginManager) -> N
     assert [(record["plugin"], record["backend"]) for record in ours] == [(plugin.NAME, backend) for backend in BACKENDS]
     assert [record["available"] for record in ours if record["backend"] == "openvino"] == [True]
     assert all(isinstance(record["reason"], str) and record["reason"] for record in ours)
+
+
+@pytest.fixture
+def asked() -> Iterator[list[EngineSettings]]:
+    """The settings with which a registered backend was asked for its status."""
+    settings: list[EngineSettings] = []
+
+    def status(given: EngineSettings) -> BackendStatus:
+        settings.append(given)
+        return BackendStatus("probe", available=False, reason="a test")
+
+    REGISTERED.register("probe", lambda _config, _window: pytest.fail("opened"), status)
+    yield settings
+    REGISTERED.remove("probe")
+
+
+def test_backends_are_judged_by_the_settings(asked: list[EngineSettings]) -> None:
+    """A copy of the plugin with settings of its own, and the benchmark, ask each backend with them."""
+    config = Config(engine=EngineSettings(device="gpu:3"))
+    assert "probe" in [record["backend"] for record in plugin.plugin_for(PROJECT, config).inpaint_backends()]
+    assert list(windows.candidates(config))
+    assert asked == [config.engine, config.engine]
 
 
 @pytest.mark.parametrize("with_backends", [True, False])

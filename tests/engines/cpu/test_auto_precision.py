@@ -13,7 +13,7 @@ from gi_plugin.engines.cpu import compiled
 from gi_plugin.engines.cpu.compiled import usable_precision
 from gi_plugin.engines.cpu.int8_file import LARGEST_DROP, int8_path, is_usable, load
 from gi_plugin.engines.cpu.openvino_engine import OpenVinoEngine
-from gi_plugin.network_file import network_path
+from gi_plugin.network_file import fingerprint, network_path
 
 NOTE = '<guide_drop value="{}" />'
 
@@ -45,7 +45,7 @@ def test_a_network_without_an_int8_version_is_no_error(small_network_file: Path,
     """Without an int8 version the precision is bf16 or fp32, as the CPU has instructions for it."""
     engine = OpenVinoEngine(small_network_file, 72, EngineSettings(cache=str(tmp_path)))
     assert engine.backend == f"openvino {usable_precision('auto')}"
-    assert not is_usable(small_network_file)
+    assert not is_usable(small_network_file, fingerprint(small_network_file))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_network_without_an_int8_version_is_no_error(small_network_file: Path,
 def test_the_measured_drop_decides(network: Path, text: str, usable: bool) -> None:
     """int8 is chosen if fills that it guides lose at most LARGEST_DROP; what OpenVINO reads from the file agrees."""
     _note(network, text)
-    assert is_usable(network) == usable
+    assert is_usable(network, fingerprint(network)) == usable
     model = load(network)
     drop = float(model.get_rt_info(["gi_plugin", "guide_drop"]).value) if text else float("inf")
     assert (drop <= LARGEST_DROP) == usable
@@ -70,13 +70,13 @@ def test_the_measured_drop_decides(network: Path, text: str, usable: bool) -> No
 def test_half_an_int8_version_is_none(network: Path, missing: str) -> None:
     """If one of the two files is missing, the int8 version is not used."""
     network.with_suffix(missing).unlink()
-    assert not is_usable(network)
+    assert not is_usable(network, fingerprint(network))
 
 
 def test_the_int8_version_of_another_network_is_not_chosen(network: Path, caplog: pytest.LogCaptureFixture) -> None:
     """An int8 version that was made from another network is not chosen, and a warning says how to make a new one."""
     network.write_bytes(network.read_bytes() + b"\0")
-    assert not is_usable(network)
+    assert not is_usable(network, fingerprint(network))
     (message,) = caplog.messages
     assert message.endswith("was made from another network and is not used; make it again with: gi-plugin quantize")
 

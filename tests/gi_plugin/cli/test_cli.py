@@ -117,7 +117,7 @@ def test_engines_are_listed_and_cleared(cli: Cli, tmp_path: Path, monkeypatch: p
     cli("inpaint", "picture.png", "mask.png", "-o", "out.png")
     (entry,) = json.loads(cli("engines", "list", "--json").out)
     assert {"key", "size", "created", "network", "backend", "window", "batch"} <= entry.keys()
-    assert entry["window"] == "256"
+    assert entry["window"] == "128"
     assert entry["key"][:8] in cli("engines", "list").out
     assert cli("engines", "clear").lines == ["removed 1 engines"]
     assert json.loads(cli("engines", "list", "--json").out) == []

@@ -11,9 +11,10 @@ from skimage import data
 from skimage.restoration import inpaint_biharmonic
 
 from gi_plugin.arrays import Array, Bools, Floats
-from gi_plugin.config import Config, EngineSettings
+from gi_plugin.bench.overhead import IdleEngine
+from gi_plugin.config import Config, Detail, EngineSettings
 from gi_plugin.engines import Engine
-from gi_plugin.errors import EngineError
+from gi_plugin.errors import EngineError, ImageError
 from gi_plugin.inpainter import Inpainter
 from gi_plugin.options import Options
 
@@ -173,3 +174,24 @@ def test_pixels_without_data_do_not_count(inpainter: Inpainter) -> None:
     expected = np.linspace(300, 340, 64)[37:40]
     np.testing.assert_allclose(filled[hole].reshape(-1, 3), np.broadcast_to(expected, (10, 3)), atol=2)
     np.testing.assert_array_equal(filled[~hole], terrain[~hole])
+
+
+@pytest.mark.parametrize("shape", [(300, 451), (40, 451), (9, 11)])
+@pytest.mark.parametrize("detail", ["transfer", "network"])
+def test_values_that_no_fill_reads_may_be_nan(shape: tuple[int, int], detail: Detail) -> None:
+    """NaN outside of what the plan says is read is kept, and changes neither thin nor thick fills; NaN next to the hole is an error."""
+    hole = np.zeros(shape, np.bool_)
+    hole[0, :2] = hole[-1, -2:] = hole[3:17, 20:40] = True
+    inpainter = Inpainter(Config(), lambda _, window: IdleEngine(window), lambda _: _Corrections(0.1))
+    image = PHOTO[: shape[0], : shape[1]] / np.float32(255)
+    planned = inpainter.plan(hole, shape, Options(detail=detail))
+    unread = np.ones(shape, np.bool_)
+    for top, left, bottom, right in planned.read():
+        unread[top:bottom, left:right] = False
+    assert unread.any() == (shape == (300, 451) or (detail == "transfer" and shape == (40, 451)))
+    holed = np.where(unread[..., None], np.float32(np.nan), image)
+    expected = np.where(unread[..., None], holed, inpainter(image, hole, detail=detail))
+    np.testing.assert_array_equal(inpainter(holed, hole, detail=detail), expected)
+    holed[0, 2] = np.nan
+    with pytest.raises(ImageError, match="NaN or infinite values outside the hole"):
+        inpainter(holed, hole, detail=detail)

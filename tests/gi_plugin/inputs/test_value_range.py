@@ -118,7 +118,18 @@ def test_a_range_that_cannot_be_used_is_refused(dtype: Any, given: tuple[float, 
 )
 def test_the_callers_range_is_taken(dtype: Any, given: tuple[float, float]) -> None:
     """A range that the caller gives is used as it is, for integers, too."""
-    assert value_range(np.zeros((9, 9, 1), dtype), EVERYWHERE[:9, :9], given) == given
+    assert value_range(np.full((9, 9, 1), given[0], dtype), EVERYWHERE[:9, :9], given) == given
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_a_range_for_other_values_is_refused(dtype: str) -> None:
+    """Some values of a float picture may lie far outside the given range, most must not; integers may."""
+    pixels = np.full((600, 20, 3), 0.5, dtype)
+    pixels[:200] = 6e4
+    assert value_range(pixels, np.zeros((600, 20), bool), (0.0, 1.0)) == (0, 1)
+    with pytest.raises(ImageError, match=r"far outside data_range=\(2, 3\)"):
+        value_range(pixels, np.zeros((600, 20), bool), (2.0, 3.0))
+    assert value_range(np.full((60, 20, 3), 9, np.uint16), np.zeros((60, 20), bool), (20.0, 30.0)) == (20, 30)
 
 
 def test_values_too_far_apart_are_an_error() -> None:

@@ -141,13 +141,14 @@ def test_the_number_of_windows_is_bounded_by_the_area(plan: Planner, hole: Bools
     assert len(plan(hole)) <= math.ceil(hole.shape[0] / 64) * math.ceil(hole.shape[1] / 64)
 
 
-@EACH
 @SETTINGS
 @given(hole=holes())
-def test_reduced_windows_come_first(plan: Planner, hole: Bools) -> None:
-    """Where own boxes overlap, the fill at full size is written last and remains."""
-    scales = [window.scale for window in plan(hole)]
+def test_the_fill_at_full_size_remains(hole: Bools) -> None:
+    """Where own boxes overlap, the network writes it last, and the transfer, which does not overwrite fills, first."""
+    scales = [window.scale for window in plan_network(hole)]
     assert scales == sorted(scales, reverse=True)
+    scales = [window.scale for window in plan_transfer(hole)]
+    assert scales == sorted(scales)
 
 
 @EACH
@@ -233,20 +234,24 @@ def test_many_dots_do_not_cost_many_windows(spacing: int) -> None:
 
 
 def test_a_dot_beside_a_large_hole_keeps_its_own_window() -> None:
-    """A small hole in the bounding box of a large hole is filled at full size, after the large one."""
+    """A small hole in the bounding box of a large hole is filled at full size: the network after the large one, the transfer before it."""
     hole = np.zeros((3000, 3000), np.bool_)
     hole[500:1500, 500:1100] = hole[1100:1500, 500:1500] = hole[700:720, 1300:1320] = True
     large, small = plan_network(hole)
     assert (large.own, large.scale) == (Box(500, 500, 1500, 1500), 4)
     assert (small.own, small.scale, small.size) == (Box(700, 1300, 720, 1320), 1, 256)
+    first, last = plan_transfer(hole)[0], plan_transfer(hole)[-1]  # the transfer does not fill again what is filled
+    assert (first.own, first.scale, first.size) == (Box(700, 1300, 720, 1320), 1, 128)
+    assert last.scale > 1
 
 
 @SETTINGS
 @given(hole=holes())
 def test_windows_of_the_transfer_have_its_sizes_and_scales(hole: Bools) -> None:
-    """A window is at least twice as long as its own box; only reduced windows have 128 px, and scales are powers of two."""
+    """A window is at least twice as long as its own box, and one of 128 px at full size four times; scales are powers of two."""
     for window in plan_transfer(hole):
-        assert window.size == 256 or (window.size == 128 and window.scale > 1)
+        assert window.size in (128, 256)
+        assert (window.size, window.scale) != (128, 1) or 4 * window.own.longest <= window.side
         assert window.side == window.size * window.scale
         assert window.scale & (window.scale - 1) == 0
         assert window.top <= window.own.top < window.own.bottom <= window.top + window.side
@@ -256,7 +261,16 @@ def test_windows_of_the_transfer_have_its_sizes_and_scales(hole: Bools) -> None:
 
 @pytest.mark.parametrize(
     ("height", "width", "size", "scale", "count"),
-    [(1, 1, 256, 1, 1), (110, 110, 256, 1, 1), (128, 128, 128, 2, 1), (224, 224, 128, 4, 1), (896, 896, 128, 16, 1), (896, 50, 256, 1, 7)],
+    [
+        (1, 1, 128, 1, 1),
+        (32, 32, 128, 1, 1),
+        (33, 9, 256, 1, 1),
+        (110, 110, 256, 1, 1),
+        (128, 128, 128, 2, 1),
+        (224, 224, 128, 4, 1),
+        (896, 896, 128, 16, 1),
+        (896, 50, 256, 1, 7),
+    ],
 )
 def test_the_thickness_decides_the_scale(height: int, width: int, size: int, scale: int, count: int) -> None:
     """In the network's input a hole is less than 112 px thick, for any length; a long hole is cut."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from skimage import data, transform
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import gi_plugin
 from gi_plugin.arrays import Array, Bools
@@ -209,3 +211,19 @@ def test_the_command_line_fills_a_folder_of_frames(cli: Cli) -> None:
         np.testing.assert_array_equal(np.asarray(Image.open(path)), expected)
     wrong = cli("inpaint", "picture.png", "mask.png", "-o", "out.png", "--sequence")
     assert (wrong.code, "--sequence works on a folder" in wrong.lines[0]) == (2, True)
+
+
+def test_measuring_motion_leaves_numpys_threads_as_they_were() -> None:
+    """After several threads measured motions at once, and one got no result, the limit on BLAS threads is that of before."""
+    known = np.ones(SHAPE, bool)
+    first, *_, last = [grey_of(frame, 0, 255) for frame in _frames("uneven pan")[:4]]
+
+    def limits() -> list[int]:
+        return [info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"]
+
+    with threadpool_limits(limits=3, user_api="blas"):
+        before = limits()
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda after: motion_between(first, known, after, known), [last, 1 - last] * 6))
+        assert limits() == before
+    assert [motion is None for motion in found] == [False, True] * 6

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from gi_plugin.errors import Cancelled
 from gi_plugin.transfer import kernels, native, numpy_kernels
 from gi_plugin.transfer.arrays import Field, Floats
 from tests.gi_plugin.transfer import slow
@@ -66,6 +67,49 @@ def test_compiled_loops_give_what_numpy_gives_for_any_number_of_threads(
     for results in compiled:
         for first, second in zip(results, run(seed, 1), strict=True):
             np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("compiled", [pytest.param(True, marks=needs_library), False])
+@pytest.mark.parametrize("run", [_searched, _voted, _blurred, _halved])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_strips_of_an_interruptible_loop_do_not_change_its_result(
+    run: Callable[[int, int], Result], seed: int, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Results are equal bit by bit, whether the work is done at once or a few rows at a time."""
+    if not compiled:
+        monkeypatch.setattr(native, "library", lambda: None)
+    at_once = run(seed, 1)
+    for pixels in (1, 200):
+        monkeypatch.setattr(kernels, "PIXELS", pixels)
+        for first, second in zip(at_once, run(seed, 1), strict=True):
+            np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("compiled", [pytest.param(True, marks=needs_library), False])
+def test_a_loop_ends_at_the_next_strip(compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each loop asks before every strip whether to stop, and what is raised then ends it, with the rest undone."""
+    if not compiled:
+        monkeypatch.setattr(native, "library", lambda: None)
+    monkeypatch.setattr(kernels, "PIXELS", 1)
+    sources, estimate, field, hole = state(2)
+    weight, votes, asked = np.where(field[..., 0] >= 0, np.float32(1), np.float32(0)), estimate.planes.copy(), list[int]()
+
+    def check() -> None:
+        asked.append(1)
+        if len(asked) % 6 == 0:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        kernels.search(sources, estimate, field, 9, 77, 1, check)
+    with pytest.raises(Cancelled):
+        kernels.vote(sources.planes, field, weight, hole, votes, 1, check)
+    with pytest.raises(Cancelled):
+        kernels.halve(sources.planes, sources.valid.astype(np.uint16), 1, check)
+    assert len(asked) == 18
+    done = (votes != estimate.planes).any(axis=2)
+    assert not done[2 + 5 :].any()
+    kernels.vote(sources.planes, field, weight, hole, votes, 1)
+    assert (votes != estimate.planes).any(axis=2)[2 + 5 :].any()
 
 
 @pytest.mark.parametrize("guided", [False, True])

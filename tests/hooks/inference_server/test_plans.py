@@ -28,7 +28,7 @@ def test_a_plan_serves_its_windows_and_the_onnx_network_the_others(tmp_path: Pat
     shapes = {"image": [2, 3, 256, 256], "mask": [2, 1, 256, 256], "completed": [2, 3, 256, 256], "matches": [2, 1024]}
     assert {tensor.name: list(tensor.dims) for tensor in (*config.input, *config.output)} == shapes
     server, image, mask = Server(tmp_path), np.full((520, 700, 3), 90, np.uint8), np.zeros((520, 700), np.uint8)
-    mask[20:30, 20:30] = mask[200:320, 400:520] = 255  # the second hole is so thick that the network sees it at half of its size
+    mask[20:60, 20:60] = mask[200:320, 400:520] = 255  # the second hole is so thick that the network sees it at half of its size
     filled = server.infer("gi_inpaint", {"image": image, "mask": mask})["filled"]
     assert server.calls == ["gi_inpaint", "gi_network_256", "gi_network"]
     np.testing.assert_array_equal(filled[mask == 0], image[mask == 0])

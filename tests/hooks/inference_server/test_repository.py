@@ -242,7 +242,7 @@ def test_an_error_of_the_network_is_passed_on(server: Server, monkeypatch: pytes
 
     monkeypatch.setitem(server._models, "gi_network", fail)  # noqa: SLF001  # the stand-in is ours
     image, mask = picture()
-    with pytest.raises(TritonError, match=r"gi_network failed on 1 windows of 256 px: out of memory") as caught:
+    with pytest.raises(TritonError, match=r"gi_network failed on 1 windows of 128 px: out of memory") as caught:
         server.infer("gi_inpaint", {"image": image, "mask": mask.astype(np.uint8)})
     assert caught.value.code == TritonError.INTERNAL
 
