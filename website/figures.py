@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from gi_plugin import files
-from gi_plugin.arrays import Array
+from gi_plugin.arrays import Array, Bools
 from gi_plugin.attention_map import draw_attention, draw_sources
 from gi_plugin.config import Config
 from gi_plugin.files.sheet import sheet
@@ -25,7 +25,7 @@ CAPTIONS = ("the hole", "windows that the network sees", "the network's own pixe
 def main() -> None:
     """Write docs/method.png: the steps of filling a photo with a large hole and a scratch."""
     photo = cat()
-    mask = np.zeros(photo.shape[:2], np.bool_)
+    mask: Bools = np.zeros(photo.shape[:2], np.bool_)
     mask[HOLE] = mask[SCRATCH] = True
     damaged = np.where(mask[..., None], np.uint8(255), photo)
     inpainter = Inpainter(Config())
