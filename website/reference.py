@@ -22,10 +22,13 @@ PYTHON = """# Python
 ## Filling
 
 ::: gi_plugin.shared.inpaint
+    options: {heading: gi_plugin.inpaint}
 ::: gi_plugin.inpainter.Inpainter
+    options: {heading: gi_plugin.Inpainter}
 ::: gi_plugin.inpainter.Inpainting
 ::: gi_plugin.options.Options
 ::: gi_plugin.sequence.sequence.inpaint_sequence
+    options: {heading: gi_plugin.inpaint_sequence}
 ::: gi_plugin.planning.overlap.required_overlap
 
 ## Settings
