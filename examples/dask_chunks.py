@@ -1,6 +1,6 @@
 """Fill a large picture in chunks with dask, with the result of the whole picture: python dask_chunks.py PHOTO MASK OUT.
 
-It needs `pip install 'dask[array]'`.
+It needs `pip install "dask[array]"`.
 """
 
 import sys
