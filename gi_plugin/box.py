@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from .arrays import Bools, Indices
+from .errors import ImageError
 
 T = TypeVar("T", bound=np.generic)
 
@@ -57,6 +59,20 @@ class Box(NamedTuple):
     def within(self, outer: Box) -> tuple[slice, slice]:
         """Index of the box in an array that covers the box `outer`."""
         return Box(self.top - outer.top, self.left - outer.left, self.bottom - outer.top, self.right - outer.left).slices
+
+
+def boxes_as_hole(boxes: Iterable[Box], shape: tuple[int, ...]) -> Bools:
+    """Return a hole [H, W] that is True inside boxes, as far as they lie in a picture of this shape.
+
+    :raises ImageError: if a box lies outside the picture.
+    """
+    hole = np.zeros(shape[:2], np.bool_)
+    for box in boxes:
+        part = box.inside(shape)
+        if part.top >= part.bottom or part.left >= part.right:
+            raise ImageError(f"a box from ({box.left}, {box.top}) lies outside the picture, which has {shape[1]} x {shape[0]} pixels")
+        hole[part.slices] = True
+    return hole
 
 
 def around(mask: Bools) -> Box:

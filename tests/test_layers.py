@@ -21,14 +21,14 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "gi_plugin",  # __init__: it exports names of errors at once, and names of inpainter on first use
     "box config.tables",
     "config.places",
-    "config.reading",
+    "config.reading config.writing",
     "config image network_file bench.sample bench.timing",
     "inputs options cli.terminal files.modes files.opening files.sheet files.coding files.coding.exif files.coding.png files.coding.unread",
     "inputs.masks inputs.value_range files.registered files.metadata files.raster",
     "inputs.doubts files.formats files.coding.deep files.coding.netpbm files.coding.tiff_tags",
     "files.coding.tiff",
     "files.picture",
-    "files.masks files.writing",
+    "files.masks files.transparency files.writing",
     "files folder_run.pairing",
     "containers.containers",
     "containers",
@@ -47,7 +47,7 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "thin.first_fill",
     "thin.scaling",
     "thin",
-    "planning.boxes planning.thin_holes",
+    "planning.boxes planning.counting planning.thin_holes",
     "planning.window",
     "planning.network_windows planning.transfer_windows",
     "planning.hole",
@@ -118,7 +118,9 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     # the command line
     "cli.diagnosis cli.plugin_options",
     "cli.train_options",
-    "cli.bench cli.engines cli.evaluation cli.hosts cli.inpaint cli.rented cli.training",
+    "cli.inpaint.inputs cli.inpaint.report cli.inpaint.streams",
+    "cli.inpaint.command",
+    "cli.bench cli.engines cli.evaluation cli.hosts cli.inpaint cli.rented cli.settings cli.training",
     "cli.app",
     "cli",
     "__main__",
@@ -137,7 +139,7 @@ DOORS = {  # package: modules outside it that may import it
         "gi_plugin.engines.thin.torch_thin",
         "gi_plugin.engines.torch_engine",
     },
-    "gi_plugin.hooks": {"gi_plugin.cli.app", "gi_plugin.cli.hosts", "gi_plugin.cli.inpaint", "gi_plugin.cli.plugin_options"},
+    "gi_plugin.hooks": {"gi_plugin.cli.app", "gi_plugin.cli.hosts", "gi_plugin.cli.inpaint.command", "gi_plugin.cli.plugin_options"},
 }
 UPWARD = ("from ..selection import open_engine", "from gi_plugin.inpainter import Inpainter", "from .. import selection")
 MOST_FILES = 14  # in one source folder

@@ -50,16 +50,29 @@ class WindowRow:
     memory: int | None  # its peak in bytes, minus an idle Python
 
 
-def measure(config: Config, windows: Sequence[int], runs: int, progress: Callable[[str], None]) -> list[WindowRow]:
+def measure(
+    config: Config, windows: Sequence[int], runs: int, progress: Callable[[str], None], backend: str | None = None
+) -> list[WindowRow]:
     """Measure each engine on each window: `runs` warm calls, then throughput, then fresh processes.
 
     :param progress: called with the name of what is measured.
+    :param backend: measure only the engines of this backend; None for all.
     :raises ConfigError: if the network does not accept a window size.
     :raises EngineError: if no backend can be used, or one fails.
     """
     for window in windows:
         check_window(window)
-    return [row for window in windows for row in _measure_window(config, window, runs, progress)]
+    if backend is not None:
+        _check_usable(backend)
+    return [row for window in windows for row in _measure_window(config, backend, window, runs, progress)]
+
+
+def _check_usable(backend: str) -> None:
+    statuses = {status.name: status for status in backend_status()}
+    if backend not in statuses:
+        raise EngineMissing(f"unknown backend {backend!r}: expected one of {', '.join(statuses)}")
+    if not statuses[backend].available:
+        raise EngineMissing(f"backend {backend} cannot be used: {statuses[backend].reason}")
 
 
 def machine() -> dict[str, Any]:
@@ -72,10 +85,14 @@ def machine() -> dict[str, Any]:
     }
 
 
-def candidates(config: Config) -> Iterator[Config]:
-    """Yield the settings for every installed backend and precision. A CPU may lack a precision; then opening the engine fails."""
-    available = {status.name for status in backend_status() if status.available}
-    for backend, precision in CANDIDATES:
+def candidates(config: Config, only: str | None = None) -> Iterator[Config]:
+    """Yield the settings for every installed backend and precision. A CPU may lack a precision; then opening the engine fails.
+
+    :param only: yield those of this backend; if it is not in `CANDIDATES`, in the precision that it chooses.
+    """
+    available = {status.name for status in backend_status() if status.available and only in (None, status.name)}
+    known = {backend for backend, _ in CANDIDATES}
+    for backend, precision in (*CANDIDATES, *((name, "auto") for name in available - known if only)):
         if backend in available:
             yield replace(config, engine=replace(config.engine, backend=backend, precision=precision, batch=1))
 
@@ -94,8 +111,9 @@ def first_call(engine: dict[str, Any], network: str, window: int, hole: int | No
     return {"opened": opened - start, "first": time.perf_counter() - opened}
 
 
-def _measure_window(config: Config, window: int, runs: int, progress: Callable[[str], None]) -> list[WindowRow]:
-    engines, settings = _engines(config, window)
+def _measure_window(config: Config, backend: str | None, window: int, runs: int, progress: Callable[[str], None]) -> list[WindowRow]:
+    progress(f"{window} px, opening engines")
+    engines, settings = _engines(config, backend, window)
     image, mask = noise_window(window)
     progress(f"{window} px, warm calls")
     seconds = in_turns({name: partial(engine, image, mask) for name, engine in engines.items()}, runs, WARM)
@@ -147,9 +165,9 @@ def _fresh(settings: dict[str, Config], window: int, turns: int, progress: Calla
     }
 
 
-def _engines(config: Config, window: int) -> tuple[dict[str, Engine], dict[str, Config]]:
+def _engines(config: Config, backend: str | None, window: int) -> tuple[dict[str, Engine], dict[str, Config]]:
     engines, settings = {}, {}
-    for candidate in candidates(config):
+    for candidate in candidates(config, backend):
         try:
             engine = open_engine(candidate, window)
         except EngineMissing:

@@ -6,33 +6,117 @@ Exit codes: 0 success, 1 some inputs failed (each is named), 2 wrong usage or in
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Column, Table
+from typer.core import TyperCommand, TyperGroup
+
+import gi_plugin
 
 from ..config import config_source, load_config
 from ..errors import GiError
-from . import bench, engines, evaluation, hosts, inpaint, rented, training
+from . import bench, engines, evaluation, hosts, inpaint, rented, settings, training
 from .terminal import AsJson, Backend, ConfigFile, Spinner, print_json, say, show
 
+EXAMPLES = {  # the groups of the help, and an example of every command, in the order of the help
+    "Use": {
+        "inpaint": "gi-plugin inpaint photo.jpg mask.png -o filled.png",
+        "demo": "gi-plugin demo -o demo.png",
+        "config": "gi-plugin config show",
+    },
+    "Check": {
+        "doctor": "gi-plugin doctor",
+        "plugins": "gi-plugin plugins --check",
+        "bench": "gi-plugin bench --window 256 --runs 5",
+        "build": "gi-plugin build --backend tensorrt-rtx",
+        "engines": "gi-plugin engines list",
+        "gpu": "gi-plugin gpu -o results/",
+    },
+    "Train": {
+        "train": "gi-plugin train --data photos/ --minutes 60 -o runs/train",
+        "export": "gi-plugin export runs/train/best.safetensors -o network.onnx",
+        "quantize": "gi-plugin quantize network.onnx --data photos/",
+        "evaluate": "gi-plugin evaluate --data test-photos/ --masks center,random",
+        "ablate": "gi-plugin ablate --data photos/ --scored test-photos/ --first gan=hinge --second gan=lsgan --minutes 30",
+        "throughput": "gi-plugin throughput --set batch=4",
+        "gpu-train": "gi-plugin gpu-train --data photos/ --minutes 20 -o runs/gpu",
+    },
+    "Serve": {
+        "ui": "gi-plugin ui --port 7860",
+        "serve": "gi-plugin serve --port 8000",
+        "export-triton": "gi-plugin export-triton models/",
+    },
+}
+PLACES = {name: (group, example) for group, examples in EXAMPLES.items() for name, example in examples.items()}
+MODULES = (inpaint, engines, bench, training, rented, evaluation, hosts)
+
+
+class LiteralCommand(TyperCommand):
+    """A command whose help is shown as it is written: Rich would take words in brackets, such as [engine], for markup."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.help = escape(re.sub(r"(?<!\n)\n(?!\n)", " ", self.help or ""))  # a paragraph is one line, which the terminal wraps
+        for parameter in self.params:
+            if text := getattr(parameter, "help", None):
+                parameter.help = escape(text)  # type: ignore[attr-defined]  # arguments and options have it
+
+
+class OrderedGroup(TyperGroup):
+    """The group of all commands, in the order of `EXAMPLES`; those of plugins come last."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the commands in the order of the help."""
+        order = list(PLACES)
+        return sorted(super().list_commands(ctx), key=lambda name: order.index(name) if name in PLACES else len(order))
+
+
 app = typer.Typer(
+    cls=OrderedGroup,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Fill holes in pictures with a contextual-attention network.",
+    epilog="Example: gi-plugin inpaint photo.jpg mask.png -o filled.png",
 )
-app.add_typer(engines.engines_app, name="engines")
-GROUPS = (inpaint, engines, bench, training, rented, evaluation, hosts)
-for command in (command for group in GROUPS for command in group.COMMANDS):
-    app.command()(command)
 UsageError: Any = typer.BadParameter.__base__  # click's UsageError; its module differs between versions of typer
 
 
-@app.command()
+def register(function: Callable[..., None]) -> Callable[..., None]:
+    """Add a command to the application, in its group of the help and with its example."""
+    name = function.__name__.replace("_", "-")
+    group, example = PLACES[name]
+    app.command(cls=LiteralCommand, rich_help_panel=group, epilog=f"Example: {escape(example)}")(function)
+    return function
+
+
+for command in (command for module in MODULES for command in module.COMMANDS):
+    register(command)
+app.add_typer(engines.engines_app, name="engines", rich_help_panel=PLACES["engines"][0])
+app.add_typer(settings.config_app, name="config", rich_help_panel=PLACES["config"][0])
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"gi-plugin {gi_plugin.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Fill holes in pictures with a contextual-attention network."""
+
+
+@register
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Picture file to write.")] = Path("out/demo.png"),
     config: ConfigFile = None,
@@ -46,7 +130,7 @@ def demo(
     say(f"wrote {output}")
 
 
-@app.command()
+@register
 def doctor(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Report what is installed, what is missing, and why each backend can or cannot run."""
     from .diagnosis import examine  # noqa: PLC0415  # heavy
@@ -61,7 +145,7 @@ def doctor(config: ConfigFile = None, as_json: AsJson = False) -> None:
     show(table)
 
 
-@app.command()
+@register
 def plugins(
     check: Annotated[bool, typer.Option("--check", help="Also let every plugin fill a small picture, and check the result.")] = False,
 ) -> None:

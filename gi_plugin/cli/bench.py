@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ..config import Config, load_config
 from ..errors import ConfigError
-from .terminal import AsJson, ConfigFile, Spinner, print_json, say, show
+from .terminal import AsJson, Backend, ConfigFile, Spinner, print_json, say, show
 
 
 def bench(
@@ -32,17 +32,18 @@ def bench(
         list[Path] | None, typer.Option("--into", help="Write the tables between the marks in this document; may be repeated.")
     ] = None,
     config: ConfigFile = None,
+    backend: Backend = None,
     as_json: AsJson = False,
 ) -> None:
     """Time one window on every engine that runs on this machine, compared with PyTorch in the same run."""
-    from ..bench import plot as plotting, tables  # noqa: PLC0415  # heavy
-
     if overhead:
         _show_overhead(runs, as_json=as_json)
         return
     if plot and not (pictures or table):
         raise ConfigError("--plot needs times of whole pictures: also give --pictures, or --table with the figures of such a run")
-    report = _read(table) if table else _measure(config, window, runs, pictures=pictures)
+    report = _read(table) if table else _measure(config, backend, window, runs, pictures=pictures)
+    from ..bench import plot as plotting, tables  # noqa: PLC0415  # heavy
+
     if output:
         _write(output, json.dumps(report, indent=1) + "\n")
     if plot:
@@ -66,7 +67,7 @@ def bench(
 def _show_overhead(runs: int, *, as_json: bool) -> None:
     from ..bench.overhead import measure  # noqa: PLC0415  # heavy
 
-    with Spinner("measuring") as progress:
+    with Spinner("measuring", at_once=True) as progress:
         rows = measure(runs, progress)
     if as_json:
         print_json([asdict(row) for row in rows])
@@ -77,13 +78,13 @@ def _show_overhead(runs: int, *, as_json: bool) -> None:
     show(table)
 
 
-def _measure(file: Path | None, window: list[int] | None, runs: int, *, pictures: bool) -> dict[str, Any]:
-    from ..bench import windows  # noqa: PLC0415  # heavy
-    from ..planning import WINDOWS  # noqa: PLC0415  # heavy
+def _measure(file: Path | None, backend: str | None, window: list[int] | None, runs: int, *, pictures: bool) -> dict[str, Any]:
+    config = load_config(file, backend)
+    with Spinner("measuring", at_once=True) as progress:
+        from ..bench import windows  # noqa: PLC0415  # heavy
+        from ..planning import WINDOWS  # noqa: PLC0415  # heavy
 
-    config = load_config(file)
-    with Spinner("measuring") as progress:
-        rows = [asdict(row) for row in windows.measure(config, window or WINDOWS, runs, progress)]
+        rows = [asdict(row) for row in windows.measure(config, window or WINDOWS, runs, progress, backend)]
         return {"machine": windows.machine(), "windows": rows, **(_pictures(config, file, runs, progress) if pictures else {})}
 
 

@@ -112,7 +112,7 @@ def gpu(
     say(f"wrote {file}")
 
 
-@engines_app.command("list")
+@engines_app.command("list", epilog="Example: gi-plugin engines list")
 def engines_list(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """List the engines in the cache."""
     from gi_plugin.engines import EngineCache  # noqa: PLC0415
@@ -128,7 +128,7 @@ def engines_list(config: ConfigFile = None, as_json: AsJson = False) -> None:
     show(table)
 
 
-@engines_app.command("clear")
+@engines_app.command("clear", epilog="Example: gi-plugin engines clear")
 def engines_clear(config: ConfigFile = None) -> None:
     """Remove every engine from the cache; engines are built again when needed."""
     from gi_plugin.engines import EngineCache  # noqa: PLC0415

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..config import Config
-from ..errors import ConfigError
 from .terminal import say
 
 if TYPE_CHECKING:
@@ -39,12 +38,3 @@ def plugged(config: Config, choice: PluginChoice) -> PluggedInpainter:
     for failure in inpainter.failures:
         say(f"warning: plugin not loaded: {failure}", "yellow")
     return inpainter
-
-
-def check_mask_source(mask: object, mask_from: str | None) -> None:
-    """Check that a command got either a mask or the plugin that finds one.
-
-    :raises ConfigError: if it got both or none.
-    """
-    if (mask is None) == (mask_from is None):
-        raise ConfigError("expected a mask, or --mask-from with the name of the plugin that finds it, and not both")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -30,6 +32,7 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file
 Backend = Annotated[str | None, typer.Option("--backend", help=f"auto, {', '.join(BACKENDS)}.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
+EVERY = 10.0  # seconds between two lines about long work
 WIDE = 200  # width of a table, in characters, if stdout is not a terminal
 Item = TypeVar("Item")
 messages = Console(stderr=True, markup=False, emoji=False, highlight=False)
@@ -51,20 +54,45 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=1))
 
 
-class Spinner:
-    """A context manager that shows a spinner, a text and the elapsed time on a terminal; it returns a function that changes the text."""
+class NowAndThen:
+    """Prints a line about long work every `EVERY` seconds, where no progress bar can be drawn, e.g. in a pipe."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, *, at_once: bool = False, quiet: bool = False) -> None:
+        self._quiet = quiet or messages.is_terminal
+        self._last = -math.inf if at_once else time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        """Print the text, unless a line was printed only just now."""
+        if not self._quiet and time.monotonic() - self._last >= EVERY:
+            self._last = time.monotonic()
+            say(text)
+
+
+class Spinner:
+    """A context manager that shows a spinner, a text and the elapsed time on a terminal; it returns a function that changes the text.
+
+    Elsewhere it prints the text now and then, if it changes.
+
+    :param at_once: begin with the first change, for work that is always long.
+    :param quiet: show nothing.
+    """
+
+    def __init__(self, text: str, *, at_once: bool = False, quiet: bool = False) -> None:
         columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-        self._progress = Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal)
+        self._progress = Progress(*columns, console=messages, transient=True, disable=quiet or not messages.is_terminal)
         self._task = self._progress.add_task(text, total=None)
+        self._lines = NowAndThen(at_once=at_once, quiet=quiet)
 
     def __enter__(self) -> Callable[[str], None]:
         self._progress.start()
-        return lambda text: self._progress.update(self._task, description=text)
+        return self._change
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
+
+    def _change(self, text: str) -> None:
+        self._progress.update(self._task, description=text)
+        self._lines(text)
 
 
 class RateColumn(ProgressColumn):
@@ -75,8 +103,11 @@ class RateColumn(ProgressColumn):
         return Text(f"{task.speed:.3g} pictures/s" if task.speed else "")
 
 
-def tracked(items: Iterable[Item], total: int) -> Iterator[Item]:
-    """Yield the items, one per picture, and show a progress bar with the rate and the remaining time."""
+def tracked(items: Iterable[Item], total: int, *, quiet: bool = False) -> Iterator[Item]:
+    """Yield the items, one per picture, and show a progress bar with the rate and the remaining time; where that cannot be, a line."""
+    start, lines = time.monotonic(), NowAndThen(quiet=quiet)
     columns = (BarColumn(), MofNCompleteColumn(), RateColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal) as progress:
-        yield from progress.track(items, total=total)
+    with Progress(*columns, console=messages, transient=True, disable=quiet or not messages.is_terminal) as progress:
+        for done, item in enumerate(progress.track(items, total=total), start=1):
+            yield item
+            lines(f"{done} of {total} pictures, {done / (time.monotonic() - start):.3g} pictures/s")

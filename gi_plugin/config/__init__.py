@@ -21,6 +21,7 @@ from .tables import (
     check_settings,
     usable_cores,
 )
+from .writing import written
 
 __all__ = [
     "APPLICATION",
@@ -42,4 +43,5 @@ __all__ = [
     "parse_config",
     "usable_cores",
     "user_config_file",
+    "written",
 ]

@@ -40,6 +40,24 @@ def to_array(image: Image.Image) -> Array:
     return np.asarray(image if image.mode in DIRECT else image.convert("RGB"))
 
 
+def transparent(image: Image.Image) -> Bools | None:
+    """Return which pixels [H, W] of a picture are not fully opaque; None if its mode has no transparency."""
+    if image.mode in KEYED and "transparency" in image.info:
+        return _is_key(to_array(image), np.array(image.info["transparency"], np.int64))
+    return np.asarray(image.convert("RGBA").getchannel("A")) < 255 if image.has_transparency_data else None
+
+
+def opaque(image: Image.Image) -> Image.Image:
+    """Return a copy of a picture in which every pixel is opaque, in the same mode; colours stay."""
+    result = image.copy()
+    if image.mode == "P":
+        result.putpalette(image.getpalette("RGB") or [])
+    if image.mode in ("LA", "RGBA"):
+        result.putalpha(255)
+    result.info.pop("transparency", None)
+    return result
+
+
 def fill(image: Image.Image, filled: Array, hole: Bools) -> None:
     """Copy the hole's pixels of a filled array [H, W] or [H, W, C] into the picture that the array was made from.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,17 @@ class Raster:
         new = new[:, :bands]
         self.values[hole, :bands] = _stored(self.white_pixel - new if self.inverted else new, self.values.dtype, self.white)
 
+    def transparent(self) -> Bools | None:
+        """Return which pixels [H, W] are not fully opaque; None if there is no alpha."""
+        return np.asarray(self.values[..., COLOURS[self.kind]] < self._opaque_value) if self.alpha else None
+
+    def opaque(self) -> Raster:
+        """Return a copy in which every pixel is opaque; colours stay."""
+        values = self.values.copy()
+        if self.alpha:
+            values[..., COLOURS[self.kind]] = self._opaque_value
+        return replace(self, values=values)
+
     def to_image(self) -> Image.Image | None:
         """Return the picture as a Pillow picture of 8 bits or 1 bit; None if it has more bits, or bands that Pillow does not have."""
         mode = {"grey": "L", "RGB": "RGB"}.get(self.kind, self.kind)
@@ -90,6 +101,12 @@ class Raster:
         if self.inverted:
             values = np.concatenate([65535 - values[..., :1], values[..., 1:]], axis=2)
         return values[..., 0] if values.shape[2] == 1 else values
+
+    @property
+    def _opaque_value(self) -> float:
+        if self.white is not None:
+            return self.white
+        return 1.0 if self.values.dtype.kind == "f" else int(np.iinfo(self.values.dtype).max)
 
     def _colour_image(self) -> Image.Image:
         planes = np.ascontiguousarray(self.values[..., : COLOURS[self.kind]])

@@ -5,16 +5,18 @@ from __future__ import annotations
 import stat
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from .. import files
 from ..atomic import PARTIAL
+from ..box import Box
 from ..errors import ImageError
-from ..files.formats import is_lossy
-from .pairing import Pair, paired, pictures_of
+from ..files.formats import is_lossy, picture_suffixes
+from .pairing import Pair, paired, paired_files, pictures_of
 
 ABANDONED = 3600  # a temporary file that was not written to for so many seconds is abandoned
 
@@ -27,14 +29,15 @@ class Job:
     mask: Path | None  # None if the picture has no mask
     output: Path
     problem: str = ""  # why the picture has no mask
-    found: bool = False  # whether a plugin finds the mask in the picture
+    found: bool = False  # whether the mask is no file: it is made of `boxes`, or found in the picture
+    boxes: tuple[Box, ...] = ()  # what is to be filled, if there is no mask
 
 
 def jobs_of(image: Path, mask: Path | None, output: Path, mask_suffix: str = "", *, in_place: bool = False) -> list[Job]:
     """Pair each picture with its mask and its result file.
 
     For one picture, `mask` is one file. For a folder, it is one file for all pictures, or a folder of masks with the names of the pictures,
-    or with these and "_mask" or "-mask"; names are compared without suffix. If it is None, a plugin finds the mask of each picture.
+    or with these and "_mask" or "-mask"; names are compared without suffix. If it is None, the masks are no files, see `Job.found`.
 
     Sub-folders are searched, and results keep the folder tree. Hidden files and folders, links to folders, and the folders of masks and
     results, if they are inside `image`, are skipped.
@@ -44,9 +47,7 @@ def jobs_of(image: Path, mask: Path | None, output: Path, mask_suffix: str = "",
     :raises ImageError: if a path does not exist, a folder holds no picture, results would overwrite pictures or masks, or a folder of masks
         is given for one picture.
     """
-    for path in (image, mask):
-        if path is not None and not path.exists():
-            raise ImageError(f"{path}: there is no such file")
+    _check_exist(image, mask)
     if not image.is_dir():
         if mask is not None and mask.is_dir():
             raise ImageError(f"{mask} is a folder, {image} is not: expected one mask file for one image")
@@ -67,6 +68,25 @@ def jobs_of(image: Path, mask: Path | None, output: Path, mask_suffix: str = "",
         )
         for pair, result in zip(pairs, results, strict=True)
     ]
+
+
+def jobs_of_files(images: Sequence[Path], mask: Path | None, output: Path, mask_suffix: str = "") -> list[Job]:
+    """Pair several picture files with their masks and their result files in the folder `output`; arguments as for `jobs_of`.
+
+    :raises ImageError: if a path does not exist or is a folder, two results would have one name, or a result would replace a picture or
+        its mask.
+    """
+    _check_exist(*images, mask)
+    if folder := next(filter(Path.is_dir, images), None):
+        raise ImageError(f"{folder} is a folder: expected picture files, or one folder alone")
+    if output.is_file() or (not output.exists() and output.suffix.lower() in picture_suffixes()):
+        raise ImageError(f"{output} is no folder: expected one for the results of {len(images)} pictures")
+    pairs = paired_files(images, mask, mask_suffix) if mask is not None and mask.is_dir() else [Pair(path, mask) for path in images]
+    results = [Path(files.output_name(path)) for path in images]
+    uses = Counter(results)
+    outputs = [output / _unique(Path(path.name), result, uses) for path, result in zip(images, results, strict=True)]
+    _check_results(images, outputs, mask)
+    return [Job(pair.picture, pair.mask, path, pair.problem, found=mask is None) for pair, path in zip(pairs, outputs, strict=True)]
 
 
 def check_not_overwritten(path: Path, /, **others: Path) -> None:
@@ -97,6 +117,31 @@ def remove_abandoned(jobs: Iterable[Job]) -> None:
             with suppress(OSError):  # another process removed it, or it belongs to another user
                 if time.time() - path.stat().st_mtime > ABANDONED:
                     path.unlink()
+
+
+def _check_exist(*paths: Path | None) -> None:
+    for path in paths:
+        if path is not None and not path.exists():
+            raise ImageError(f"{path}: there is no such file or folder{_hint(path)}")
+
+
+def _hint(path: Path) -> str:
+    """Return the end of a message about a path that does not exist: the nearest name in its folder."""
+    folder = path.parent
+    if not folder.is_dir():
+        return f", nor a folder {folder}"
+    near = get_close_matches(path.name, [other.name for other in folder.iterdir()], 1)
+    return f"; did you mean {folder / near[0]}?" if near else ""
+
+
+def _check_results(images: Sequence[Path], outputs: Sequence[Path], mask: Path | None) -> None:
+    """Check that every picture has a result of its own, which replaces none of the files that are read."""
+    made = dict[Path, Path]()
+    for image, output in zip(images, outputs, strict=True):
+        if output in made:
+            raise ImageError(f"{made[output]} and {image} would both become {output}: fill them apart, or give the folder that holds both")
+        made[output] = image
+        check_not_overwritten(output, picture=image, **({} if mask is None else {"mask": mask}))
 
 
 def _single(image: Path, mask: Path | None, output: Path, *, in_place: bool) -> Job:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -43,6 +43,16 @@ def paired(image: Path, mask: Path, output: Path, suffix: str = "") -> list[Pair
             ends = " or ".join(f"a{end}.png" for end in suffixes)
             raise ImageError(f"{image} holds pictures and masks: name the mask of a.png {ends}, or give --mask-suffix or a folder of masks")
     return [_pair(path, suffixes, masks, mask) for path in pictures]
+
+
+def paired_files(images: Sequence[Path], mask: Path, suffix: str = "") -> list[Pair]:
+    """Pair picture files with the masks of a folder, by their names without folders; arguments as for `paired`.
+
+    :return: pairs of paths as they were given, and of paths with the folder.
+    """
+    masks = _by_stem(pictures_of(mask))
+    pairs = [_pair(Path(image.name), (suffix,) if suffix else ("", *MASK_SUFFIXES), masks, mask) for image in images]
+    return [replace(pair, picture=image, mask=pair.mask and mask / pair.mask) for pair, image in zip(pairs, images, strict=True)]
 
 
 def pictures_of(folder: Path, *others: Path) -> Iterator[Path]:

@@ -11,6 +11,7 @@ from .masks import plane, range_end
 
 MOST = 2**20  # pixels that are looked at
 MOST_MISSING = 0.5  # share of a picture that is rarely missing on purpose
+NEARLY_ALL = 0.99  # share of the pixels of a mask that are black or white
 MOST_GREY = 0.1  # share of grey pixels that a mask with soft edges rarely has
 
 
@@ -35,6 +36,21 @@ def doubts(mask: Array, hole: Bools, *, alpha: bool = False, invert: bool = Fals
             f"count as missing{_alpha(mask, alpha)}"
         )
     return found
+
+
+def looks_like_picture(mask: Array, alpha: bool) -> bool:
+    """Return whether so much of a mask is grey that it is probably a picture."""
+    return _grey_share(mask, alpha) > MOST_GREY
+
+
+def looks_like_mask(pixels: Array) -> bool:
+    """Return whether nearly every pixel of a picture [H, W] or [H, W, C] of integers is black or white, and both are there."""
+    if pixels.dtype.kind != "u":
+        return False
+    step = math.ceil(math.sqrt(pixels.shape[0] * pixels.shape[1] / MOST))
+    part, white = np.atleast_3d(pixels[::step, ::step])[..., :3], np.iinfo(pixels.dtype).max
+    black_pixels, white_pixels = ((part < white / 8).all(axis=2), (part > white * 7 / 8).all(axis=2))
+    return bool(black_pixels.any() and white_pixels.any() and (black_pixels | white_pixels).mean() > NEARLY_ALL)
 
 
 def _grey_share(mask: Array, alpha: bool) -> float:

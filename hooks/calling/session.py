@@ -82,6 +82,13 @@ class PluggedInpainter(Inpainter):
         """Whether our plugin can be asked."""
         return self.choice.name in (None, NAME)
 
+    @property
+    def backends(self) -> tuple[str, ...]:
+        """Names and precisions of the engines that calls have opened so far."""
+        with self._lock:
+            thin = [] if self._thin_engine is None else [f"{self._thin_engine.backend} (thin holes)"]
+            return (*(f"{engine.backend}, {size} px" for size, engine in self._engines.items()), *thin)
+
     def find_mask(self, image: Array, options: Options) -> Bools | None:
         """Let the chosen plugin find the mask of an image; None if none was chosen. Errors as for `make_mask`."""
         if self.choice.mask_source is None:

@@ -69,5 +69,7 @@ def test_an_impossible_benchmark_is_an_error(
 ) -> None:
     """A wrong window size, or no candidate that runs here, is an error before anything is timed."""
     monkeypatch.setattr(bench, "CANDIDATES", candidates)
+    said: list[str] = []
     with pytest.raises(error, match=text):
-        bench.measure(config, windows, 1, pytest.fail)
+        bench.measure(config, windows, 1, said.append)
+    assert [line for line in said if "calls" in line] == []

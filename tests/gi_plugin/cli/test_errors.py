@@ -62,8 +62,37 @@ BAD = {
     "a faint mask": ("inpaint picture.png faint.png -o out.png", "faint.png: mask marks nothing as missing: its largest value is 99"),
     "all missing but by alpha": ("inpaint picture.png drawn.png -o out.png", "if that is the mask, use --mask-alpha)"),
     "an unknown option": ("inpaint picture.png mask.png -o out.png --bogus", "No such option: --bogus"),
-    "a missing argument": ("inpaint", "Missing argument 'image'"),
-    "neither mask nor plugin": ("inpaint picture.png -o out.png", "expected a mask, or --mask-from"),
+    "a missing argument": ("inpaint", "Missing argument 'PICTURE [MASK]'"),
+    "no mask, and nothing is transparent": ("inpaint picture.png -o out.png", "picture.png: there is no mask, and the picture has no"),
+    "picture and mask swapped": ("inpaint mask.png picture.png -o out.png", "give the picture first, then its mask"),
+    "a result without its option": ("inpaint picture.png mask.png out.png", "3 paths: expected a picture, its mask and --output RESULT"),
+    "two kinds of masks": ("inpaint picture.png --mask mask.png --box 1,2,3,4 -o out.png", "--mask and --box: expected one of them"),
+    "a box of three numbers": ("inpaint picture.png --box 1,2,3 -o out.png", "--box 1,2,3: expected x,y,width,height in pixels"),
+    "a box without width": ("inpaint picture.png --box 1,2,0,3 -o out.png", "--box 1,2,0,3: expected x,y,width,height in pixels"),
+    "a box beside the picture": ("inpaint picture.png --box 60,2,9,9 -o out.png", "a box from (60, 2) lies outside the picture"),
+    "a box of everything": ("inpaint picture.png --box 0,0,60,40 -o out.png", "mask marks every pixel as missing"),
+    "a box to invert": ("inpaint picture.png --box 1,2,3,4 --invert-mask -o out.png", "--invert-mask say how a mask file is read"),
+    "boxes on a cluster": ("inpaint folder --box 1,2,3,4 --ray -o out", "--ray needs mask files"),
+    "a misspelt folder": ("inpaint fodler mask.png -o out", "fodler: there is no such file or folder; did you mean folder?"),
+    "an unknown folder": ("inpaint nowhere/a.png mask.png -o out", "nowhere/a.png: there is no such file or folder, nor a folder nowhere"),
+    "a pattern without a match": ("inpaint *.xyz mask.png -o out", "*.xyz: no file matches this pattern"),
+    "a file for several results": ("inpaint picture.png alpha.png -m mask.png -o out.png", "out.png is no folder: expected one for the"),
+    "a folder among pictures": ("inpaint picture.png folder -m mask.png -o out", "folder is a folder: expected picture files, or one"),
+    "two results of one name": ("inpaint picture.png folder/../picture.png -m mask.png -o out", "would both become out/picture.png"),
+    "several pictures in their place": ("inpaint picture.png alpha.png -m mask.png --in-place", "2 pictures were given"),
+    "several pictures into a stream": ("inpaint picture.png alpha.png -m mask.png -o -", "--output - writes one picture"),
+    "several results in place of pictures": ("inpaint picture.png alpha.png -m mask.png -o .", "picture.png is the picture and would be"),
+    "two things on standard output": ("inpaint picture.png mask.png -o - --json", "--json and --output - both write to standard output"),
+    "quiet and verbose": ("inpaint picture.png mask.png -o out.png -q -v", "--quiet and --verbose contradict each other"),
+    "too large a margin": ("inpaint picture.png mask.png -o out.png --dilate 65", "dilate = 65: expected 0 to 64"),
+    "a misspelt option": (
+        "inpaint picture.png mask.png -o out.png --dilat 3",
+        "No such option: --dilat (Possible options: --detail, --dil",
+    ),
+    "a misspelt command": ("inpant", "No such command 'inpant'. Did you mean 'inpaint'?"),
+    "settings that exist": ("config init --config broken.toml", "broken.toml exists already: edit it, or name another file with --config"),
+    "no settings to show": ("config show --config missing.toml", "missing.toml: cannot be read"),
+    "a bench of an unknown backend": ("bench --backend abacus --window 128", "unknown backend 'abacus': expected one of"),
     "an unknown plugin": (
         "inpaint picture.png mask.png -o out.png --plugin abacus",
         "'abacus' with the hook inpaint: expected one of",
@@ -90,7 +119,7 @@ def test_a_mistake_is_one_line_and_code_2(cli: Cli, case: str) -> None:
 
 def test_a_message_is_neither_wrapped_nor_interpreted(cli: Cli) -> None:
     """A long file name that looks like markup is printed unchanged."""
-    assert cli("inpaint", ODD_NAME, "mask.png", "-o", "out.png").lines == [f"error: {ODD_NAME}: there is no such file"]
+    assert cli("inpaint", ODD_NAME, "mask.png", "-o", "out.png").lines == [f"error: {ODD_NAME}: there is no such file or folder"]
 
 
 @pytest.mark.usefixtures("cli")
@@ -107,7 +136,7 @@ def test_a_corrupt_cache_entry_costs_one_line(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("GI_PLUGIN_CACHE", str(tmp_path / "own cache"))
     outputs = []
     for attempt, lines in enumerate([0, 1, 0]):
-        ended = process("inpaint", "picture.png", "mask.png", "-o", "out.png")
+        ended = process("inpaint", "picture.png", "mask.png", "-o", "out.png", "-q")
         assert (ended.returncode, len(ended.stderr.splitlines())) == (0, lines)
         assert ended.stderr.startswith("WARNING: cached engine not used, it is compiled again: " if lines else "")
         outputs.append(Path("out.png").read_bytes())
