@@ -60,10 +60,7 @@ def ui(
     plugin: Plugin = None,
     no_plugins: NoPlugins = False,
 ) -> None:
-    """Serve a web page on which a user loads a photo, paints the hole and downloads the result.
-
-    Example: gi-plugin ui --open
-    """
+    """Serve a web page on which a user loads a photo, paints the hole and downloads the result."""
     from gi_plugin.hooks.web.limits import Limits  # noqa: PLC0415  # heavy
 
     _serve(host, port, token, Limits(), load_config(config, backend), choice_of(plugin, no_plugins), open_page=open_page)
@@ -81,10 +78,7 @@ def serve(
     plugin: Plugin = None,
     no_plugins: NoPlugins = False,
 ) -> None:
-    """Serve an HTTP API for other programs, and the web page.
-
-    Example: gi-plugin serve & curl -F image=@photo.png -F mask=@mask.png -o filled.png http://127.0.0.1:7860/inpaint
-    """
+    """Serve an HTTP API for other programs, and the web page."""
     from gi_plugin.hooks.web.limits import MEGABYTE, Limits  # noqa: PLC0415  # heavy
 
     limits = Limits(upload=upload * MEGABYTE, waiting=waiting, seconds=seconds)

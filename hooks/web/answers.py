@@ -17,7 +17,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from gi_plugin.errors import GiError
 from gi_plugin.options import Options
 
-from .rounds import FilledVersion
+from .photos.rounds import FilledVersion
 from .work import WorkLine
 
 if TYPE_CHECKING:

@@ -49,6 +49,8 @@ async def _filled(request: Request, form: FormData, state: ServerState) -> Respo
         shutil.rmtree(folder, ignore_errors=True)
         raise
     answer = TemporaryFile(outcome.job.output, folder)
+    if outcome.work is not None:
+        answer.headers["X-Filled-Pixels"] = str(outcome.work.pixels)
     if notes := [_without_folder(note, folder) for note in outcome.notes]:
         answer.headers["X-Notes"] = quote("; ".join(notes), safe=" ,;:/()'")
     return answer

@@ -69,6 +69,7 @@ def describe(limits: Limits) -> dict[str, Any]:
 def _inpaint() -> dict[str, Any]:
     refusal = {"application/json": {"schema": {"$ref": "#/components/schemas/Refusal"}}}
     headers = {
+        "X-Filled-Pixels": {"schema": {"type": "integer"}, "description": "Pixels that were filled."},
         "X-Notes": {"schema": {"type": "string"}, "description": "What to know about the result, if anything, percent-encoded."},
     }
     form = {"type": "object", "required": ["image"], "properties": FIELDS, "additionalProperties": False}

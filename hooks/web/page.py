@@ -15,13 +15,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from . import painting, rounds
 from .answers import FillProgress, Step, TemporaryFile
 from .arriving import file_name, in_time, options_of, save_body, unless_left, whole_number
 from .limits import Limits
-from .painting import Painting
+from .photos import painting, rounds
+from .photos.painting import Painting
+from .photos.stored import StoredPhoto
 from .state import ServerState, state_of
-from .stored import StoredPhoto
 
 DILATE = 2  # pixels by which the page grows a hole at first: a tight mask leaves the rim of an object
 MOST_PAINTED = 32 * 2**20  # bytes of a painting, a PNG that is kept in memory

@@ -61,8 +61,8 @@ def _running(inpainter: PluggedInpainter, limits: Limits, token: str, folder: Pa
     import uvicorn  # noqa: PLC0415  # heavy
 
     from .app import make_app  # noqa: PLC0415  # needs the packages
+    from .photos.stored import PhotoStore  # noqa: PLC0415
     from .state import ServerState  # noqa: PLC0415
-    from .stored import PhotoStore  # noqa: PLC0415
     from .work import WorkLine  # noqa: PLC0415
 
     photos, single = folder / "photos", folder / "single"

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from gi_plugin.inpainter import Inpainter
 
 from .limits import Limits
-from .stored import PhotoStore
+from .photos.stored import PhotoStore
 from .work import WorkLine
 
 

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from gi_plugin.arrays import Array, Bools
 from gi_plugin.box import Box
 
-from .limits import Limits
+from ..limits import Limits
 
 
 @dataclass(frozen=True)
