@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from gi_plugin.config import Config
 from gi_plugin.errors import ConfigError, require
@@ -98,4 +99,4 @@ def _listening(host: str, port: int) -> socket.socket:
 
 def _address(host: str, port: int, token: str) -> str:
     name = host if host.startswith("[") or ":" not in host else f"[{host}]"
-    return f"http://{name}:{port}/" + (f"?token={token}" if token else "")
+    return f"http://{name}:{port}/" + (f"?token={quote(token)}" if token else "")
