@@ -1,5 +1,7 @@
 // Mouse, pen and fingers on the stage. One finger or the left button paints; two fingers move and zoom; so do the wheel and the hand.
 
+const CONTROLS = "button, #divider, #welcome, #zoom";
+
 export class Gestures {
   // `tool()` is "brush", "eraser" or "hand"; `strokes` has begin(point), extend(point), end() and cancel().
   constructor(stage, view, tool, strokes) {
@@ -8,6 +10,8 @@ export class Gestures {
     stage.addEventListener("pointermove", (event) => this.move(event));
     for (const name of ["pointerup", "pointercancel"]) stage.addEventListener(name, (event) => this.up(event));
     stage.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    // Otherwise the browser makes gestures of its own of a finger: a magnifier, a fling that swallows the next tap.
+    stage.addEventListener("touchstart", (event) => event.target.closest(CONTROLS) || event.preventDefault(), { passive: false });
     stage.addEventListener("contextmenu", (event) => event.preventDefault());
   }
 
@@ -17,7 +21,7 @@ export class Gestures {
   }
 
   down(event) {
-    if (event.target.closest("button, #divider, #welcome, #zoom") || event.button > 1) return;
+    if (event.target.closest(CONTROLS) || event.button > 1) return;
     this.stage.setPointerCapture(event.pointerId);
     this.fingers.set(event.pointerId, this.place(event));
     this.last = this.span();
