@@ -59,9 +59,7 @@ async def _filled(request: Request, form: FormData, state: ServerState) -> Respo
 async def health(request: Request) -> Response:
     """Tell that the server runs."""
     state = state_of(request)
-    return JSONResponse(
-        {"status": "ok", "version": openapi.version("gi-plugin"), "in_line": state.line.length, "places": state.line.places}
-    )
+    return JSONResponse({"status": "ok", "version": version("gi-plugin"), "in_line": state.line.length, "places": state.line.places})
 
 
 async def describe(request: Request) -> Response:

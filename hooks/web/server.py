@@ -13,7 +13,6 @@ from urllib.parse import quote
 
 from gi_plugin.config import Config
 from gi_plugin.errors import ConfigError, require
-from gi_plugin.planning import SIZES
 
 from ..calling.session import PluggedInpainter, PluginChoice
 from .limits import Limits
@@ -49,9 +48,8 @@ def served(
         tempfile.TemporaryDirectory(prefix="gi-plugin-web-", ignore_cleanup_errors=True) as folder,
         closing(PluggedInpainter(config, choice=choice)) as inpainter,
     ):
-        windows = SIZES[inpainter.config.hook.detail] if inpainter.uses_ours else ()
-        for window in windows:  # compile now: the first visitor does not wait, and a missing engine is an error
-            inpainter.engine(window)
+        if inpainter.uses_ours:
+            inpainter.warm_up()  # now: the first visitor does not wait, and a missing engine is an error
         with _running(inpainter, limits, token, Path(folder).resolve(), listener):
             yield _address(host, listener.getsockname()[1], token)
 
