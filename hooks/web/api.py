@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 

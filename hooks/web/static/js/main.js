@@ -17,8 +17,7 @@ let settings = { upload: Infinity };
 const view = new View(stage, byId("picture"), () => {
   compare?.show();
   tools?.showSize();
-  const scale = editor?.photo ? (view.scale * editor.size.width) / editor.photo.width : view.scale;
-  byId("percent").value = `${Math.round(scale * 100)} %`;
+  showPercent();
 });
 const choices = () => ({ detail: document.querySelector("[name=detail]:checked").value, dilate: byId("dilate").value });
 const elements = { mask: byId("mask"), before: byId("before"), after: byId("after"), resize: (size) => view.resize(size) };
@@ -48,7 +47,14 @@ function render() {
   for (const id of ["upload-mask", "download-mask", "invert", "clear"]) byId(id).disabled = !photo || work || (["download-mask", "clear"].includes(id) && !editor.painted);
   renderProgress(work || (editor.loading && size), work ? editor.progress : null);
   renderSources();
+  showPercent();
   tools.show();
+}
+
+// Screen pixels per pixel of the photo, which may be shown reduced.
+function showPercent() {
+  const scale = editor?.photo ? (view.scale * editor.size.width) / editor.photo.width : view.scale;
+  byId("percent").value = `${Math.round(scale * 100)} %`;
 }
 
 function title() {
