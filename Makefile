@@ -9,7 +9,7 @@ MINUTES ?= 9
 PART_MB ?= 64
 OUT ?= runs/gpu
 
-.PHONY: demo test check format bench gpu gpu-train fuzz native cross clean
+.PHONY: demo test check format docs bench gpu gpu-train fuzz native cross clean
 
 demo: $(VENV)/.base $(VENV)/.native  ## fill a packaged photo: writes out/demo.png
 	$(BIN)/gi-plugin demo --output out/demo.png
@@ -23,12 +23,15 @@ check: $(VENV)/.dev  ## lint, format, types (of the installed wheel)
 	rm -rf build/wheel build/typed
 	GI_PLUGIN_COMPILER=none $(BIN)/python -m build --no-isolation --wheel --outdir build/wheel .
 	$(BIN)/python -m pip install --quiet --no-deps --target build/typed build/wheel/*.whl
-	cd build/typed && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml -p gi_plugin
+	cd build/typed && MYPYPATH=.:../.. ../../$(BIN)/mypy --config-file ../../pyproject.toml -p gi_plugin -p website
 	$(BIN)/mypy building
 
 format: $(VENV)/.dev  ## rewrite the sources in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.dev $(VENV)/.native  ## the documentation as a site, with every link checked: writes build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 bench: $(VENV)/.dev $(VENV)/.native  ## latency of one window on every engine that runs here
 	$(BIN)/gi-plugin bench

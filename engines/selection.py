@@ -85,7 +85,7 @@ def register_engines(register: Callable[..., None]) -> None:
 def _status(name: str, settings: EngineSettings) -> BackendStatus:
     if name in TENSORRT_PACKAGES:
         return _tensorrt_status(TENSORRT_PACKAGES[name], settings)
-    extra = {"openvino": "pip install openvino", "torch": "pip install 'gi-plugin[train]'"}[name]
+    extra = {"openvino": "pip install openvino", "torch": 'pip install "gi-plugin[train]"'}[name]
     if find_spec(name) is None:
         return BackendStatus(name, available=False, reason=f"not installed; install it with: {extra}")
     return BackendStatus(name, available=True, reason="installed")

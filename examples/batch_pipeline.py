@@ -7,7 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from skimage import io
+from imagecodecs import imread, imwrite
 
 from gi_plugin import GiError
 from gi_plugin.hooks.host import Host
@@ -22,8 +22,8 @@ def main(photos: Path, masks: Path, out: Path) -> int:
 
     def fill(photo: Path) -> str:
         try:
-            report = host.run(io.imread(photo), io.imread(masks / photo.name), ("inpaint", "keep three channels"))
-            io.imsave(out / photo.name, report.image, check_contrast=False)
+            report = host.run(imread(photo), imread(masks / photo.name), ("inpaint", "keep three channels"))
+            imwrite(out / photo.name, report.image)
         except (GiError, OSError) as error:
             return f"{photo.name}: {error}"
         print(f"{photo.name}: {report.seconds['inpaint']:.2f} s")

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import numpy as np
-from skimage import io
+from imagecodecs import imread
 
 from gi_plugin import inpaint_sequence
 
@@ -21,5 +21,5 @@ def frames() -> Iterator[np.ndarray]:
         yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
 
 
-for filled in inpaint_sequence(frames(), io.imread(sys.argv[3])):
+for filled in inpaint_sequence(frames(), imread(sys.argv[3])):
     sys.stdout.buffer.write(filled.tobytes())

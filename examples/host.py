@@ -2,7 +2,7 @@
 
 import sys
 
-from skimage import io
+from imagecodecs import imread, imwrite
 
 from gi_plugin.hooks.host import checked_inpaint, load_plugins
 from gi_plugin.hooks.spec import plugin_manager
@@ -10,5 +10,5 @@ from gi_plugin.hooks.spec import plugin_manager
 manager = plugin_manager()  # a pluggy.PluginManager that knows the hooks
 load_plugins(manager)  # every installed plugin; a broken one is reported, not fatal
 photo, mask, out = sys.argv[1:]
-result = checked_inpaint(manager, io.imread(photo), io.imread(mask))  # the plugins fill, and what they return is checked
-io.imsave(out, result)
+result = checked_inpaint(manager, imread(photo), imread(mask))  # the plugins fill, and what they return is checked
+imwrite(out, result)

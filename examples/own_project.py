@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pluggy
-from skimage import io
+from imagecodecs import imread, imwrite
 
 from gi_plugin.hooks.host import checked_inpaint, load_plugins
 from gi_plugin.hooks.spec import add_specs
@@ -35,6 +35,6 @@ manager.register(Counter())
 add_specs(manager)  # the hooks of gi_plugin
 load_plugins(manager)  # and every plugin that is made for them
 photo, mask, out = sys.argv[1:]
-result = checked_inpaint(manager, io.imread(photo), io.imread(mask), {"contextual-attention": {"dilate": 1}})
+result = checked_inpaint(manager, imread(photo), imread(mask), {"contextual-attention": {"dilate": 1}})
 manager.hook.develop(photo=result)
-io.imsave(out, result, check_contrast=False)
+imwrite(out, result)

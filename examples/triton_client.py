@@ -1,6 +1,6 @@
 """Fill the hole of a picture on a Triton Inference Server: python triton_client.py PHOTO MASK OUT [HOST:PORT [SEED]].
 
-The client needs `pip install 'tritonclient[grpc]' scikit-image`, but not gi-plugin. docs/triton-server.md describes the server.
+The client needs `pip install "tritonclient[grpc]" scikit-image`, but not gi-plugin. docs/triton-server.md describes the server.
 """
 
 import sys

@@ -43,6 +43,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])
+
+
 def __getattr__(name: str) -> Any:  # imported on first use, so that `import gi_plugin` loads neither numpy nor an engine
     if name == "Inpainter":
         from .inpainter import Inpainter  # noqa: PLC0415

@@ -91,12 +91,11 @@ def _matched_steps(piece: Piece) -> Array:
 
 def _colours(steps: Array, reach: float) -> Array:
     """Colours [K, 3] from 0 to 255 of steps [K, 2]; the saturation is highest from a distance of `reach` pixels on."""
-    from skimage.color import hsv2rgb  # noqa: PLC0415  # heavy
-
     down, right = steps[:, 0], steps[:, 1]
     hue = np.arctan2(down, right) / (2 * np.pi) % 1
     saturation = np.minimum(np.hypot(down, right) / reach, 1)
-    return np.asarray(255 * hsv2rgb(np.stack([hue, saturation, np.ones_like(hue)], axis=-1)))
+    away = np.abs((6 * hue[:, None] + np.array([0, 4, 2])) % 6 - 3) - 1  # of red, green and blue on the circle of hues
+    return np.asarray(255 * (1 - saturation[:, None] * (1 - away.clip(0, 1))))
 
 
 def _grey(picture: Picture) -> Array:

@@ -5,28 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from skimage import data, draw
+from PIL import Image, ImageDraw
 
 from . import attention_map, files
 from .arrays import Array, Bools
 from .files.sheet import sheet
 from .inpainter import Inpainter
 from .options import Options
+from .photos import cat
 
+SPOTS = ((245, 60, 28), (70, 395, 30))  # row, column, radius in pixels
+SCRATCHES = (((20, 30), (150, 110)), ((230, 190), (290, 330)), ((30, 250), (110, 330)), ((180, 330), (120, 440)))  # rows and columns
+WIDTH = 7  # of a scratch
 CAPTIONS = ("input", "mask", "result", "sources of the pixels")
 
 
 def photo_and_hole() -> tuple[Array, Bools]:
-    """Return the cat photo of scikit-image (CC0) [H, W, 3] uint8, and a hole [H, W] made of four scratches and two spots."""
-    photo = data.chelsea()
-    hole = np.zeros(photo.shape[:2], bool)
-    for row, column, radius in ((245, 60, 28), (70, 395, 30)):
-        hole[draw.disk((row, column), radius, shape=hole.shape)] = True
-    for start, end in (((20, 30), (150, 110)), ((230, 190), (290, 330)), ((30, 250), (110, 330)), ((180, 330), (120, 440))):
-        line = np.stack(draw.line(*start, *end), axis=1)
-        for offset in range(-3, 4):
-            hole[line[:, 0].clip(0, hole.shape[0] - 1), (line[:, 1] + offset).clip(0, hole.shape[1] - 1)] = True
-    return photo, hole
+    """Return the packaged photo [H, W, 3] uint8, and a hole [H, W] made of four scratches and two spots."""
+    photo = cat()
+    canvas = Image.new("1", photo.shape[1::-1])
+    drawing = ImageDraw.Draw(canvas)
+    for row, column, radius in SPOTS:
+        drawing.circle((column, row), radius, fill=1)
+    for (top, left), (bottom, right) in SCRATCHES:
+        drawing.line((left, top, right, bottom), fill=1, width=WIDTH)
+    return photo, np.asarray(canvas)
 
 
 def write_demo(inpainter: Inpainter, path: Path) -> None:

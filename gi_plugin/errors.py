@@ -88,4 +88,4 @@ def require(module: str, extra: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.split(".")[0] != module.split(".", maxsplit=1)[0]:
             raise  # the module is installed, but one of its own imports is missing: that message helps more
-        raise MissingDependency(f"{module} is not installed. Install it with: pip install 'gi-plugin[{extra}]'") from error
+        raise MissingDependency(f'{module} is not installed. Install it with: pip install "gi-plugin[{extra}]"') from error

@@ -6,6 +6,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -60,8 +61,8 @@ class Inpainter:
     @names_nearest_keyword
     def __call__(
         self,
-        image: Array,
-        mask: Array,
+        image: Any,
+        mask: Any,
         *,
         channel_axis: int | None = -1,
         data_range: tuple[float, float] | None = None,
@@ -75,12 +76,11 @@ class Inpainter:
         cancel: Stoppable | None = None,
         deadline: float | None = None,
         progress: Callable[[float], None] | None = None,
-    ) -> Array:
+    ) -> Any:
         """Fill the hole of an image: see `inpaint`."""
-        given = unwrap(image, mask, channel_axis)
+        given = unwrap(image, mask, channel_axis, self.config.hook.max_pixels)
         choices = (data_range, dilate, mask_alpha, detail, sources, seed, invert_mask, channel_order, cancel, deadline, progress)
-        filled: Array = given.wrap(self.run(given.image, given.mask, Options(given.channel_axis, *choices)).image)
-        return filled
+        return given.wrap(self.run(given.image, given.mask, Options(given.channel_axis, *choices)).image)
 
     def plan(self, mask: Array, shape: tuple[int, int], options: Options) -> PlannedHole:
         """Check a mask, grow its hole and plan the windows, for one picture of `shape` (rows, columns) or many; errors as for `inpaint`."""

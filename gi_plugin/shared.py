@@ -6,6 +6,7 @@ import functools
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from .arrays import Array
 from .config import Config, Detail, config_source, load_config
@@ -50,8 +51,8 @@ def close_default_inpainter() -> None:
 
 @names_nearest_keyword
 def inpaint(
-    image: Array,
-    mask: Array,
+    image: Any,
+    mask: Any,
     *,
     channel_axis: int | None = -1,
     data_range: tuple[float, float] | None = None,
@@ -66,15 +67,16 @@ def inpaint(
     deadline: float | None = None,
     progress: Callable[[float], None] | None = None,
     split_into_regions: bool = False,  # noqa: ARG001  # see below
-) -> Array:
+) -> Any:
     """Fill the hole of an image with the contextual-attention network.
 
     Called like `skimage.restoration.inpaint_biharmonic`, except that the result keeps the dtype and range of the input.
 
     :param image: HxW, HxWx1, HxWx3 or HxWx4; uint8, uint16 or float. Values in the hole are ignored; alpha is carried through. Masked
-        pixels of a masked array are missing, too.
+        pixels of a masked array are missing, too. Also a Pillow picture, a torch tensor or an xarray `DataArray`, which the result is
+        then, too; or the path of a picture file, whose result is an array.
     :param mask: HxW or HxWx1 (or a colour picture of a mask); bool, integer or float; non-zero = missing (above half of its range in a mask
-        with more than 16 values). A `MaskWarning` tells if it is probably not what you meant.
+        with more than 16 values). Also a path, or any of the other kinds. A `MaskWarning` tells if it is probably not what you meant.
     :param channel_axis: where the channels stand in a three-dimensional image.
     :param data_range: lowest and highest value of the image. If None: 0 to 255 for uint8, [0, 1] for floats inside it, else the
         range of the known pixels around the hole.
@@ -90,7 +92,7 @@ def inpaint(
     :param deadline: seconds after which the call ends with `Cancelled`.
     :param progress: a function that is called with the share that is done, up to 1.
     :param split_into_regions: accepted and ignored: holes that stand apart always get windows of their own.
-    :return: a new array of the image's shape and dtype; every known pixel is bit-identical.
+    :return: a new image of the same kind, shape and dtype; every known pixel is bit-identical.
     :raises ImageError: if image or mask cannot be used.
     :raises ConfigError: if the value of an option or a setting is wrong.
     :raises EngineError: if no engine can run, or one fails.
@@ -98,6 +100,6 @@ def inpaint(
     :raises TypeError: if there is no such option; the message names the nearest.
     """
     choices = (data_range, dilate, mask_alpha, detail, sources, seed, invert_mask, channel_order, cancel, deadline, progress)
-    given = unwrap(image, mask, channel_axis)
-    filled: Array = given.wrap(default_inpainter().run(given.image, given.mask, Options(given.channel_axis, *choices)).image)
-    return filled
+    inpainter = default_inpainter()
+    given = unwrap(image, mask, channel_axis, inpainter.config.hook.max_pixels)
+    return given.wrap(inpainter.run(given.image, given.mask, Options(given.channel_axis, *choices)).image)

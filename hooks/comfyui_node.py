@@ -6,7 +6,8 @@ docs/comfyui.md).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from gi_plugin.arrays import Array
 from gi_plugin.config import DETAILS
 from gi_plugin.errors import ImageError
 
-from .calling.session import inpaint_by_plugins
+from .calling.session import inpaint_by_plugins, inpaint_sequence_by_plugins
 
 if TYPE_CHECKING:
     import torch
@@ -27,6 +28,7 @@ SEEDS = 2**31  # number of seeds that the option takes
 GROW = {"default": 0, "min": 0, "max": 64, "tooltip": "Grow the hole by this many pixels first."}
 DETAIL = {"default": DETAILS[0], "tooltip": "transfer: pixels of the image, guided by the network. network: the network's own pixels."}
 SEED = {"default": 0, "min": 0, "max": LARGEST_SEED, "tooltip": "Another number gives another result of the transfer."}
+FRAMES = {"default": False, "tooltip": "The batch holds the frames of a film: fill them calmly. Needs gi-plugin[sequence]."}
 SOURCES = {"tooltip": "Where pixels may come from. If it is not connected or empty: from everywhere."}
 
 
@@ -47,7 +49,12 @@ class ContextualAttentionInpaint:
         """
         return {
             "required": {"image": ("IMAGE",), "mask": ("MASK",), "grow_mask": ("INT", GROW)},
-            "optional": {"detail": (list(DETAILS), DETAIL), "seed": ("INT", SEED), "sources": ("MASK", SOURCES)},
+            "optional": {
+                "detail": (list(DETAILS), DETAIL),
+                "seed": ("INT", SEED),
+                "sources": ("MASK", SOURCES),
+                "frames": ("BOOLEAN", FRAMES),
+            },
         }
 
     def fill(
@@ -58,24 +65,29 @@ class ContextualAttentionInpaint:
         detail: str = DETAILS[0],
         seed: int = 0,
         sources: torch.Tensor | None = None,
+        frames: bool = False,
     ) -> tuple[torch.Tensor]:
         """Fill the holes of a batch of images.
 
-        :param image: [B, H, W, C] float in [0, 1].
+        :param image: [B, H, W, C] float; values above 1 are kept, and the fill has the range of the known pixels around the hole.
         :param mask: float [B, H, W], or [1, H, W] or [H, W] for all images; 1 = missing. An image with an empty mask is returned unchanged.
         :param grow_mask: pixels by which the hole is grown first.
         :param detail: where the pixels come from, "transfer" or "network".
         :param seed: another number gives another result of the transfer; numbers from 2**31 on stand for their remainder.
         :param sources: like `mask`: 1 = pixels may come from here. An empty one means everywhere.
+        :param frames: the images are the frames of a film: what other frames show is used, and the rest stays calm.
         :return: one tensor of the shape, dtype and device of `image`.
-        :raises ImageError: if the number or the size of the masks does not match the images.
+        :raises ImageError: if the number or the size of the masks does not match the images, or frames have a mask of sources.
         """
         import torch  # noqa: PLC0415  # ComfyUI installs it; no other host needs it
 
         images = image.detach().cpu().float().numpy()
         masks, regions = _one_per_image(mask, len(images)), _one_per_image(sources, len(images))
         options = {"dilate": grow_mask, "detail": detail, "seed": seed % SEEDS}
-        filled = [_fill(*inputs, options) for inputs in zip(images, masks, regions, strict=True)]
+        if frames and any(region is not None for region in regions):
+            raise ImageError("sources and frames: pixels of a film come from its other frames; disconnect sources, or set frames to false")
+        fill = _fill_frames(images, masks, options) if frames else map(_fill, images, masks, regions, repeat(options))
+        filled = list(fill)
         return (torch.from_numpy(np.stack(filled)).to(device=image.device, dtype=image.dtype),)
 
 
@@ -95,6 +107,14 @@ def _one_per_image(mask: torch.Tensor | None, count: int) -> list[Array | None]:
 
 def _fill(image: Array, mask: Array | None, sources: Array | None, options: Mapping[str, Any]) -> Any:
     return image if mask is None else inpaint_by_plugins(image, mask, {**options, "sources": sources})
+
+
+def _fill_frames(images: Array, masks: list[Array | None], options: Mapping[str, Any]) -> Iterable[Array]:
+    """Fill the frames of a film; a frame whose mask is empty only shows what others hide."""
+    if all(mask is None for mask in masks):
+        return images
+    holes = [np.zeros(images.shape[1:3], np.float32) if mask is None else mask for mask in masks]
+    return inpaint_sequence_by_plugins(images, holes, options)
 
 
 NODE_CLASS_MAPPINGS = {"ContextualAttentionInpaint": ContextualAttentionInpaint}

@@ -65,13 +65,13 @@ class Host:
 
 def main(arguments: Sequence[str]) -> None:
     """Fill the hole of one picture file: arguments IMAGE MASK OUT."""
-    from skimage import io  # noqa: PLC0415  # only for files: a host may read them in any way
+    from imagecodecs import imread, imwrite  # noqa: PLC0415  # only for files: a host may read them in any way
 
     if len(arguments) != 3:
         sys.exit("usage: python -m gi_plugin.hooks.host IMAGE MASK OUT")
     image, mask, out = arguments
-    report = Host().run(io.imread(image), io.imread(mask))
-    io.imsave(out, report.image)
+    report = Host().run(imread(image), imread(mask))
+    imwrite(out, report.image)
     print({name: f"{seconds:.2f} s" for name, seconds in report.seconds.items()})
 
 

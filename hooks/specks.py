@@ -58,8 +58,12 @@ def find_specks(image: Array, threshold: float = THRESHOLD, largest: int = LARGE
     :param tone: "both", "dark" or "bright".
     :return: [H, W], True = speck.
     :raises ValueError: if there is no such tone.
+    :raises MissingDependency: if scikit-image is not installed.
     """
+    from gi_plugin.errors import require  # noqa: PLC0415
     from gi_plugin.image import dilated  # noqa: PLC0415  # heavy
+
+    require("skimage", "specks")
 
     if tone not in TONES:
         raise ValueError(f"tone = {tone!r}: expected one of {', '.join(TONES)}")

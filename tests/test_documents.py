@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import gi_plugin
+from gi_plugin.arrays import Array
 from gi_plugin.bench.tables import filled
 from tests import product
 from tests.gi_plugin.files.test_odd_files import REFUSED, RIGHT
@@ -36,8 +39,9 @@ def test_contributing_lists_every_module() -> None:
     assert listed == found
 
 
-def test_the_readmes_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The Python examples of the README run and fill a picture."""
+@pytest.fixture
+def photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Array, Array]:
+    """Return a picture and its mask, which are photo.png and mask.png in the current folder; in the hole, the file is white."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GI_PLUGIN_CACHE", str(tmp_path / "cache"))
     picture = np.linspace(0, 250, 50).astype(np.uint8)[None, :, None].repeat(40, axis=0).repeat(3, axis=2)
@@ -45,12 +49,47 @@ def test_the_readmes_python_examples_run(tmp_path: Path, monkeypatch: pytest.Mon
     mask[10:20, 10:30] = 255
     Image.fromarray(np.where(mask[..., None] > 0, np.uint8(255), picture)).save("photo.png")
     Image.fromarray(mask).save("mask.png")
-    names: dict[str, object] = {}
-    for example in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL):
-        exec(example, names)  # noqa: S102  # our own README
+    return picture, mask
+
+
+def _names_after(document: str) -> dict[str, Any]:
+    """Run the Python examples of a document, one after the other, and return the names that they define."""
+    names: dict[str, Any] = {}
+    for example in re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL):
+        exec(example, names)  # noqa: S102  # our own documents
+    return names
+
+
+def test_the_readmes_python_examples_run(photo: tuple[Array, Array]) -> None:
+    """The Python examples of the README run and fill a picture."""
+    picture, mask = photo
+    names = _names_after("README.md")
     filled = np.asarray(Image.open("filled.png"))
     np.testing.assert_array_equal(filled[mask == 0], picture[mask == 0])
     np.testing.assert_array_equal(filled, names["filled"])
+
+
+def test_the_one_liners_of_python_md_run(photo: tuple[Array, Array]) -> None:
+    """Each line fills the hole of its kind of data, and keeps the rest."""
+    picture, mask = photo
+    names = _names_after("docs/python.md")
+    for pixels in (names["filled"], np.asarray(names["picture"]), names["array"]):
+        np.testing.assert_array_equal(pixels[mask == 0], picture[mask == 0])
+        assert (pixels[mask > 0] != 255).any()
+    hole = names["missing"].data
+    pairs = [(names["pictures"].numpy().transpose(0, 2, 3, 1), names["batch"].numpy().transpose(0, 2, 3, 1))]
+    pairs += [
+        (names["series"].data, names[name].data if name == "filled_series" else names[name].compute())
+        for name in ("filled_series", "filled_stack")
+    ]
+    for before, after in pairs:
+        np.testing.assert_array_equal(after[:, ~hole], before[:, ~hole])
+        assert (after[:, hole] != before[:, hole]).all(axis=-1).mean() > 0.9
+
+
+def test_the_public_names_are_listed() -> None:
+    """`dir(gi_plugin)` has the public names, and no others but those with underscores."""
+    assert [name for name in dir(gi_plugin) if not name.startswith("__")] == gi_plugin.__all__
 
 
 @pytest.mark.parametrize("document", ["README.md", "docs/performance.md"])

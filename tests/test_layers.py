@@ -19,7 +19,7 @@ MODULES = product.files()
 LADDER = (  # from low to high, each module once; a module imports only from rungs below its own
     "errors arrays atomic models openvino_core cli.stopping files.quiet bench folder_run",
     "gi_plugin",  # __init__: it exports names of errors at once, and names of inpainter on first use
-    "box config.tables",
+    "box photos config.tables",
     "config.places",
     "config.reading config.writing",
     "config image network_file bench.sample bench.timing",
@@ -47,7 +47,7 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "thin.first_fill",
     "thin.scaling",
     "thin",
-    "planning.boxes planning.counting planning.thin_holes",
+    "planning.boxes planning.components planning.thin_holes",
     "planning.window",
     "planning.network_windows planning.transfer_windows",
     "planning.hole",

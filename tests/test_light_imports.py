@@ -32,8 +32,6 @@ ALLOWED = {  # file: heavy packages that it imports at its start; torch in train
     "engines/thin/torch_thin.py": {"torch"},
     "engines/torch_engine.py": {"torch"},
     "engines/gpu/recorded.py": {"torch"},
-    "gi_plugin/bench/pictures.py": {"skimage"},
-    "gi_plugin/demo.py": {"skimage"},
     "gi_plugin/openvino_core.py": {"openvino"},
     "hooks/web/access.py": {"starlette"},
     "hooks/web/answers.py": {"starlette"},

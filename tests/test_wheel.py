@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from build.util import project_wheel_metadata
 
 from building import compiling
 from building.targets import target
@@ -30,7 +31,19 @@ GENERATED = (".*", "build", "dist", "out", "runs", "*.egg-info", "__pycache__", 
 LIBRARY = target().library if compiling.system_compiler() or compiling.zig() else ""  # what a build here puts into the wheel
 INFO = f"gi_plugin-{version('gi-plugin')}.dist-info"
 MANIFEST = f"gi_plugin-{version('gi-plugin')}.data/data/share/gi-plugin/plugin.toml"
-OPTIONAL = {"torch", "tensorboard", "safetensors", "onnxscript", "tensorrt", "tensorrt-rtx", "pycuda", "cuda-bindings", "triton"}
+OPTIONAL = {
+    "torch",
+    "scikit-image",
+    "scipy",
+    "tensorboard",
+    "safetensors",
+    "onnxscript",
+    "tensorrt",
+    "tensorrt-rtx",
+    "pycuda",
+    "cuda-bindings",
+    "triton",
+}
 HOST = """
 import json, sys
 from importlib.metadata import distribution
@@ -173,6 +186,31 @@ def test_the_sdist_holds_what_the_tests_need(built: Built) -> None:
     } <= expected
     assert {"building/backend.py", *(f"gi_plugin/transfer/{name}" for name in compiling.SOURCES)} <= names
     assert expected - names == set()
+
+
+def test_the_sdist_builds_the_same_wheel(built: Built, tmp_path: Path) -> None:
+    """The wheel that is built from the tree has the files of the one that was built from the sdist, byte by byte."""
+    _build("--wheel", "--outdir", str(tmp_path), str(built.tree), cwd=tmp_path, compiler="auto")
+    (direct,) = tmp_path.glob("*.whl")
+    assert direct.name == built.wheel.name
+    with zipfile.ZipFile(direct) as first, zipfile.ZipFile(built.wheel) as second:
+        assert sorted(first.namelist()) == sorted(second.namelist())
+        assert [name for name in first.namelist() if "RECORD" not in name and first.read(name) != second.read(name)] == []
+
+
+@pytest.mark.parametrize("address", ["", "https://example.org/owner/name"])
+def test_links_lead_to_the_repository_once_it_is_known(built: Built, tmp_path: Path, address: str) -> None:
+    """With the setting, the metadata links to the repository, and no link of the README is relative; without it, there are no addresses."""
+    tree = tmp_path / "tree"
+    shutil.copytree(built.tree, tree, ignore=shutil.ignore_patterns(*GENERATED))
+    settings = (tree / "pyproject.toml").read_text(encoding="utf-8")
+    (tree / "pyproject.toml").write_text(settings.replace('repository = ""', f'repository = "{address}"'), encoding="utf-8")
+    metadata = project_wheel_metadata(tree, isolated=False)
+    urls, readme = metadata.get_all("Project-URL", []), str(metadata.get_payload())
+    relative = re.findall(r"\]\((?!https?://|#)[^)]+\)", readme)
+    assert (len(urls), bool(relative)) == ((4, False) if address else (0, True))
+    assert all(address in url for url in urls)
+    assert readme.count(f"]({address}/blob/HEAD/docs/") > 3 if address else "HEAD" not in readme
 
 
 def test_the_base_install_is_small(built: Built) -> None:

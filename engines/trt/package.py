@@ -86,7 +86,7 @@ class TensorRtPackage:
         return found[0] if found else None
 
     def _remedy(self) -> str:
-        return f"install it with: pip install 'gi-plugin[{self.extra}]'"
+        return f'install it with: pip install "gi-plugin[{self.extra}]"'
 
 
 TENSORRT = TensorRtPackage("tensorrt", "tensorrt", "tensorrt", "10.9", ("plugin", "aot", "native"), portable=False)

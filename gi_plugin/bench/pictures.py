@@ -15,7 +15,6 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from skimage import data
 
 from gi_plugin.train.evaluation.baselines import FillMethod, baseline
 
@@ -25,6 +24,7 @@ from ..errors import EngineMissing, MissingDependency
 from ..image import SCAN_ROWS
 from ..inpainter import Inpainter
 from ..options import Options
+from ..photos import cat
 from ..planning import LARGE, SIZES
 from ..planning.network_windows import plan_network
 from .sample import noise_window
@@ -99,10 +99,10 @@ def measure(config: Config, cases: Sequence[Case], runs: int, progress: Callable
 
 @lru_cache(2)
 def photo(megapixels: float) -> Array:
-    """Make a photo [H, W, 3] uint8 with H : W = 3 : 4: scikit-image's cat (CC0), repeated as tiles, with seeded noise."""
+    """Make a photo [H, W, 3] uint8 with H : W = 3 : 4: the packaged cat, repeated as tiles, with seeded noise."""
     height = round(math.sqrt(megapixels * 1e6 * 3 / 4))
     width = round(height * 4 / 3)
-    tile = np.minimum(data.chelsea(), 255 - NOISE)
+    tile = np.minimum(cat(), 255 - NOISE)
     picture = np.ascontiguousarray(tile[np.arange(height)[:, None] % tile.shape[0], np.arange(width) % tile.shape[1]])
     random = np.random.default_rng(0)
     for top in range(0, height, SCAN_ROWS):
@@ -152,7 +152,7 @@ def fill_once(case: dict[str, Any], engine: dict[str, Any], network: str) -> int
     """Fill the picture of a case in the fresh process whose memory is measured; return the bytes of picture, mask and result."""
     image = photo(case["megapixels"])
     hole = hole_of(Case(**case), image.shape)
-    result = Inpainter(Config(engine=EngineSettings(**engine), model=ModelSettings(network)))(image, hole)
+    result: Array = Inpainter(Config(engine=EngineSettings(**engine), model=ModelSettings(network)))(image, hole)
     return image.nbytes + hole.nbytes + result.nbytes
 
 

@@ -175,7 +175,7 @@ def _engines(config: Config, backend: str | None, window: int) -> tuple[dict[str
         engines[engine.backend], settings[engine.backend] = engine, candidate
     if not engines:
         raise EngineMissing(
-            "there is nothing to measure: no candidate runs here; install openvino, or torch with: pip install 'gi-plugin[train]'"
+            'there is nothing to measure: no candidate runs here; install openvino, or torch with: pip install "gi-plugin[train]"'
         )
     return engines, settings
 

@@ -86,7 +86,7 @@ def _describe_gpu(config: Config) -> str:
     try:
         gpu = _chosen_gpu(config)
     except MissingDependency:
-        return "The CPU is used. To use an NVIDIA GPU, install its driver and: pip install 'gi-plugin[tensorrt]' (or [rtx] for RTX GPUs)."
+        return 'The CPU is used. To use an NVIDIA GPU, install its driver and: pip install "gi-plugin[tensorrt]" (or [rtx] for RTX GPUs).'
     except EngineMissing as error:
         hint = " TensorRT-RTX engines for other machines can be built here: gi-plugin build --backend tensorrt-rtx."
         return f"The CPU is used: {error}.{'' if TENSORRT_RTX.status() else hint}"
@@ -97,7 +97,7 @@ def _describe_gpu(config: Config) -> str:
     if not usable:
         refusals = "; ".join(package.refusal(gpu.capability) for package in installed)
         reason = f"but {refusals}: set [engine] backend = 'torch', or" if refusals else "TensorRT is not:"
-        return f"{gpu} is there, {reason} pip install 'gi-plugin[tensorrt]' (or [rtx] for RTX GPUs). Until then the CPU is used."
+        return f'{gpu} is there, {reason} pip install "gi-plugin[tensorrt]" (or [rtx] for RTX GPUs). Until then the CPU is used.'
     if find_spec("pycuda") is None:
         return f"{gpu} and {usable[0].module} are there, PyCUDA is not: pip install pycuda (it needs a C++ compiler and the CUDA toolkit)."
     try:

@@ -82,9 +82,7 @@ def show_progress(progress: Progress, show_text: Callable[[str], None], name: st
         f"{f'{name}: ' if name else ''}step {progress.step}, loss {progress.loss:.4f}, {progress.rate:.1f} pictures/s, "
         f"{progress.waiting:.0%} waiting for data, {progress.skipped} skipped{validation}, {remaining:.1f} minutes remain"
     )
-    show_text(text)
-    if progress.psnr is not None:
-        say(text)
+    (show_text if progress.psnr is None else say)(text)
 
 
 def _parsed(assignment: str, text: str, kind: type) -> Any:

@@ -1,4 +1,4 @@
-"""Images and masks as hosts have them: Pillow pictures, torch tensors, xarray and masked arrays become numpy arrays and come back."""
+"""Images and masks as hosts have them (files, Pillow pictures, tensors, xarray, masked arrays) become numpy arrays and come back."""
 
 from __future__ import annotations
 

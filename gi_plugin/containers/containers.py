@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..arrays import Array
+from ..config import HookSettings
 
 CHANNELS = ("band", "bands", "c", "channel", "channels", "rgb", "rgba")  # names of the channels' dimension in xarray
 Wrap = Callable[[Array], Any]
@@ -27,20 +30,39 @@ class Unwrapped:
     wrap: Wrap
 
 
-def unwrap(image: Any, mask: Any, channel_axis: int | None) -> Unwrapped:
+def unwrap(image: Any, mask: Any, channel_axis: int | None, max_pixels: int = HookSettings().max_pixels) -> Unwrapped:
     """Turn an image and a mask into numpy arrays; what is none of the known kinds stays as it is, for the check that follows.
 
-    :param image: a numpy array or masked array, a Pillow picture, a torch tensor HxW or CxHxW, or an xarray `DataArray`.
+    :param image: a numpy array or masked array, a Pillow picture, a torch tensor HxW or CxHxW, an xarray `DataArray`, or the path of a
+        picture file, which becomes an array HxW, HxWx3 or HxWx4 of the file's depth.
     :param mask: of any of these kinds; 1xHxW counts as HxW; `numpy.ma.nomask` if no pixels but those of a masked array are missing.
     :param channel_axis: as for `gi_plugin.inpaint`; for tensors the default, -1, means that the channels come first, and for `DataArray`
-        that the names of the dimensions tell.
+        that the names of the dimensions tell; it is not used for files.
+    :param max_pixels: largest picture file that is read.
+    :raises ImageError: if a file cannot be read.
     """
+    if isinstance(image, str | os.PathLike):
+        image, channel_axis = _read(image, max_pixels), -1
+    if isinstance(mask, str | os.PathLike):
+        mask = _read_mask(mask, max_pixels)
     pixels, axis, wrap = _image(image, channel_axis)
     if not isinstance(pixels, np.ndarray):
         return Unwrapped(pixels, mask, channel_axis, wrap)
     last = np.moveaxis(pixels, axis, -1) if axis is not None and pixels.ndim == 3 and -3 <= axis < 3 else pixels
     shape = last.shape[:2]
     return Unwrapped(pixels, _mask(mask, shape), axis, wrap)
+
+
+def _read(path: str | os.PathLike[str], max_pixels: int) -> Array:
+    from ..files import read_picture  # noqa: PLC0415  # only for files
+
+    return read_picture(Path(path), max_pixels).pixels
+
+
+def _read_mask(path: str | os.PathLike[str], max_pixels: int) -> Array:
+    from ..files import read_mask  # noqa: PLC0415  # as above
+
+    return read_mask(Path(path), max_pixels)
 
 
 def _kind(value: Any) -> str:

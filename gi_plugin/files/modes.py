@@ -10,6 +10,7 @@ from ..errors import ImageError
 
 DIRECT = ("L", "RGB", "RGBA", "I;16", "F")  # the inpainter takes their arrays without conversion
 KEYED = ("1", "L", "RGB", "I;16")  # one colour of these may mark transparent pixels
+ROWS = 2**14  # pixels whose nearest colours are found at once
 KEPT = (*DIRECT, "1", "LA", "P", "CMYK", "LAB")  # results keep these modes; pictures of other modes become RGB, RGBA or I;16
 
 
@@ -98,8 +99,6 @@ def _is_key(pixels: Array, key: Array) -> Bools:
 
 def _indices(original: Image.Image, filled: Array, hole: Bools) -> Array:
     """Return the palette indices [H, W] of a filled palette picture: in the hole, the nearest colour with the alpha that the pixel had."""
-    from scipy.spatial import KDTree  # noqa: PLC0415  # heavy
-
     opaque = original.copy()
     opaque.apply_transparency()
     colours = np.reshape(opaque.getpalette("RGBA") or [], (-1, 4))
@@ -109,5 +108,12 @@ def _indices(original: Image.Image, filled: Array, hole: Bools) -> Array:
     alpha = palette[indices, 3]
     for level in np.unique(alpha[hole]):
         choices, missing = np.flatnonzero(palette[:, 3] == level), hole & (alpha == level)
-        indices[missing] = choices[KDTree(palette[choices, :3]).query(filled[missing])[1]]
+        indices[missing] = choices[_nearest(palette[choices, :3], filled[missing])]
     return indices
+
+
+def _nearest(colours: Array, pixels: Array) -> Array:
+    """Return the index of the nearest of at most 256 colours [N, 3] for each of the pixels [K, 3], in parts to save memory."""
+    lengths = (colours**2).sum(axis=1)
+    parts = (pixels[start : start + ROWS].astype(np.float64) for start in range(0, max(len(pixels), 1), ROWS))
+    return np.concatenate([(lengths - 2 * part @ colours.T).argmin(axis=1) for part in parts])

@@ -23,7 +23,7 @@ from ..inputs.doubts import doubts, looks_like_mask, looks_like_picture
 from ..inputs.value_range import Range
 from ..options import Options, in_command_words
 from ..planning import PlannedHole
-from ..planning.counting import count_holes
+from ..planning.components import count_holes
 from .jobs import Job
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from functools import reduce
 
-import numpy as np
-
 from ..arrays import Array, Bools
 from ..box import Box
 from ..config import Detail
 from ..thin import TILE
 from .boxes import BLOCK
+from .components import boxes_around
 from .hole import PlannedHole, plan_hole
 from .window import Window
 
@@ -34,13 +33,9 @@ def required_overlap(mask: Array, *, detail: Detail = "transfer", dilate: int = 
 
 def _thin(planned: PlannedHole) -> list[Box]:
     """The boxes around the thin parts of a hole, with what their tiles show."""
-    from scipy import ndimage  # noqa: PLC0415  # heavy
-
     if not len(planned.squares):
         return []
-    parts = ndimage.find_objects(ndimage.label(planned.hole & ~planned.thick, np.ones((3, 3)))[0])
-    boxes = (Box(rows.start, columns.start, rows.stop, columns.stop) for rows, columns in parts)
-    return [box.grown(TILE).inside(planned.hole.shape) for box in boxes]
+    return [box.grown(TILE).inside(planned.hole.shape) for box in boxes_around(planned.hole & ~planned.thick)]
 
 
 def _groups(windows: list[Window], hole: Bools) -> list[Box]:

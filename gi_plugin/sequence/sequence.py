@@ -15,7 +15,7 @@ import numpy as np
 
 from ..arrays import Array, Bools
 from ..config import Detail
-from ..errors import ImageError
+from ..errors import ImageError, require
 from ..filling import Control
 from ..inpainter import Inpainter
 from ..options import Options
@@ -50,6 +50,7 @@ def inpaint_sequence(
     :raises ImageError: if a frame or a mask cannot be used, frames differ in shape or dtype, or there are too few masks.
     :raises ConfigError: if the value of an option or a setting is wrong.
     :raises EngineError: if no engine can run, or one fails.
+    :raises MissingDependency: if scikit-image, which finds the motion of the camera, is not installed.
     """
     options = Options(channel_axis, data_range, dilate, mask_alpha, detail, seed=seed, invert_mask=invert_mask)
     return fill_sequence(frames, masks, default_inpainter(), options, ahead)
@@ -62,6 +63,7 @@ def fill_sequence(
 
     :raises Cancelled: between two frames, if the options ask to stop.
     """
+    require("skimage", "sequence")
     control = Control(options.cancel, options.deadline)
     made = replace(options, channel_axis=-1, dilate=0, mask_alpha=False, invert_mask=False, deadline=None, progress=None)
 

@@ -17,6 +17,7 @@ from gi_plugin.inpainter import EngineOpener, Inpainter, Inpainting
 from gi_plugin.inputs.value_range import value_range
 from gi_plugin.options import Options
 from gi_plugin.planning import PlannedHole
+from gi_plugin.shared import current_config
 
 from ..loading import Failure, installed_plugins, load_plugins
 from ..markers import NAME, PROJECT
@@ -113,6 +114,14 @@ class PluggedInpainter(Inpainter):
             "invert_mask": False,
             **({} if self.choice.name is None else {"plugin": self.choice.name}),
         }
+
+
+def inpaint_sequence_by_plugins(
+    frames: Iterable[Array], masks: Iterable[Array], options: Mapping[str, Any] | None = None
+) -> Iterator[Array]:
+    """Fill the frames of a sequence by the installed plugins: see the hook `inpaint_sequence`."""
+    manager = installed_plugins()
+    return checked_sequence(manager, frames, masks, resolve(manager, options, current_config()))
 
 
 def inpaint_by_plugins(image: Array, mask: Array, options: Mapping[str, Any] | None = None) -> Array:

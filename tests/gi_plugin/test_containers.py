@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import cv2
 import dask.array
 import numpy as np
 import pytest
+import tifffile
 import torch
 import xarray
 from PIL import Image
 
 from gi_plugin.arrays import Array
-from gi_plugin.config import Config, EngineSettings, ModelSettings
+from gi_plugin.config import Config, EngineSettings, HookSettings, ModelSettings
 from gi_plugin.errors import ImageError, MaskWarning
 from gi_plugin.inpainter import Inpainter
 from gi_plugin.planning.overlap import required_overlap
@@ -55,6 +57,33 @@ def test_pillow(fill: Inpainter, mode: str) -> None:
     if mode == "RGB":
         np.testing.assert_array_equal(np.asarray(results[0]), fill(IMAGE, MASK))
     assert picture.tobytes() == before
+
+
+def test_a_path_is_read(fill: Inpainter, expected: Array, tmp_path: Path) -> None:
+    """Paths of a picture and a mask, as text or as `Path`, give the array of the filled picture, in the depth of its file."""
+    Image.fromarray(IMAGE).save(tmp_path / "photo.png")
+    Image.fromarray(MASK).save(tmp_path / "mask.png")
+    for image, mask in (
+        (tmp_path / "photo.png", tmp_path / "mask.png"),
+        (str(tmp_path / "photo.png"), MASK),
+        (IMAGE, str(tmp_path / "mask.png")),
+    ):
+        np.testing.assert_array_equal(fill(image, mask), expected)
+    deep = IMAGE[..., 0].astype(np.uint16) * 257
+    tifffile.imwrite(tmp_path / "deep.tif", deep)
+    result = fill(tmp_path / "deep.tif", MASK, channel_axis=None)
+    assert result.dtype == np.uint16
+    np.testing.assert_array_equal(result[~MASK], deep[~MASK])
+
+
+def test_a_path_that_cannot_be_read_is_named(fill: Inpainter, tmp_path: Path) -> None:
+    """A missing file, and one that is larger than the setting allows, are errors that name it."""
+    with pytest.raises(ImageError, match=r"missing\.png: there is no such file"):
+        fill(tmp_path / "missing.png", MASK)
+    Image.fromarray(IMAGE).save(tmp_path / "photo.png")
+    small = Inpainter(replace(fill.config, hook=HookSettings(max_pixels=100)))
+    with pytest.raises(ImageError, match=r"photo\.png: .*the limit is 100 in all"):
+        small(tmp_path / "photo.png", MASK)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.uint8])

@@ -29,7 +29,7 @@ def fill(tmp_path: Path) -> list[str]:
     mask[20:30, 20:30] = 255
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)).save(tmp_path / "picture.png")
     Image.fromarray(mask).save(tmp_path / "mask.png")
-    return ["inpaint", str(tmp_path / "picture.png"), str(tmp_path / "mask.png"), "-o", str(tmp_path / "out.png")]
+    return ["inpaint", "-q", str(tmp_path / "picture.png"), str(tmp_path / "mask.png"), "-o", str(tmp_path / "out.png")]
 
 
 def test_no_home_folder_is_one_warning(fill: list[str]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import gi_plugin
 from tests.hooks.pictures import picture
 from tests.product import ROOT
 
-KINDS = {"IMAGE": torch.Tensor, "MASK": torch.Tensor, "INT": int}
+KINDS = {"IMAGE": torch.Tensor, "MASK": torch.Tensor, "INT": int, "BOOLEAN": bool}
 
 
 class ComfyUi:
@@ -60,10 +62,12 @@ def _is_valid(value: Any, kind: Any, options: Mapping[str, Any] | None = None) -
 def comfyui(tmp_path_factory: pytest.TempPathFactory) -> ComfyUi:
     """ComfyUI with the file that the install command of docs/comfyui.md writes."""
     text = (ROOT / "docs" / "comfyui.md").read_text(encoding="utf-8")
-    (line,) = re.findall(r'^echo "(.*)" > ComfyUI/custom_nodes/\w+\.py$', text, re.MULTILINE)
-    folder = tmp_path_factory.mktemp("custom_nodes")
-    (folder / "contextual_attention.py").write_text(line, encoding="utf-8")
-    return ComfyUi(folder)
+    (code,) = re.findall(r'^python -c "(.*)"$', text, re.MULTILINE)
+    assert not set(code) & set('$`%!\\"')  # sh, cmd and PowerShell pass such a text in double quotes on as it is
+    folder = tmp_path_factory.mktemp("comfy")
+    (folder / "ComfyUI" / "custom_nodes").mkdir(parents=True)
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
+    return ComfyUi(folder / "ComfyUI" / "custom_nodes")
 
 
 def _batch(count: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -163,6 +167,32 @@ def test_an_empty_mask_of_the_loaders_size_changes_nothing(comfyui: ComfyUi) -> 
     filled = _fill(comfyui, images, masks)
     assert torch.equal(filled[0], images[0])
     assert not torch.equal(filled[1], images[1])
+
+
+@pytest.mark.parametrize("highest", [0.8, 4.0, 1000.0])
+def test_high_dynamic_range_is_kept(comfyui: ComfyUi, highest: float) -> None:
+    """Values above 1 stay as they are, and the fill has the range of what surrounds the hole."""
+    images, masks = _batch(2)
+    images = images * 0.8
+    bright = _fill(comfyui, images * highest / 0.8, masks)
+    assert torch.equal(bright[masks == 0], (images * highest / 0.8)[masks == 0])
+    assert bright[masks > 0].max() <= 1.5 * highest
+    assert 0.5 * highest < bright[masks > 0].max()
+
+
+def test_frames_of_a_film_are_filled_calmly(comfyui: ComfyUi) -> None:
+    """A batch of frames is filled as `inpaint_sequence` does: what another frame shows is used. Without holes, it stays as it is."""
+    images, masks = _batch(1)
+    frames, holes = images.repeat(3, 1, 1, 1), masks.repeat(3, 1, 1)
+    holes[1] = 0
+    filled = _fill(comfyui, frames, holes, frames=True)
+    assert torch.equal(filled, frames)  # the second frame shows what the others hide
+    holes[1] = holes[0]
+    expected = np.stack(list(gi_plugin.inpaint_sequence(list(frames.numpy()), list(holes.numpy()))))
+    np.testing.assert_array_equal(_fill(comfyui, frames, holes, frames=True).numpy(), expected)
+    assert torch.equal(_fill(comfyui, frames, torch.zeros(1, 64, 64), frames=True), frames)
+    with pytest.raises(gi_plugin.ImageError, match="disconnect sources"):
+        _fill(comfyui, frames, holes, frames=True, sources=holes)
 
 
 @pytest.mark.parametrize(

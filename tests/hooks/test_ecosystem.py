@@ -49,8 +49,8 @@ done = fill(Photo(Path("photo.png"), "photo.png"), [layer], PluggedInpainter(loa
 done.download.rename("out.png")
 """
 WAYS = {
-    "command line": ("-m", "gi_plugin", "inpaint", "photo.png", "mask.png", "-o", "out.png"),
-    "command line, mask of a plugin": ("-m", "gi_plugin", "inpaint", "photo.png", "--mask-from", "white", "-o", "out.png"),
+    "command line": ("-m", "gi_plugin", "inpaint", "photo.png", "mask.png", "-o", "out.png", "-q"),
+    "command line, mask of a plugin": ("-m", "gi_plugin", "inpaint", "photo.png", "--mask-from", "white", "-o", "out.png", "-q"),
     "web page": ("-c", WEB_PAGE),
     "host of another project": ("-c", OTHER_HOST),
 }

@@ -78,6 +78,8 @@ def _xphoto() -> Any:
 
 
 def _biharmonic() -> FillMethod:
+    require("skimage", "train")
+
     def fill(image: Bytes, hole: Bools) -> Bytes:
         from skimage.restoration import inpaint_biharmonic  # noqa: PLC0415  # slow to import
 

@@ -186,9 +186,11 @@ def _fill_one(
 ) -> RunSummary:
     from ...folder_run import steps  # noqa: PLC0415  # heavy
 
-    with Spinner(f"filling {job.image.name}", quiet=reporter.quiet):
+    text = f"filling {job.image.name}"
+    with Spinner(text, quiet=reporter.quiet) as show_text:
         inpainter = plugged(config, choice)
-        outcome = steps.fill_file(job, inpainter, options, attention_map)
+        watched = replace(options, progress=lambda share: show_text(f"{text}: {share:.0%}"))
+        outcome = steps.fill_file(job, inpainter, watched, attention_map)
     report = RunSummary(1, outcomes=list(reporter.outcomes([outcome])))
     reporter.engines(inpainter.backends)
     return report

@@ -118,7 +118,7 @@ def test_a_damaged_network_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pyt
             "The CPU is used: no CUDA GPU can be used: it is imaginary. TensorRT-RTX engines for other machines can be built here",
         ),
         (None, (), "The CPU is used: no CUDA GPU can be used: it is imaginary."),
-        (GPU, (), "Stand-in, sm_89, CUDA driver 13.0 is there, TensorRT is not: pip install 'gi-plugin[tensorrt]'"),
+        (GPU, (), 'Stand-in, sm_89, CUDA driver 13.0 is there, TensorRT is not: pip install "gi-plugin[tensorrt]"'),
         (GPU, ("tensorrt",), "and tensorrt are there, PyCUDA is not: pip install pycuda"),
         (GPU, ("tensorrt", "pycuda"), "no engine is built: gi-plugin build --backend tensorrt --precision fp16 --window 128"),
         (GPU, ("tensorrt_rtx", "pycuda"), "no engine is built: gi-plugin build --backend tensorrt-rtx --precision fp16 --window 128"),

@@ -27,7 +27,7 @@ from gi_plugin.errors import EngineMismatch, EngineMissing, MissingDependency
 
 NETWORK = network_file.network_path("")
 GPU = Gpu("Stand-in", "sm_89", "13.0")
-PIP = "pip install 'gi-plugin[{}]'"
+PIP = 'pip install "gi-plugin[{}]"'
 EACH = pytest.mark.parametrize("package", TENSORRT_PACKAGES.values(), ids=TENSORRT_PACKAGES)
 
 

@@ -53,6 +53,15 @@ def test_long_work_prints_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch, c
         assert capsys.readouterr().err.splitlines() == ["changed"] * (expected > 0)
 
 
+def test_one_picture_tells_the_share_that_is_done(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where lines are printed, the last one about a picture says that all of it is filled."""
+    monkeypatch.setattr(terminal, "EVERY", 0)
+    lines = cli("inpaint", "picture.png", "--box", "2,2,12,12", "--box", "40,20,14,14", "-o", "out.png").lines
+    shares = [float(line.removeprefix("filling picture.png: ").rstrip("%")) for line in lines[:-1]]
+    assert shares == sorted(shares)
+    assert shares[-1] == 100
+
+
 def test_work_that_is_always_long_says_so_at_once(cli: Cli) -> None:
     """`bench` prints its first line before it measures, and measures one backend if asked."""
     result = cli("bench", "--window", "128", "--runs", "1", "--backend", "openvino", "--json")

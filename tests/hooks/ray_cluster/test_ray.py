@@ -267,7 +267,7 @@ def test_workers_follow_the_backend(backend: str, expected: tuple[int, int]) -> 
 def test_without_ray_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error message has the pip command."""
     monkeypatch.setitem(sys.modules, "ray.data", None)
-    with pytest.raises(MissingDependency, match=r"pip install 'gi-plugin\[ray\]'"), ray_folders.connected(None):
+    with pytest.raises(MissingDependency, match=r'pip install "gi-plugin\[ray\]"'), ray_folders.connected(None):
         pass
 
 

@@ -160,17 +160,17 @@ def test_errors_are_words_that_go_away(browser: Browser, photo: Path, tmp_path: 
     """A file that is no picture, a photo that is too large, a mask of another size: each is said in a sentence that can be closed."""
     (tmp_path / "notes.png").write_text("no picture", encoding="utf-8")
     browser.page.set_input_files("#photo-file", tmp_path / "notes.png")
-    browser.page.get_by_text("Notes.png: cannot be read as a picture: unknown format, or the file is damaged").wait_for()
+    browser.page.get_by_text("notes.png: cannot be read as a picture: unknown format, or the file is damaged").wait_for()
     browser.tap(".message button")
     assert browser.page.locator(".message").count() == 0
     Image.fromarray(np.zeros((LIMIT // 1000 + 1, 1000), np.uint8)).save(tmp_path / "huge.png")
     browser.page.set_input_files("#photo-file", tmp_path / "huge.png")
-    browser.page.get_by_text("Huge.png: has 1000 x 2001 pixels, the limit is 2000000").wait_for()
+    browser.page.get_by_text("huge.png: has 1000 x 2001 pixels, the limit is 2000000").wait_for()
     browser.load(photo)
     assert browser.page.locator(".message").count() == 0
     Image.fromarray(np.ones((10, 10), bool)).save(tmp_path / "mask.png")
     browser.page.set_input_files("#mask-file", tmp_path / "mask.png")
-    browser.page.get_by_text("Mask.png: has 10 x 10 pixels, the photo has 480 x 320: use a mask of the same size").wait_for()
+    browser.page.get_by_text("mask.png: has 10 x 10 pixels, the photo has 480 x 320: use a mask of the same size").wait_for()
 
 
 def test_a_fill_is_cancelled(browser: Browser, photo: Path, server: PageServer) -> None:

@@ -20,7 +20,8 @@ async function reason(answer) {
   }
 }
 
-export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+// A message begins with a capital, but a name of a file stays as it is.
+export const sentence = (text) => text.replace(/^[a-z]+(?= )/, (word) => word.charAt(0).toUpperCase() + word.slice(1));
 
 const query = (values) => new URLSearchParams(values).toString();
 

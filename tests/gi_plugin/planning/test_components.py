@@ -1,4 +1,4 @@
-"""The number of holes in a picture."""
+"""The connected holes of a picture."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from gi_plugin.arrays import Bools
-from gi_plugin.planning.counting import count_holes
+from gi_plugin.box import Box
+from gi_plugin.planning.components import boxes_around, count_holes
 
 
 @given(arrays(np.bool_, strategies.tuples(strategies.integers(1, 9), strategies.integers(1, 9))))
-def test_holes_are_counted_as_by_scipy(hole: Bools) -> None:
-    """The count is that of scipy's labels of pixels that touch by sides or corners."""
-    assert count_holes(hole) == ndimage.label(hole, np.ones((3, 3)))[1]
+def test_holes_are_found_as_by_scipy(hole: Bools) -> None:
+    """Number and boxes are those of scipy's labels of pixels that touch by sides or corners."""
+    labels, count = ndimage.label(hole, np.ones((3, 3)))
+    boxes = [Box(rows.start, columns.start, rows.stop, columns.stop) for rows, columns in ndimage.find_objects(labels)]
+    assert (count_holes(hole), sorted(boxes_around(hole))) == (count, sorted(boxes))
 
 
 def test_a_long_chain_is_one_hole() -> None:
