@@ -21,6 +21,7 @@ PROTECTION = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'; "
     "base-uri 'none'; form-action 'self'",
     "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",  # browsers ask whether a script has changed: those of two versions must not mix
     "Referrer-Policy": "no-referrer",  # the first address of a visitor holds the token
     "Cross-Origin-Resource-Policy": "same-origin",
 }

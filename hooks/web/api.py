@@ -52,7 +52,7 @@ async def _filled(request: Request, form: FormData, state: ServerState) -> Respo
     answer = TemporaryFile(outcome.job.output, folder)
     if outcome.work is not None:
         answer.headers["X-Filled-Pixels"] = str(outcome.work.pixels)
-    if notes := [_without_folder(note, folder) for note in outcome.notes]:
+    if notes := [_for_clients(note, folder) for note in outcome.notes]:
         answer.headers["X-Notes"] = quote("; ".join(notes), safe=" ,;:/()'")
     return answer
 
@@ -78,7 +78,7 @@ def _fill(form: FormData, folder: Path, inpainter: Inpainter, options: Options) 
     try:
         return steps.fill_file(job, inpainter, options)
     except GiError as error:
-        error.args = (_without_folder(str(error), folder),)
+        error.args = (_for_clients(str(error), folder),)
         raise
 
 
@@ -118,8 +118,11 @@ def _flag(form: FormData, name: str) -> bool:
     return FLAGS[text]
 
 
-def _without_folder(text: str, folder: Path) -> str:
-    """Leave the server's folders out of a message, so that it names the client's files only."""
+def _for_clients(text: str, folder: Path) -> str:
+    """Write a message for clients: without the server's folders, and with fields instead of options of the command line."""
     for part in ("in", "mask", "out"):
         text = text.replace(f"{folder / part}/", "")
-    return text
+    for name in ("mask_alpha", "invert_mask"):
+        option = f"--{name.replace('_', '-')}"
+        text = text.replace(f"no {option}", f"{name}=false").replace(option, f"{name}=true")
+    return text.replace("give a mask file, or --box x,y,width,height", "send a mask in the field 'mask'")

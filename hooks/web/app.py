@@ -50,7 +50,7 @@ def make_app(state: ServerState, token: str) -> Starlette:
 
 
 async def _index(_: Request) -> Response:
-    return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+    return FileResponse(STATIC / "index.html")
 
 
 @asynccontextmanager

@@ -98,13 +98,14 @@ def test_doubts_about_a_mask_are_told(server: PageServer) -> None:
     """A mask that marks most of the picture is used, and the header X-Notes says that it is doubtful."""
     answer = _post(server, mask=~MASK)
     assert "of the picture as missing" in unquote(answer.headers["x-notes"])
-    assert "/" not in unquote(answer.headers["x-notes"]).split(":")[0]
+    assert unquote(answer.headers["x-notes"]).startswith("mask.png: ")
+    assert "use invert_mask=true" in unquote(answer.headers["x-notes"])
 
 
 @pytest.mark.parametrize(
     ("given", "status", "message"),
     [
-        ({"mask": None}, 422, "there is no mask, and the picture has no transparent pixels"),
+        ({"mask": None}, 422, "there is no mask, and the picture has no transparent pixels: send a mask in the field 'mask'"),
         ({"mask": MASK[1:]}, 422, "photo.png with mask.png: mask has shape (63, 80)"),
         ({"image": b"no picture"}, 422, "photo.png: cannot be read as a picture"),
         ({"image": np.zeros((1001, 2000), np.uint8)}, 422, "photo.png: has 2000 x 1001 pixels, the limit is 2000000"),

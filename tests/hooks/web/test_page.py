@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -241,6 +242,15 @@ def test_it_ends_clean(engine_cache: str, tmp_path: Path) -> None:
         assert running.result()["version"] == 1
         assert ending.result() == 0
         assert [path for path in (server.folder / "tmp").rglob("*") if path.is_file()] == []
+
+
+def test_the_page_is_opened(engine_cache: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --open, the user's browser gets the address, with the token if there is one."""
+    (tmp_path / "browser.py").write_text("import sys; open(sys.argv[1], 'w').write(sys.argv[2])", encoding="utf-8")
+    monkeypatch.setenv("BROWSER", f"{sys.executable} {tmp_path / 'browser.py'} {tmp_path / 'opened'} %s")
+    with web_server.running(tmp_path / "server", SETTINGS, engine_cache, "--open", "--token", "secret") as server:
+        _wait_for(lambda: (tmp_path / "opened").exists() and (tmp_path / "opened").read_text(encoding="utf-8") == server.address)
+    assert server.address.endswith("/?token=secret")
 
 
 def test_a_port_in_use_is_an_error(server: PageServer, engine_cache: str, tmp_path: Path) -> None:
