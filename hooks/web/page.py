@@ -42,7 +42,7 @@ async def load(request: Request) -> Response:
         try:
             async with in_time(state.limits.seconds):
                 await save_body(request, photo.path)
-            found = await unless_left(request, state.line.run(rounds.opened, photo, _max_pixels(state)))
+            found = await unless_left(request, state.line.run(rounds.opened, photo, state.reader))
         except BaseException:
             state.photos.remove(key)
             raise
@@ -54,7 +54,7 @@ async def preview(request: Request) -> Response:
     state, photo = _photo(request)
     width, height = (whole_number(request.query_params, name, 0) for name in ("width", "height"))
     with state.line.place():
-        work = state.line.run(rounds.preview, photo, _max_pixels(state), width, height)
+        work = state.line.run(rounds.preview, photo, state.reader, width, height)
         return Response(await unless_left(request, work), media_type="image/png")
 
 
@@ -65,7 +65,7 @@ async def fill(request: Request) -> Response:
     photo.check(version)
 
     async def prepare() -> Step:
-        return partial(rounds.fill, photo, version, await _painting(request, state.limits), state.inpainter)
+        return partial(rounds.fill, photo, version, await _painting(request, state.limits), state.reader, state.inpainter)
 
     return FillProgress(state.line, prepare, options)
 
@@ -86,7 +86,7 @@ async def read_mask(request: Request) -> Response:
     with state.line.place(), _removed(state) as folder:
         async with in_time(state.limits.seconds):
             await save_body(request, folder / name)
-        work = state.line.run(painting.painting_of_file, folder / name, name, photo.shape, _max_pixels(state))
+        work = state.line.run(painting.painting_of_file, folder / name, name, photo.shape, state.reader.max_pixels)
         return Response(await unless_left(request, work), media_type="image/png")
 
 
@@ -105,23 +105,21 @@ async def download(request: Request) -> Response:
     version, lossless = whole_number(request.query_params, "version", 0), "lossless" in request.query_params
     photo.check(version)
     with state.line.place(), _removed(state, unless_done=True) as folder:
-        write = partial(rounds.download, photo, version, _max_pixels(state), folder, lossless=lossless)
+        write = partial(rounds.download, photo, version, state.reader, folder, lossless=lossless)
         return TemporaryFile(await unless_left(request, state.line.run(write)), folder)
 
 
 async def leave(request: Request) -> Response:
     """Delete a photo."""
-    state_of(request).photos.remove(request.path_params["key"])
+    state, photo = _photo(request)
+    state.photos.remove(request.path_params["key"])
+    state.reader.forget(photo)
     return Response(status_code=204)
 
 
 def _photo(request: Request) -> tuple[ServerState, StoredPhoto]:
     state = state_of(request)
     return state, state.photos.get(request.path_params["key"])
-
-
-def _max_pixels(state: ServerState) -> int:
-    return state.inpainter.config.hook.max_pixels
 
 
 async def _painting(request: Request, limits: Limits) -> Painting:

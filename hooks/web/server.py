@@ -60,6 +60,7 @@ def _running(inpainter: PluggedInpainter, limits: Limits, token: str, folder: Pa
     import uvicorn  # noqa: PLC0415  # heavy
 
     from .app import make_app  # noqa: PLC0415  # needs the packages
+    from .photos.reading import PhotoReader  # noqa: PLC0415
     from .photos.stored import PhotoStore  # noqa: PLC0415
     from .state import ServerState  # noqa: PLC0415
     from .work import WorkLine  # noqa: PLC0415
@@ -67,8 +68,9 @@ def _running(inpainter: PluggedInpainter, limits: Limits, token: str, folder: Pa
     photos, single = folder / "photos", folder / "single"
     for part in (photos, single):
         part.mkdir()
+    reader = PhotoReader(inpainter.config.hook.max_pixels)
     with closing(WorkLine(limits.waiting)) as line:
-        app = make_app(ServerState(inpainter, limits, line, PhotoStore(photos, limits), single), token)
+        app = make_app(ServerState(inpainter, limits, line, PhotoStore(photos, limits), reader, single), token)
         options = {"log_level": "warning", "access_log": False, "server_header": False, "ws": "none", "http": "h11", "loop": "asyncio"}
         server = uvicorn.Server(
             uvicorn.Config(app, limit_concurrency=MOST_CONNECTIONS, timeout_graceful_shutdown=limits.grace, **options)  # type: ignore[arg-type]

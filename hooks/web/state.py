@@ -10,6 +10,7 @@ from starlette.requests import Request
 from gi_plugin.inpainter import Inpainter
 
 from .limits import Limits
+from .photos.reading import PhotoReader
 from .photos.stored import PhotoStore
 from .work import WorkLine
 
@@ -22,6 +23,7 @@ class ServerState:
     limits: Limits
     line: WorkLine
     photos: PhotoStore
+    reader: PhotoReader
     folder: Path  # for files of single requests
 
 

@@ -21,6 +21,7 @@ from gi_plugin.options import Options
 
 from . import shown
 from .painting import Painting
+from .reading import PhotoReader
 from .stored import Patch, StoredPhoto
 
 
@@ -45,31 +46,33 @@ class FilledVersion:
     traced: bool  # whether a picture shows where the pixels came from
 
 
-def opened(photo: StoredPhoto, max_pixels: int) -> OpenedPhoto:
+def opened(photo: StoredPhoto, reader: PhotoReader) -> OpenedPhoto:
     """Open an uploaded photo.
 
-    :raises ImageError: if it cannot be read, or has more than `max_pixels`.
+    :raises ImageError: if it cannot be read, or has too many pixels.
     """
-    picture = _read(photo, max_pixels)
+    picture = reader.shared(photo)
     height, width = photo.shape = picture.pixels.shape[:2]
     lossy = formats.is_lossy(Path(photo.name))
     return OpenedPhoto(width, height, shown.is_shown_alike(picture, photo.name), lossy)
 
 
-def preview(photo: StoredPhoto, max_pixels: int, width: int, height: int) -> bytes:
+def preview(photo: StoredPhoto, reader: PhotoReader, width: int, height: int) -> bytes:
     """Return the uploaded photo as a PNG of the given size; errors as for `opened`."""
-    picture = _read(photo, max_pixels)
+    picture = reader.shared(photo)
     if not (1 <= width <= picture.pixels.shape[1] and 1 <= height <= picture.pixels.shape[0]):
         raise ImageError(f"a preview has at most the {picture.pixels.shape[1]} x {picture.pixels.shape[0]} pixels of the photo")
     return shown.preview(picture, width, height)
 
 
-def fill(photo: StoredPhoto, version: int, painting: Painting, inpainter: Inpainter, options: Options) -> FilledVersion:
+def fill(
+    photo: StoredPhoto, version: int, painting: Painting, reader: PhotoReader, inpainter: Inpainter, options: Options
+) -> FilledVersion:
     """Fill what is painted on a version of a photo, and store the result as a new version.
 
     :raises GiError: if nothing (or everything) is painted, a file cannot be read, or no engine runs.
     """
-    picture = _read(photo, inpainter.config.hook.max_pixels)
+    picture = reader.shared(photo)
     pixels, _ = _patched(photo, picture, version)
     planned = inpainter.plan(painting.mask(pixels.shape), (pixels.shape[0], pixels.shape[1]), options)
     start = time.perf_counter()
@@ -82,13 +85,13 @@ def fill(photo: StoredPhoto, version: int, painting: Painting, inpainter: Inpain
     return FilledVersion(number, wide, int(np.count_nonzero(hole)), seconds, bool(inpainting.pieces))
 
 
-def download(photo: StoredPhoto, version: int, max_pixels: int, folder: Path, *, lossless: bool = False) -> Path:
+def download(photo: StoredPhoto, version: int, reader: PhotoReader, folder: Path, *, lossless: bool = False) -> Path:
     """Write a version of a photo into `folder`, in the format of its file if that can hold it.
 
     :param lossless: never in a lossy format.
     :raises ImageError: if it cannot be written.
     """
-    picture = _read(photo, max_pixels)
+    picture = reader.anew(photo)
     pixels, hole = _patched(photo, picture, version)
     name = Path(photo.name)
     other = f"{name.stem}-filled{Path(files.output_name(photo.path)).suffix}"
@@ -97,15 +100,11 @@ def download(photo: StoredPhoto, version: int, max_pixels: int, folder: Path, *,
         try:
             files.write_picture(picture, pixels, hole, own, own.name)
         except ImageError:  # the suffix does not fit the content, for example a transparent PNG named .jpg
-            picture = _read(photo, max_pixels)
+            picture = reader.anew(photo)
         else:
             return own
     files.write_picture(picture, pixels, hole, folder / other, other)
     return folder / other
-
-
-def _read(photo: StoredPhoto, max_pixels: int) -> PictureFile:
-    return files.read_picture(photo.path, max_pixels, photo.name)
 
 
 def _patched(photo: StoredPhoto, picture: PictureFile, version: int) -> tuple[Array, Bools]:

@@ -19,13 +19,13 @@ if find_spec("starlette") is None:
 import gi_plugin
 from gi_plugin import attention_map, files
 from gi_plugin.arrays import Array, Bools, Bytes
-from gi_plugin.config import Config, Detail, HookSettings
+from gi_plugin.config import Detail
 from gi_plugin.errors import ImageError
 from gi_plugin.hooks.web.photos import rounds
 from gi_plugin.hooks.web.photos.painting import Painting, mask_file, painting_of_file, read_painting
+from gi_plugin.hooks.web.photos.reading import PhotoReader
 from gi_plugin.hooks.web.photos.rounds import FilledVersion
 from gi_plugin.hooks.web.photos.stored import StoredPhoto
-from gi_plugin.inpainter import Inpainter
 from gi_plugin.options import Options
 from gi_plugin.shared import default_inpainter
 from tests.hooks.pictures import picture
@@ -68,11 +68,11 @@ def _encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 
 def _fill(photo: StoredPhoto, mask: Bools = MASK, version: int = 0, options: Options = Options()) -> FilledVersion:  # noqa: B008  # frozen
-    return rounds.fill(photo, version, _painting(mask), default_inpainter(), options)
+    return rounds.fill(photo, version, _painting(mask), PhotoReader(LIMIT), default_inpainter(), options)
 
 
 def _download(photo: StoredPhoto, version: int = 1, *, lossless: bool = False) -> Path:
-    return rounds.download(photo, version, LIMIT, photo.folder / "out", lossless=lossless)
+    return rounds.download(photo, version, PhotoReader(LIMIT), photo.folder / "out", lossless=lossless)
 
 
 def _pixels(path: Path) -> Bytes:
@@ -101,7 +101,8 @@ def test_the_page_shows_the_fill_over_the_photo(tmp_path: Path, name: str) -> No
     patch = np.asarray(Image.open(photo.picture(1, "patch")).convert("RGBA"))
     result = _stored(tmp_path / "result", name, _download(photo).read_bytes())
     before, after = (
-        np.array(Image.open(io.BytesIO(rounds.preview(one, LIMIT, *MASK.shape[::-1]))).convert("RGB")) for one in (photo, result)
+        np.array(Image.open(io.BytesIO(rounds.preview(one, PhotoReader(LIMIT), *MASK.shape[::-1]))).convert("RGB"))
+        for one in (photo, result)
     )
     np.copyto(before[rows, columns], patch[..., :3], where=patch[..., 3:] > 0)
     assert np.abs(before.astype(int) - after).max() <= 1
@@ -136,7 +137,7 @@ def test_a_picture_shows_where_the_pixels_came_from(tmp_path: Path, detail: Deta
 def test_the_browser_shows_what_it_can(tmp_path: Path, name: str, content: Array | bytes, alike: bool) -> None:
     """A file that a browser shows differently, or not at all, is known as such, and its size is told."""
     photo = _stored(tmp_path / "photo", name, content)
-    found = rounds.opened(photo, LIMIT)
+    found = rounds.opened(photo, PhotoReader(LIMIT))
     assert (found.width, found.height, found.alike, found.lossy) == (80, 64, alike, name.endswith(".jpg"))
     assert photo.shape == (64, 80)
 
@@ -177,7 +178,7 @@ def test_a_reduced_painting_covers_the_photo(tmp_path: Path) -> None:
     mask = painting.mask(pixels.shape)
     assert mask.sum() == 4 * 40
     assert mask[10:18, 1400:1420].all()
-    found = rounds.fill(photo, 0, painting, default_inpainter(), Options())
+    found = rounds.fill(photo, 0, painting, PhotoReader(LIMIT), default_inpainter(), Options())
     np.testing.assert_array_equal(_pixels(_download(photo)), gi_plugin.inpaint(pixels, mask))
     assert found.box == (8, 1398, 20, 1422)
 
@@ -230,7 +231,7 @@ def test_a_turned_photo_is_painted_upright(tmp_path: Path) -> None:
     exif[0x0112] = 6
     turned = Image.fromarray(IMAGE).rotate(90, expand=True)
     photo = _stored(tmp_path / "photo", "turned.png", _encoded(turned, "PNG", exif=exif))
-    np.testing.assert_array_equal(_pixels_of(rounds.preview(photo, LIMIT, 80, 64)), IMAGE)
+    np.testing.assert_array_equal(_pixels_of(rounds.preview(photo, PhotoReader(LIMIT), 80, 64)), IMAGE)
     _fill(photo)
     np.testing.assert_array_equal(_pixels(_download(photo)), gi_plugin.inpaint(IMAGE, MASK))
 
@@ -268,9 +269,9 @@ def test_a_file_with_a_wrong_suffix_is_downloaded_as_png(tmp_path: Path) -> None
 )
 def test_unusable_photos_and_paintings_are_refused(tmp_path: Path, name: str, content: Array | bytes, mask: Bools, message: str) -> None:
     """The error states the reason and the uploaded file's name, but no folder of the server; no version is added."""
-    photo, inpainter = _stored(tmp_path / "photo", name, content), Inpainter(Config(hook=HookSettings(max_pixels=LIMIT)))
+    photo = _stored(tmp_path / "photo", name, content)
     with pytest.raises(ImageError) as caught:
-        rounds.fill(photo, 0, _painting(mask), inpainter, Options())
+        rounds.fill(photo, 0, _painting(mask), PhotoReader(LIMIT), default_inpainter(), Options())
     assert str(caught.value).startswith(message)
     assert str(tmp_path) not in str(caught.value)
     assert photo.versions == 1
@@ -293,6 +294,23 @@ def test_write_errors_name_the_file_without_its_folder(tmp_path: Path, name: str
     with pytest.raises(ImageError) as caught:
         _download(photo)
     assert str(caught.value) == message
+
+
+def test_rounds_on_one_photo_decode_it_once(tmp_path: Path) -> None:
+    """The reader keeps the last photo: it is there although its file has gone, until it is forgotten or another one is read."""
+    first, second, reader = _stored(tmp_path / "1", "photo.png"), _stored(tmp_path / "2", "photo.png"), PhotoReader(LIMIT)
+    kept = reader.shared(first)
+    first.path.rename(tmp_path / "away.png")
+    assert reader.shared(first) is kept
+    with pytest.raises(ImageError, match="there is no such file"):
+        reader.anew(first)
+    reader.shared(second)
+    reader.forget(first)
+    second.path.rename(tmp_path / "away.png")
+    reader.shared(second)
+    reader.forget(second)
+    with pytest.raises(ImageError, match="there is no such file"):
+        reader.shared(second)
 
 
 def _pixels_of(data: bytes) -> Bytes:
