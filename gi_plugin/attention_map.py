@@ -41,6 +41,22 @@ def draw_attention(inpainting: Inpainting, channel_axis: int | None = -1) -> Arr
     return _drawn(inpainting, channel_axis, _matched_steps)
 
 
+def draw_hole(inpainting: Inpainting) -> Array:
+    """Colour the hole as `draw_sources` does, or as `draw_attention` if the network made all pixels.
+
+    :return: [H, W, 4] uint8, transparent where nothing is known about a pixel.
+    """
+    steps_of = _matched_steps if all(piece.sources is None for piece in inpainting.pieces) else _source_steps
+    canvas = np.zeros((*inpainting.hole.shape, 4), np.uint8)  # untouched zeros take no memory
+    for piece in inpainting.pieces:
+        if (steps := steps_of(piece)) is not None:
+            own = piece.window.own.slices
+            missing = inpainting.hole[own]
+            canvas[own][missing, :3] = _colours(steps[missing], piece.window.side / 2).clip(0, 255)
+            canvas[own][missing, 3] = 255
+    return canvas
+
+
 def _drawn(inpainting: Inpainting, channel_axis: int | None, steps_of: Steps) -> Array:
     """Draw the picture in dimmed grey, and colour the hole by the steps of each piece."""
     pixels = check_image(inpainting.image, channel_axis)

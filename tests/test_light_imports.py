@@ -12,7 +12,9 @@ import pytest
 from tests import product
 
 GPU = {"tensorrt", "tensorrt_rtx", "pycuda", "cuda", "triton"}
-HEAVY = GPU | {"torch", "openvino", "onnx", "onnxscript", "safetensors", "tensorboard", "ray", "gradio", "scipy", "skimage", "tifffile"}
+WEB = {"starlette", "uvicorn", "python_multipart"}
+OTHERS = {"torch", "openvino", "onnx", "onnxscript", "safetensors", "tensorboard", "ray", "scipy", "skimage", "tifffile"}
+HEAVY = GPU | WEB | OTHERS
 STARTS = {
     "the library": "import gi_plugin",
     "a host that loads the plugin": "import gi_plugin.hooks.plugin",
@@ -31,7 +33,15 @@ ALLOWED = {  # file: heavy packages that it imports at its start; torch in train
     "engines/torch_engine.py": {"torch"},
     "engines/gpu/recorded.py": {"torch"},
     "gi_plugin/openvino_core.py": {"openvino"},
-    "hooks/web/layout.py": {"gradio"},
+    "hooks/web/access.py": {"starlette"},
+    "hooks/web/answers.py": {"starlette"},
+    "hooks/web/api.py": {"starlette"},
+    "hooks/web/app.py": {"starlette"},
+    "hooks/web/arriving.py": {"starlette"},
+    "hooks/web/page.py": {"starlette"},
+    "hooks/web/photos/stored.py": {"starlette"},
+    "hooks/web/state.py": {"starlette"},
+    "hooks/web/work.py": {"starlette"},
     "train/onnx_export/attention_function.py": {"onnxscript"},
     "train/checkpoint.py": {"safetensors"},
     "train/onnx_export/export.py": {"onnx"},

@@ -1,3 +1,3 @@
-"""The web page of `gi-plugin ui`."""
+"""The web page and the HTTP API of `gi-plugin ui` and `gi-plugin serve`."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Run `gi-plugin ui` in a separate process, as a user would start it, for the tests of the web page."""
+"""Run `gi-plugin ui` or `gi-plugin serve` in a separate process, as a user would start it, for the tests of the page and the API."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ PATIENCE = 180  # seconds: limit for a start on a busy machine, with compiling t
 
 @dataclass(frozen=True)
 class PageServer:
-    """A running `gi-plugin ui`."""
+    """A running server."""
 
     address: str
     process: subprocess.Popen[bytes]
@@ -95,20 +95,20 @@ def free_port() -> int:
         return port
 
 
-def start(folder: Path, settings: str, engine_cache: str, *arguments: str) -> subprocess.Popen[bytes]:
-    """Start `gi-plugin ui` with its own settings file; its output goes to `folder / "output.txt"`."""
+def start(folder: Path, settings: str, engine_cache: str, *arguments: str, command: str = "ui") -> subprocess.Popen[bytes]:
+    """Start a command with its own settings file; its output goes to `folder / "output.txt"`."""
     (folder / "tmp").mkdir(parents=True)
     (folder / "plugin.toml").write_text(settings, encoding="utf-8")
-    command = [sys.executable, "-c", START, str(folder), "ui", *arguments]
+    words = [sys.executable, "-c", START, str(folder), command, *arguments]
     environment = {**os.environ, CACHE_VARIABLE: engine_cache, CONFIG_VARIABLE: str(folder / "plugin.toml"), "TMPDIR": str(folder / "tmp")}
     with (folder / "output.txt").open("wb") as output:
-        return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=folder)
+        return subprocess.Popen(words, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=folder)
 
 
 @contextmanager
-def running(folder: Path, settings: str, engine_cache: str) -> Iterator[PageServer]:
+def running(folder: Path, settings: str, engine_cache: str, *arguments: str, command: str = "ui") -> Iterator[PageServer]:
     """Start a server, wait until it answers, and end it after the `with` block."""
-    process = start(folder, settings, engine_cache, "--port", str(free_port()))
+    process = start(folder, settings, engine_cache, "--port", str(free_port()), *arguments, command=command)
     try:
         yield PageServer(_address(process, folder / "output.txt"), process, folder)
     finally:
@@ -120,7 +120,7 @@ def _address(process: subprocess.Popen[bytes], output: Path) -> str:
     """Wait for the line of the server's output that names its address."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end and process.poll() is None:
-        if found := re.search(r"serving (http://\S+/)", output.read_text(encoding="utf-8")):
+        if found := re.search(r"serving (http://\S+)", output.read_text(encoding="utf-8")):
             return found[1]
         time.sleep(0.2)
     raise AssertionError(f"no page is served: {output.read_text(encoding='utf-8')}")
