@@ -36,22 +36,20 @@ assert not failures, failures
 image, mask = (np.asarray(Image.open(name)) for name in ("photo.png", "mask.png"))
 Image.fromarray(checked_inpaint(manager, image, mask, {"marked": {"level": 3}})).save("out.png")
 """
-WEB_PAGE = """
+SERVER = """
 from pathlib import Path
-from PIL import Image
+import httpx
 from gi_plugin.config import load_config
-from gi_plugin.hooks.calling.session import PluggedInpainter
-from gi_plugin.hooks.web.photo import Photo, fill
+from gi_plugin.hooks.web.server import served
 
-mask = Image.open("mask.png").convert("L")
-layer = Image.merge("RGBA", (mask, mask, mask, mask))
-done = fill(Photo(Path("photo.png"), "photo.png"), [layer], PluggedInpainter(load_config()), Path("page"))
-done.download.rename("out.png")
+with served(load_config(), "127.0.0.1", 0) as address, open("photo.png", "rb") as photo, open("mask.png", "rb") as mask:
+    answer = httpx.post(f"{address}inpaint", files={"image": photo, "mask": mask}, timeout=100)
+Path("out.png").write_bytes(answer.raise_for_status().content)
 """
 WAYS = {
     "command line": ("-m", "gi_plugin", "inpaint", "photo.png", "mask.png", "-o", "out.png", "-q"),
     "command line, mask of a plugin": ("-m", "gi_plugin", "inpaint", "photo.png", "--mask-from", "white", "-o", "out.png", "-q"),
-    "web page": ("-c", WEB_PAGE),
+    "web page and HTTP API": ("-c", SERVER),
     "host of another project": ("-c", OTHER_HOST),
 }
 
