@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gi_plugin import files
 from gi_plugin.files import PictureFile
+from gi_plugin.files.raster import Raster
 
 from .stored import StoredPhoto
 
@@ -29,15 +32,18 @@ class PhotoReader:
         if last is not None and last[0] is photo:
             return last[1]
         self._last = None  # two large photos need not be in memory at once
-        picture = self.anew(photo)
+        picture = files.read_picture(photo.path, self.max_pixels, photo.name)
         rows, columns = picture.pixels.shape[:2]
         if rows * columns <= MOST_KEPT:
             self._last = photo, picture
         return picture
 
-    def anew(self, photo: StoredPhoto) -> PictureFile:
-        """Return a photo for writing, which changes it; errors as for `shared`."""
-        return files.read_picture(photo.path, self.max_pixels, photo.name)
+    def own(self, photo: StoredPhoto) -> PictureFile:
+        """Return a photo for writing, which changes its source; errors as for `shared`."""
+        picture = self.shared(photo)
+        source = picture.source
+        own = replace(source, values=source.values.copy()) if isinstance(source, Raster) else source.copy()
+        return replace(picture, source=own)
 
     def forget(self, photo: StoredPhoto) -> None:
         """Remove a photo from memory, if it is there."""

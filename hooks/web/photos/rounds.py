@@ -91,7 +91,7 @@ def download(photo: StoredPhoto, version: int, reader: PhotoReader, folder: Path
     :param lossless: never in a lossy format.
     :raises ImageError: if it cannot be written.
     """
-    picture = reader.anew(photo)
+    picture = reader.own(photo)
     pixels, hole = _patched(photo, picture, version)
     name = Path(photo.name)
     other = f"{name.stem}-filled{Path(files.output_name(photo.path)).suffix}"
@@ -100,7 +100,7 @@ def download(photo: StoredPhoto, version: int, reader: PhotoReader, folder: Path
         try:
             files.write_picture(picture, pixels, hole, own, own.name)
         except ImageError:  # the suffix does not fit the content, for example a transparent PNG named .jpg
-            picture = reader.anew(photo)
+            picture = reader.own(photo)
         else:
             return own
     files.write_picture(picture, pixels, hole, folder / other, other)

@@ -302,15 +302,26 @@ def test_rounds_on_one_photo_decode_it_once(tmp_path: Path) -> None:
     kept = reader.shared(first)
     first.path.rename(tmp_path / "away.png")
     assert reader.shared(first) is kept
-    with pytest.raises(ImageError, match="there is no such file"):
-        reader.anew(first)
     reader.shared(second)
-    reader.forget(first)
+    with pytest.raises(ImageError, match="there is no such file"):
+        reader.shared(first)
+    reader.shared(second)
     second.path.rename(tmp_path / "away.png")
+    reader.forget(first)
     reader.shared(second)
     reader.forget(second)
     with pytest.raises(ImageError, match="there is no such file"):
         reader.shared(second)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_download_leaves_the_photo_as_it_is(tmp_path: Path, name: str) -> None:
+    """After the result was written, version 0 is still the photo, although both come from one picture in memory."""
+    photo, reader = _stored(tmp_path / "photo", name, KINDS[name]), PhotoReader(LIMIT)
+    rounds.fill(photo, 0, _painting(MASK), reader, default_inpainter(), Options())
+    filled, original = (files.read_picture(rounds.download(photo, version, reader, tmp_path / "out"), LIMIT).pixels for version in (1, 0))
+    np.testing.assert_array_equal(original, KINDS[name])
+    assert (filled != original).any()
 
 
 def _pixels_of(data: bytes) -> Bytes:
