@@ -27,8 +27,9 @@ class OpenVinoEngine:
         self.batch = settings.batch
         device = device_of(settings)
         fingerprint = network_file.fingerprint(network)
-        automatic_int8 = settings.precision == "auto" and is_usable(network, fingerprint)
-        precision = "int8" if automatic_int8 else usable_precision(settings.precision, device)
+        precision = usable_precision(settings.precision, device)
+        if settings.precision == "auto" and precision == "fp32" and is_usable(network, fingerprint):
+            precision = "int8"
         self.backend = f"openvino {precision}" if device == DEVICE else f"openvino {device} {precision}"
         parts = {
             "network": " ".join([fingerprint, *map(network_file.fingerprint, files(network) if precision == "int8" else ())]),
