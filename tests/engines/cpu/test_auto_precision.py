@@ -1,4 +1,4 @@
-"""The precision that "auto" chooses in OpenVINO: bf16 where the CPU has it, else int8 if the network's int8 version is good enough, else fp32."""
+"""The precision that "auto" chooses in OpenVINO: bf16 where the CPU has it, else int8 if that version is good enough, else fp32."""
 
 from __future__ import annotations
 
