@@ -121,8 +121,7 @@ def _show(photo: StoredPhoto, version: int, picture: PictureFile, inpainting: In
 
     The browser may reduce them by `step`, so they also hold as many known pixels around the hole.
     """
-    rows, columns = inpainting.hole.shape
-    wide = Box(max(box.top - step, 0), max(box.left - step, 0), min(box.bottom + step, rows), min(box.right + step, columns))
+    wide = box.grown(step).inside(inpainting.hole.shape)
     visible = dilated(inpainting.hole[wide.slices], step)
     pixels, limits = inpainting.image[wide.slices], shown.shown_range(picture.pixels)
     photo.picture(version, "patch").write_bytes(shown.cut_out(picture, pixels, visible, limits))
