@@ -94,7 +94,7 @@ def train_for(
 ) -> dict[str, Any]:
     """Train for a number of minutes, all included, and write parts, session.json and sheet.png.
 
-    The untrained network is validated and saved first. This shows how long the end will take, and whether it can be written.
+    The untrained network is validated twice and saved first. This shows how long the end will take, and whether it can be written.
 
     :param start: as for `check`.
     :return: what session.json holds.
@@ -110,6 +110,7 @@ def train_for(
     run = TrainingRun(data, folder, settings, Budget(), follow, network, state=PartedState(part_mb, parts))
     for trained in (run.trainer.network, run.trainer.average):
         accelerate(trained)
+    run.validation.run(run.trainer)  # the first one compiles and loads kernels, so its time says nothing of the end
     rehearsed = time.monotonic()
     before = run.validation.run(run.trainer)
     run.save()
