@@ -38,12 +38,15 @@ class Adversary:
         """Compute the terms with which the critics train the network: "adversarial", and "features" if they have a weight."""
         self.critics.requires_grad_(requires_grad=False)
         verdicts = self._judge(fake, mask)
-        terms = {"adversarial": torch.stack([generator_loss(v.scores.float(), v.weights, self._gan) for v in verdicts]).sum()}
-        if self.settings.feature_weight:
+        truths = verdicts  # stand-ins where the originals are not needed
+        if self.settings.feature_weight or self._gan == "relativistic":
             with torch.no_grad():
                 truths = self._judge(image, mask)
-            pairs = zip(verdicts, truths, strict=True)
-            terms["features"] = torch.stack([feature_distance(ours.features, theirs.features) for ours, theirs in pairs]).mean()
+        pairs = list(zip(truths, verdicts, strict=True))
+        losses = [generator_loss(real.scores.float(), ours.scores.float(), ours.weights, self._gan) for real, ours in pairs]
+        terms = {"adversarial": torch.stack(losses).sum()}
+        if self.settings.feature_weight:
+            terms["features"] = torch.stack([feature_distance(ours.features, real.features) for real, ours in pairs]).mean()
         self.critics.requires_grad_(requires_grad=True)
         return terms
 

@@ -108,7 +108,7 @@ class TrainSettings:
     shapes: float = _between(0.0, 0.0, 1.0)
     workers: int = _between(1, 0, 64)
     critic: str = _one_of("paper", "paper", "patch")
-    gan: str = _one_of("wgan-gp", "wgan-gp", "hinge", "lsgan", "bce")
+    gan: str = _one_of("wgan-gp", "wgan-gp", "hinge", "lsgan", "bce", "relativistic")
     critic_steps: int = _between(5, 0, 100)
     critic_warmup: int = _between(100, 0, 100_000)
     gradient_penalty: float = _between(10.0, 0.0, 1000.0)

@@ -12,7 +12,10 @@ from gi_plugin.train.losses import adversarial, reconstruction, texture
 from gi_plugin.train.losses.adversarial import Gan
 from gi_plugin.train.model.critics import Critic, Critics, local_crop
 
-BCE = (math.log(1 + math.exp(1)) + math.log(1 + math.exp(-3))) / 2  # of the scores -1 and 3
+
+def softplus(value: float) -> float:
+    """Compute log(1 + exp(value))."""
+    return math.log(1 + math.exp(value))
 
 
 @pytest.mark.parametrize(("distance", "gamma", "expected"), [(0.0, 0.99, 1.0), (1.0, 0.99, 0.99), (2.0, 0.5, 0.25), (64.0, 0.99, 0.99**64)])
@@ -32,17 +35,18 @@ def test_l1_losses_equal_hand_computed_values() -> None:
 @pytest.mark.parametrize(
     ("gan", "critic", "generator"),
     [
-        ("wgan-gp", (-1.0 + 3.0) / 2 - (2.0 + 0.0) / 2, -(-1.0 + 3.0) / 2),
-        ("hinge", (0.0 + 1.0) / 2 + (0.0 + 4.0) / 2, -(-1.0 + 3.0) / 2),
-        ("lsgan", ((1.0 + 1.0) / 2 + (1.0 + 9.0) / 2) / 2, (4.0 + 4.0) / 2 / 2),
-        ("bce", (math.log(1 + math.exp(-2)) + math.log(2) + math.log(1 + math.exp(-1)) + math.log(1 + math.exp(3))) / 2, BCE),
+        ("wgan-gp", (-1.0 + 2.0) / 2 - (2.0 + 0.0) / 2, -(-1.0 + 2.0) / 2),
+        ("hinge", (0.0 + 1.0) / 2 + (0.0 + 3.0) / 2, -(-1.0 + 2.0) / 2),
+        ("lsgan", ((1.0 + 1.0) / 2 + (1.0 + 4.0) / 2) / 2, (4.0 + 1.0) / 2 / 2),
+        ("bce", (softplus(-2) + softplus(0) + softplus(-1) + softplus(2)) / 2, (softplus(1) + softplus(-2)) / 2),
+        ("relativistic", (softplus(-1 - 2) + softplus(2 - 0)) / 2, (softplus(2 + 1) + softplus(0 - 2)) / 2),
     ],
 )
 def test_gan_losses_equal_hand_computed_values(gan: Gan, critic: float, generator: float) -> None:
-    """The scores 2, 0 of real and -1, 3 of completed pictures give the losses of each GAN's formula; those of weight 0 do not count."""
-    real, fake, weights = torch.tensor([2.0, 0.0, 7.0]), torch.tensor([-1.0, 3.0, 7.0]), torch.tensor([1.0, 1.0, 0.0])
+    """The scores 2, 0 of real and -1, 2 of completed pictures give the losses of each GAN's formula; those of weight 0 do not count."""
+    real, fake, weights = torch.tensor([2.0, 0.0, 7.0]), torch.tensor([-1.0, 2.0, 7.0]), torch.tensor([1.0, 1.0, 0.0])
     assert float(adversarial.critic_loss(real, fake, weights, gan)) == pytest.approx(critic)
-    assert float(adversarial.generator_loss(fake, weights, gan)) == pytest.approx(generator)
+    assert float(adversarial.generator_loss(real, fake, weights, gan)) == pytest.approx(generator)
 
 
 def test_gradient_penalty_of_a_linear_critic() -> None:

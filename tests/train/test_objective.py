@@ -107,14 +107,14 @@ def test_feature_distance_is_relative() -> None:
 
 
 def test_patch_critics_see_patches_and_count_those_of_the_hole() -> None:
-    """A score depends on 40 px of the picture; at full size and at half size, the scores that touch the hole count."""
+    """A score depends on 44 px of the picture, 2 on each side for its high frequencies; at full size and at half size, the scores that touch the hole count."""
     critic, picture = PatchCritic((4, 4, 4, 4)), torch.randn(1, 3, 128, 128, requires_grad=True)
     mask = torch.zeros(1, 1, 128, 128)
     mask[..., 64:80, 64:72] = 1
     verdict = critic(picture, mask)
     (gradient,) = torch.autograd.grad(verdict.scores[0, 0, 8, 8], picture)
     touched = gradient.abs().sum(dim=(0, 1)) > 0
-    assert (int(touched.any(dim=0).sum()), int(touched.any(dim=1).sum())) == (40, 40)
+    assert (int(touched.any(dim=0).sum()), int(touched.any(dim=1).sum())) == (44, 44)
     assert verdict.weights.nonzero()[:, 2:].tolist() == [[8, 8], [9, 8]]
     full, half = PatchCritics()(picture, mask)
     assert full.scores.shape == full.weights.shape == (1, 1, 16, 16)
@@ -130,6 +130,7 @@ def test_patch_critics_see_patches_and_count_those_of_the_hole() -> None:
         ("attention", {"attention_weight": 20.0}),
         ("features", {"feature_weight": 1.0, "critic": "patch", "gan": "bce", "critic_steps": 1, "adversarial_weight": 0.0}),
         ("adversarial", {"adversarial_weight": 1.0, "critic": "patch", "gan": "bce", "critic_steps": 1}),
+        ("adversarial", {"adversarial_weight": 1.0, "critic": "patch", "gan": "relativistic", "critic_steps": 1}),
     ],
 )
 def test_training_lowers_each_term(term: str, change: dict[str, object]) -> None:
@@ -142,7 +143,7 @@ def test_training_lowers_each_term(term: str, change: dict[str, object]) -> None
     assert all(np.isfinite(values))
 
 
-@pytest.mark.parametrize("gan", ["hinge", "bce", "lsgan"])
+@pytest.mark.parametrize("gan", ["hinge", "bce", "lsgan", "relativistic"])
 def test_patch_critics_learn(gan: str) -> None:
     """On one batch whose holes the untrained network fills with its base, ten updates of the patch critics lower their loss."""
     trainer, batch = make_trainer(replace(SETTINGS, critic="patch", gan=gan, r1=0.1, learning_rate=3e-3)), make_batch()

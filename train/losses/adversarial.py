@@ -1,4 +1,4 @@
-"""The adversarial losses of four kinds of GAN, the matching of critics' features, and the penalties on critics' gradients."""
+"""The adversarial losses of five kinds of GAN, the matching of critics' features, and the penalties on critics' gradients."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-Gan = Literal["wgan-gp", "hinge", "lsgan", "bce"]
+Gan = Literal["wgan-gp", "hinge", "lsgan", "bce", "relativistic"]
 GRADIENT_FLOOR = 1e-12  # added under the root of the gradient norm, because its derivative is infinite at 0
 
 
 def critic_loss(real: Tensor, fake: Tensor, weights: Tensor, gan: Gan) -> Tensor:
     """Compute the loss of a critic from its scores of real and of completed pictures.
+
+    "relativistic" compares each completed picture with its own original (the pairing of Jolicoeur-Martineau, 2018).
 
     :param weights: like the scores; scores of weight 0 do not count.
     """
@@ -27,10 +29,15 @@ def critic_loss(real: Tensor, fake: Tensor, weights: Tensor, gan: Gan) -> Tensor
             return _mean(((real - 1).square() + fake.square()) / 2, weights)
         case "bce":
             return _mean(functional.softplus(-real) + functional.softplus(fake), weights)
+        case "relativistic":
+            return _mean(functional.softplus(fake - real), weights)
 
 
-def generator_loss(fake: Tensor, weights: Tensor, gan: Gan) -> Tensor:
-    """Compute the adversarial loss of the generator from a critic's scores of completed pictures; weights as for `critic_loss`."""
+def generator_loss(real: Tensor, fake: Tensor, weights: Tensor, gan: Gan) -> Tensor:
+    """Compute the adversarial loss of the generator from a critic's scores of completed pictures; weights as for `critic_loss`.
+
+    :param real: scores of the originals; only "relativistic" uses them.
+    """
     match gan:
         case "wgan-gp" | "hinge":
             return _mean(-fake, weights)
@@ -38,6 +45,8 @@ def generator_loss(fake: Tensor, weights: Tensor, gan: Gan) -> Tensor:
             return _mean((fake - 1).square() / 2, weights)
         case "bce":
             return _mean(functional.softplus(-fake), weights)
+        case "relativistic":
+            return _mean(functional.softplus(real - fake), weights)
 
 
 def feature_distance(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
