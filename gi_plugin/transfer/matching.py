@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..arrays import Integers
 from ..box import Box, around
 from . import kernels
 from .arrays import KNOWN, MARGIN, MISSING, ONE, Bools, Bytes, Estimate, Field, Floats, Shorts, Sources, go_on
 from .guide import Guide, no_sources
 from .interpolation import smooth_fill
+from .numpy_kernels import scramble
 from .pyramid import Level, spread, valid_sources
 from .schedule import Step
 
 QUANTILE = 0.05  # quantile of the costs at which the weight of a patch has fallen to 1 / e
 SAMPLE = 8192  # number of costs from which the quantile is computed
 MIN_WEIGHT = np.float32(1e-6)  # smallest weight of a patch
+ENOUGH_PLACES = 1024  # random sources are drawn from every fourth row and column, if these have so many valid sources
 
 
 @dataclass(frozen=True)
@@ -34,22 +37,6 @@ class Match:
 
 
 @dataclass(frozen=True)
-class Start:
-    """The state before the rounds of a level."""
-
-    sources: Sources
-    estimate: Estimate
-    field: Field  # [h, w, 2]
-    missing: Bools  # [h, w], the pixels that get votes
-    radius: int  # of the random search
-
-
-# Runs one round of search and vote for each of several seeds. It returns the last field and the weights of its patches, and writes the
-# votes into the planes of the estimate.
-Rounds = Callable[[Start, Sequence[int]], tuple[Field, Floats]]
-
-
-@dataclass(frozen=True)
 class Task:
     """The inputs of the search that are the same at all levels."""
 
@@ -57,8 +44,7 @@ class Task:
     sigma: float  # of the blur that leaves the low frequencies of the guide, in pixels at full size
     seed: int
     threads: int
-    rounds: Rounds
-    check: Callable[[], None] = go_on  # called before the rounds of a level; what it raises ends the search
+    check: Callable[[], None] = go_on  # called between the steps; what it raises ends the search
 
 
 def match(task: Task, step: Step, source: Level, context: Level, coarser: Match | None) -> Match:
@@ -76,30 +62,22 @@ def match(task: Task, step: Step, source: Level, context: Level, coarser: Match 
     sources = Sources(source.planes, valid, low, step.pull)
     task.check()
     estimate = Estimate(box.cut(context.planes), _weights(missing, box, context.missing.shape), goal)
-    seed = _seed_of(task.seed, source.factor, 0)
+    seed, *seeds = seeds_of(task.seed, source.factor, step.rounds)
     if coarser is None:
         _first_estimate(task, context, box, missing, estimate.planes)
-        field = _with_random_sources(no_sources(targets.shape), targets, valid, seed)
+        field = with_random_sources(no_sources(targets.shape), targets, valid, seed)
         field = _with_attention(task, sources, estimate, field, box, source.factor)
     else:
         field, weight = _doubled(coarser, box, targets, valid)
         task.check()
-        field = _with_random_sources(field, targets & (field[..., 0] < 0), valid, seed)
+        field = with_random_sources(field, targets & (field[..., 0] < 0), valid, seed)
         kernels.vote(source.planes, field, weight, missing, estimate.planes, task.threads, task.check)
-    seeds = [_seed_of(task.seed, source.factor, number) for number in range(1, step.rounds + 1)]
     task.check()
-    field, weight = task.rounds(Start(sources, estimate, field, missing, step.radius), seeds)
-    return Match(box, missing, estimate, field, weight)
-
-
-def run_rounds(start: Start, seeds: Sequence[int], threads: int, check: Callable[[], None] = go_on) -> tuple[Field, Floats]:
-    """Search and vote once per seed; see `Rounds`. `check` is called between strips of rows; what it raises ends the search."""
-    field, sources, estimate = start.field, start.sources, start.estimate
-    for seed in seeds:
-        field, cost = kernels.search(sources, estimate, field, start.radius, seed, threads, check)
+    for drawn in seeds:
+        field, cost = kernels.search(sources, estimate, field, step.radius, drawn, task.threads, task.check)
         weight = vote_weights(field, cost)
-        kernels.vote(sources.planes, field, weight, start.missing, estimate.planes, threads, check)
-    return field, weight
+        kernels.vote(source.planes, field, weight, missing, estimate.planes, task.threads, task.check)
+    return Match(box, missing, estimate, field, weight)
 
 
 def vote_weights(field: Field, cost: Floats) -> Floats:
@@ -112,9 +90,12 @@ def vote_weights(field: Field, cost: Floats) -> Floats:
     return np.where(target, np.exp(cost * np.float32(-1 / scale)) + MIN_WEIGHT, np.float32(0))
 
 
-def _seed_of(*numbers: int) -> int:
-    """Make a 32-bit seed from several numbers."""
-    return int(np.random.SeedSequence([number % 2**64 for number in numbers]).generate_state(1)[0])
+def seeds_of(seed: int, factor: int, rounds: int) -> list[int]:
+    """Make the 32-bit seeds of a level: one for the sources before the rounds, and one per round.
+
+    :param seed: of the call, any integer.
+    """
+    return [int(number) for number in np.random.SeedSequence([seed % 2**64, factor]).generate_state(rounds + 1)]
 
 
 def _weights(missing: Bools, box: Box, shape: tuple[int, ...]) -> Bytes:
@@ -157,16 +138,24 @@ def _first_estimate(task: Task, context: Level, box: Box, missing: Bools, planes
     planes[place] = np.where(missing[place][..., None], fill, planes[place])
 
 
-def _with_random_sources(field: Field, targets: Bools, valid: Bools, seed: int) -> Field:
-    """Write a random valid source into `field` for each of `targets` [h, w], and return it."""
-    count = int(targets.sum())
-    if count:
-        stride = 4 if valid.size > 2**20 and valid[::4, ::4].any() else 1
-        few = valid[::stride, ::stride]
-        places = np.flatnonzero(few)
-        chosen = places[np.random.default_rng(seed).integers(len(places), size=count)]
-        field[targets] = np.stack(np.divmod(chosen, few.shape[1]), axis=1) * stride
+def with_random_sources(field: Field, targets: Bools, valid: Bools, seed: int) -> Field:
+    """Write a random valid source into `field` [h, w, 2] for each of `targets` [h, w], and return it.
+
+    A target draws by a hash of the seed plus its number in the box, so the draw can be repeated anywhere, also on a GPU.
+    """
+    numbers = np.flatnonzero(targets)
+    if len(numbers):
+        places = random_places(valid)
+        bits = scramble(np.uint32(seed) + numbers.astype(np.uint32))
+        chosen = places[(bits.astype(np.uint64) * np.uint64(len(places))) >> np.uint64(32)]
+        field[targets] = np.stack(np.divmod(chosen, valid.shape[1]), axis=1)
     return field
+
+
+def random_places(valid: Bools) -> Integers:
+    """Places from which random sources are drawn: numbers of valid pixels, counted row by row; in large pictures a sixteenth of them."""
+    row, column = np.nonzero(valid[::4, ::4])
+    return np.flatnonzero(valid) if len(row) < ENOUGH_PLACES else (row * valid.shape[1] + column) * 4
 
 
 def _with_attention(task: Task, sources: Sources, estimate: Estimate, field: Field, box: Box, factor: int) -> Field:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,7 +10,7 @@ from gi_plugin.box import Box, around
 from gi_plugin.transfer import Guide, composition, matching, schedule, texture
 from gi_plugin.transfer.arrays import ONE, Bools, Floats
 from gi_plugin.transfer.interpolation import smooth_fill
-from gi_plugin.transfer.matching import Match, Task, match, run_rounds
+from gi_plugin.transfer.matching import Match, Task, match
 from gi_plugin.transfer.pyramid import pyramid, spread, valid_sources
 from tests.gi_plugin.transfer import slow
 from tests.gi_plugin.transfer.scenes import block, guide, noise, photo
@@ -140,7 +138,7 @@ def test_every_window_has_steps(side: int) -> None:
 
 def _matched(image: Floats, hole: Bools) -> Match:
     whole = pyramid(image, ~hole, 0, 1)[0]
-    return match(Task(guide(image, hole), 1.5, 0, 1, partial(run_rounds, threads=1)), schedule.Step(5, 1.0, 20), whole, whole, None)
+    return match(Task(guide(image, hole), 1.5, 0, 1), schedule.Step(5, 1.0, 20), whole, whole, None)
 
 
 def test_the_fill_is_composed_from_the_sources() -> None:
