@@ -16,6 +16,7 @@ import numpy.typing as npt
 from gi_plugin.arrays import Array
 from gi_plugin.errors import EngineMissing, MissingDependency, require
 
+MOST_KEPT = 2**28  # bytes of a block on the device that is kept for the next use; a larger one is released
 ALIGNED = 256  # bytes; arrays in a block begin at multiples of it
 Shape = tuple[tuple[int, ...], npt.DTypeLike]  # of an array, and its dtype
 
@@ -72,7 +73,7 @@ class Buffers:
 
 
 class Block:
-    """One block of device memory, and one of page-locked host memory for arrays that travel together; both grow, and are kept between uses.
+    """One block of device memory, and one of page-locked host memory for arrays that travel together; both grow, and small ones are kept.
 
     Create, use and close it while the device is active.
     """
@@ -112,7 +113,10 @@ class Block:
         start, end = places[0][0], places[-1][1]
         self._cuda.memcpy_dtoh_async(self._host[start:end], int(self._memory) + start, self._stream)
         self._stream.synchronize()
-        return {name: self._view(place, shape).copy() for name, (place, shape) in self._received.items()}
+        received = {name: self._view(place, shape).copy() for name, (place, shape) in self._received.items()}
+        if self._size > MOST_KEPT:
+            self.close()
+        return received
 
     def close(self) -> None:
         """Release the memory."""

@@ -13,7 +13,7 @@ import numpy as np
 from gi_plugin.arrays import Array, Bools, Floats
 from gi_plugin.box import Box
 from gi_plugin.transfer import Guide, hole_depth, kernels, schedule
-from gi_plugin.transfer.arrays import SIDE
+from gi_plugin.transfer.arrays import KNOWN, MISSING, SIDE
 from gi_plugin.transfer.composition import BAND, FADE, FADE_HIGH, HALO
 from gi_plugin.transfer.guide import no_sources
 from gi_plugin.transfer.matching import random_places, seeds_of, with_random_sources
@@ -81,28 +81,36 @@ class TransferJob:
 def job_of(image: Floats, hole: Bools, guide: Guide, sources: Bools | None, seed: int, threads: int) -> TransferJob | None:
     """Prepare a transfer; arguments as for `gi_plugin.transfer.transfer`. None if there is no valid source."""
     depth = schedule.depth(hole.shape)
-    allowed = None if sources is None else sources & ~hole
-    found = levels(hole, allowed, depth)
+    found = levels(hole, None if sources is None else sources & ~hole, depth)
     if not found:
         return None
-    sigma, last = schedule.guide_sigma(hole_depth(hole, threads)), len(found) - 1
-    sent: dict[str, Array] = {"image": image, "known": _bytes(found[0].known), **_constants()}
+    arounds = [box_masks(masks.missing) for masks in found]
+    distance = kernels.distance(arounds[0].weight < KNOWN, threads)
+    # in a box within the picture, these are the distances of the hole
+    deepest = float(distance.max()) if arounds[0].weight.all() else hole_depth(hole, threads)
+    sigma = schedule.guide_sigma(deepest)
+    jobs = []
+    for number, (masks, around) in enumerate(zip(found, arounds, strict=True)):
+        step = schedule.step(depth - number, masks.shape)
+        jobs.append(LevelJob(number, masks, around, step, seeds_of(seed, masks.factor, step.rounds), sigma / masks.factor, {}))
+    sent = {"image": image, "known": _bytes(found[0].known), **_constants()}
     if sources is not None:
         sent["known_context"] = _bytes(~hole)
-    jobs = []
-    for number, masks in enumerate(found):
-        step = schedule.step(depth - number, masks.shape)
-        seeds = seeds_of(seed, masks.factor, step.rounds)
-        job = LevelJob(number, masks, box_masks(masks.missing), step, seeds, sigma / masks.factor, {})
-        arrays = _level_arrays(job, guide, coarsest=number == last) | ({} if number else _composition_arrays(job.around, threads))
-        for name, array in arrays.items():
-            sent[f"{name}{number}"] = array
-            job.counts[name] = array.size
-        jobs.append(job)
     if guide.matches.size:
         sent["matches"] = guide.matches.astype(np.int32)
-    received: dict[str, Shape] = {"filled": ((*jobs[0].box.shape, 3), np.float32), "field0": ((*jobs[0].box.shape, 2), np.int32)}
+    sent |= _named(jobs[0], _composition_arrays(arounds[0], distance))
+    for job in jobs:
+        sent |= _named(job, _level_arrays(job, guide, coarsest=job is jobs[-1]))
+    box = jobs[0].box.shape
+    received: dict[str, Shape] = {"filled": ((*box, 3), np.float32), "field0": ((*box, 2), np.int32)}
     return TransferJob(found[0].shape, guide, sources is not None, jobs, sent, received, _scratch(jobs, sources is not None))
+
+
+def _named(job: LevelJob, arrays: dict[str, Array]) -> dict[str, Array]:
+    """Name the arrays of a level after it, and keep their lengths."""
+    for name, array in arrays.items():
+        job.counts[name] = array.size
+    return {f"{name}{job.number}": array for name, array in arrays.items()}
 
 
 def _constants() -> dict[str, Array]:
@@ -117,7 +125,7 @@ def _level_arrays(job: LevelJob, guide: Guide, *, coarsest: bool) -> dict[str, A
         "valid": _bytes(masks.valid),
         "weight": around.weight,
         "targets": np.flatnonzero(around.target).astype(np.int32),
-        "pixels": np.flatnonzero(around.weight == 1).astype(np.int32),
+        "pixels": np.flatnonzero(around.weight == MISSING).astype(np.int32),
     }
     if coarsest:
         arrays["start"] = with_random_sources(no_sources(around.target.shape), around.target, masks.valid, job.seeds[0])
@@ -132,14 +140,13 @@ def _level_arrays(job: LevelJob, guide: Guide, *, coarsest: bool) -> dict[str, A
     return arrays
 
 
-def _composition_arrays(around: BoxMasks, threads: int) -> dict[str, Array]:
+def _composition_arrays(around: BoxMasks, distance: Floats) -> dict[str, Array]:
     """The arrays of the composition, at full size, that are sent: border of the hole, lists of pixels, and how corrections fade."""
     edge = border(around)
-    distance = kernels.distance(around.weight < 2, threads)
     return {
         "border": _bytes(edge),
         "edge": np.flatnonzero(edge).astype(np.int32),
-        "inked": np.flatnonzero(edge | (around.weight == 1)).astype(np.int32),
+        "inked": np.flatnonzero(edge | (around.weight == MISSING)).astype(np.int32),
         "fade": np.exp(-distance / np.float32(FADE)),
         "fade_high": np.exp(-distance / np.float32(FADE_HIGH)),
     }

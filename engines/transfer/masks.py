@@ -9,8 +9,8 @@ import numpy as np
 
 from gi_plugin.arrays import Array, Bools, Bytes
 from gi_plugin.box import Box, around
-from gi_plugin.transfer.arrays import KNOWN, MARGIN, MISSING, Counts
-from gi_plugin.transfer.pyramid import spread, valid_sources
+from gi_plugin.transfer.arrays import KNOWN, MARGIN, MISSING, REACH, Counts
+from gi_plugin.transfer.pyramid import spread
 from gi_plugin.transfer.transfer import levels_to_search
 
 
@@ -41,14 +41,24 @@ class BoxMasks:
 def levels(hole: Bools, allowed: Bools | None, depth: int) -> list[LevelMasks]:
     """Return the masks of the levels that are searched, full size first; none if there is no valid source.
 
-    :param hole: [H, W], True = missing.
+    :param hole: [H, W], True = missing; some pixel must be.
     :param allowed: [H, W], True = known, and pixels may come from here; None: every known pixel.
     :param depth: number of the coarsest level.
     """
     missing = list(_reduced(hole, depth))
     unknown = missing if allowed is None else list(_reduced(~allowed, depth))
-    found = [LevelMasks(2**number, ~no, valid_sources(no), hole) for number, (no, hole) in enumerate(zip(unknown, missing, strict=True))]
+    found = [LevelMasks(2**number, ~no, _valid_sources(no), hole) for number, (no, hole) in enumerate(zip(unknown, missing, strict=True))]
     return found[: len(levels_to_search((level.valid, level.missing) for level in found))]
+
+
+def _valid_sources(missing: Bools) -> Bools:
+    """As `gi_plugin.transfer.pyramid.valid_sources`, but it looks only at the surroundings of the missing pixels."""
+    valid = np.zeros(missing.shape, np.bool_)
+    valid[REACH:-REACH, REACH:-REACH] = True
+    if missing.any():
+        near = around(missing).grown(REACH).inside(missing.shape)
+        valid[near.slices] &= ~spread(missing[near.slices])
+    return valid
 
 
 def box_masks(missing: Bools) -> BoxMasks:
@@ -66,14 +76,22 @@ def border(masks: BoxMasks) -> Bools:
 
 
 def _reduced(missing: Bools, depth: int) -> Iterator[Bools]:
-    """Yield which pixels are missing at 1, 1/2, 1/4, … of the size; see `gi_plugin.transfer.pyramid`."""
+    """Yield which pixels are missing at 1, 1/2, 1/4, … of the size; see `gi_plugin.transfer.pyramid`.
+
+    Only the surroundings of the missing pixels are counted.
+    """
     yield missing
-    known = (~missing).astype(np.uint16)
+    most = 2**depth
+    top, left, bottom, right = around(missing)
+    near = Box(top // most * most, left // most * most, -(-bottom // most) * most, -(-right // most) * most).inside(missing.shape)
+    known = (~missing[near.slices]).astype(np.uint16)
     for step in range(1, depth + 1):
-        known = _sum_of_four(known)
-        blocks = (np.minimum(2**step, size - 2**step * np.arange(length)) for size, length in zip(missing.shape, known.shape, strict=True))
-        rows, columns = blocks
-        yield 2 * known.astype(np.int32) < rows[:, None] * columns
+        known, size = _sum_of_four(known), 2**step
+        rows, columns = (np.minimum(size, end - np.arange(start, end, size)) for start, end in zip(near[:2], near[2:], strict=True))
+        reduced = np.zeros([-(-length // size) for length in missing.shape], np.bool_)
+        place = Box(near.top // size, near.left // size, near.top // size + len(rows), near.left // size + len(columns))
+        reduced[place.slices] = 2 * known.astype(np.int32) < rows[:, None] * columns
+        yield reduced
 
 
 def _sum_of_four(counts: Counts) -> Counts:

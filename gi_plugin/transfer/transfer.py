@@ -116,11 +116,10 @@ def filled_by_guide(image: Floats, hole: Bools, guide: Guide) -> Floats:
 def written_back(image: Floats, hole: Bools, box: Box, filled: Floats, field: Field, check: Callable[[], None] = go_on) -> Transferred:
     """Write a filled box [h, w, 3] and the sources [h, w, 2] of its pixels into a copy of the window `image` [H, W, 3]."""
     inside = box.inside(hole.shape)
-    place, missing = inside.within(box), hole[inside.slices][..., None]
-    pixels = image.copy()
-    check()
-    pixels[inside.slices] = np.where(missing, filled[place], image[inside.slices])
-    check()
-    sources = no_sources(hole.shape)
-    sources[inside.slices] = np.where(missing, field[place], -1)
+    place, missing = inside.within(box), hole[inside.slices]
+    pixels, sources = image.copy(), no_sources(hole.shape)
+    for whole, part in ((pixels, filled), (sources, field)):
+        check()
+        for channel in range(whole.shape[2]):  # numpy is several times slower if the last axis is short
+            np.copyto(whole[inside.slices][..., channel], part[place][..., channel], where=missing)
     return Transferred(pixels, sources)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gi_plugin.config import Config, EngineSettings
+from gi_plugin.engines.gpu import memory
 from gi_plugin.engines.gpu.driver import Gpu
 from gi_plugin.engines.transfer import gpu_transfer
 from gi_plugin.engines.transfer.gpu_transfer import GpuTransfer, open_transfer
@@ -36,7 +37,7 @@ def _assert_equal(found: Transferred, expected: Transferred) -> None:
 
 
 def _compare_whole_transfers() -> None:
-    """Run transfers one after the other and from two threads, on one block of memory."""
+    """Run transfers one after the other and from two threads, on one block of memory, which is kept unless it is large."""
     with simulated() as gpu, pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
         patch.setattr(schedule, "ROUNDS", ROUNDS)
         on_gpu = GpuTransfer(SETTINGS)
@@ -46,8 +47,10 @@ def _compare_whole_transfers() -> None:
         for given, found in zip(together, pool.map(lambda given: _run(on_gpu, given), together), strict=True):
             _assert_equal(found, _run(transfer, given))
         assert len(gpu.memory) == 1
-        on_gpu.close()
+        patch.setattr(memory, "MOST_KEPT", 1000)
+        _assert_equal(_run(on_gpu, CASES["smaller than a cell"]), _run(transfer, CASES["smaller than a cell"]))
         assert gpu.memory == {}
+        on_gpu.close()
 
 
 def test_a_whole_transfer_equals_that_of_the_cpu(interpreting: ProcessPoolExecutor) -> None:
