@@ -24,6 +24,12 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, Compil
     return {arch: compiled_kernels(arch, cache) for arch in ARCHITECTURES}
 
 
+@pytest.mark.parametrize("arch", [86, 89, 100, 103, 121])
+def test_other_architectures(arch: int) -> None:
+    """A kernel is also compiled for architectures that need a newer PTX."""
+    assert f".target sm_{arch}" in compiled("lack", arch).ptx
+
+
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_the_code_rounds_like_the_cpu(code: dict[int, dict[str, CompiledKernel]], arch: int) -> None:
     """No product is fused with a sum, products, sums and divisions are rounded to nearest, and only the weights use an approximation."""
