@@ -147,7 +147,7 @@ def test_the_composition(stages: Stages) -> None:
 def test_the_gaussian_is_that_of_the_blur(sigma: float) -> None:
     """A single bright pixel, blurred by the CPU, shows the same shares."""
     taps = gaussian(sigma)
-    picture = np.zeros((1, 2 * len(taps), 1), np.float32)
+    picture = np.zeros((1, 2 * len(taps), 3), np.float32)
     picture[0, len(taps)] = 1
     shown = kernels.blur(picture, None, sigma, 1)[0, :, 0]
     np.testing.assert_allclose(shown[len(taps) - len(taps) // 2 :][: len(taps)], taps, rtol=1e-5)
