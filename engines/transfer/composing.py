@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from .job import TransferJob, surroundings
+from .job import TransferJob
 from .launching import Launcher
 from .searching import origin, smooth_fill, vote
 
@@ -19,11 +19,11 @@ def compose(job: TransferJob, launch: Launcher, check: Callable[[], None]) -> No
     :param check: called between the steps; what it raises ends the work.
     """
     level = job.levels[0]
-    (rows, columns), box, wide = job.shape, level.box.shape, surroundings(level)
+    (rows, columns), box, wide = job.shape, level.box.shape, level.surroundings
     size, count = math.prod(job.shape), math.prod(box)
     place: dict[str, Any] = {"image": "image", "columns": columns, **origin(level)}
     filled: dict[str, Any] = {"votes": "estimate0", "weight": "weight0", "correction": "values0"}
-    vote(level, launch, "field0", "edge")
+    vote(job, level, launch, "field0", "edge")
     launch("lack", count, **place, votes="estimate0", border="border0", count=count, correction="values0")
     smooth_fill(box, "border0", launch)
     check()
@@ -32,9 +32,9 @@ def compose(job: TransferJob, launch: Launcher, check: Callable[[], None]) -> No
     offset = {"top": level.box.top - wide.top, "left": level.box.left - wide.left, "width": box[1], "count": count}
     _blur(launch, "blur_rows", "surrounded", wide.shape, offset, "low")
     _blur(launch, "blur_rows masked", "image", (rows, columns), {"top": 0, "left": 0, "width": columns, "count": size}, "blurred")
-    inked: dict[str, Any] = {"pixels": "inked0", "count": level.counts["inked"], "field": "field0", "weights": "weights0"}
+    inked: dict[str, Any] = {"pixels": "inked0", "count": job.length("inked0"), "field": "field0", "weights": "weights0"}
     written = {"blurred": "blurred", "window": "window", "low": "low", "high": "high", "correction": "values0"}
-    launch("copy", level.counts["inked"], **place, **inked, **written)
+    launch("copy", job.length("inked0"), **place, **inked, **written)
     check()
     smooth_fill(box, "border0", launch)
     launch("finish", count, low="low", high="high", correction="values0", fade="fade_high0", weight="weight0", count=count, filled="filled")

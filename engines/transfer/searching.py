@@ -10,8 +10,10 @@ from gi_plugin.arrays import CELL
 from gi_plugin.transfer.arrays import ONE
 from gi_plugin.transfer.matching import QUANTILE, SAMPLE
 
-from .job import LevelJob, TransferJob, fill_shapes
+from .arrays import fill_shapes
+from .job import TransferJob
 from .launching import Launcher
+from .level_job import LevelJob
 
 TEXTURE_RADIUS = 6  # three times texture.SPREAD
 
@@ -28,13 +30,13 @@ def search_levels(job: TransferJob, launch: Launcher, check: Callable[[], None])
         if level.guided or coarser is None:
             complete(job, level, launch)
         if level.guided:
-            low_frequencies(level, launch)
+            low_frequencies(job, level, launch)
         if coarser is None:
             first_estimate(job, level, launch)
             attend(job, level, launch)
         else:
             double(job, level, coarser, launch)
-        rounds(level, launch)
+        rounds(job, level, launch)
         coarser = level
 
 
@@ -84,10 +86,10 @@ def complete(job: TransferJob, level: LevelJob, launch: Launcher) -> None:
     )
 
 
-def low_frequencies(level: LevelJob, launch: Launcher) -> None:
+def low_frequencies(job: TransferJob, level: LevelJob, launch: Launcher) -> None:
     """Blur the completed colours around the hole, and the colours of the sources."""
     number, (rows, columns), (height, width) = level.number, level.masks.shape, level.wide.shape
-    blur: dict[str, Any] = {"taps": f"taps{number}", "radius": level.counts["taps"] // 2, "lines": "lines"}
+    blur: dict[str, Any] = {"taps": f"taps{number}", "radius": job.length(f"taps{number}") // 2, "lines": "lines"}
     goal = {"top": level.box.top - level.wide.top, "left": level.box.left - level.wide.left, "width": level.box.shape[1]}
     size, count = height * width, math.prod(level.box.shape)
     launch("blur_rows", size, values=f"completed{number}", known=f"known{number}", columns=width, count=size, **blur)
@@ -149,7 +151,7 @@ def attend(job: TransferJob, level: LevelJob, launch: Launcher) -> None:
     origin = {"top": level.box.top, "left": level.box.left}
     shift = level.masks.factor.bit_length() - 1
     form = "attend guided" if level.guided else "attend"
-    launch(form, level.counts["targets"], **_sought(level), field=fields(level)[0], **origin, **cells, shift=shift)
+    launch(form, job.length(f"targets{level.number}"), **_sought(job, level), field=fields(level)[0], **origin, **cells, shift=shift)
 
 
 def double(job: TransferJob, level: LevelJob, coarser: LevelJob, launch: Launcher) -> None:
@@ -170,28 +172,29 @@ def double(job: TransferJob, level: LevelJob, coarser: LevelJob, launch: Launche
         columns=level.masks.shape[1],
         **origin(level),
         count=math.prod(level.box.shape),
-        place_count=level.counts["places"],
+        place_count=job.length(f"places{number}"),
         seed=level.seeds[0],
         field=first,
         found=second,
     )
-    vote(level, launch, first, "pixels")
+    vote(job, level, launch, first, "pixels")
 
 
-def rounds(level: LevelJob, launch: Launcher) -> None:
+def rounds(job: TransferJob, level: LevelJob, launch: Launcher) -> None:
     """Search and vote once per seed. Sources and weights are then in "field" and "weights" of the level."""
-    number, count, pixels = level.number, level.counts["targets"], level.counts["pixels"]
+    number = level.number
+    count, pixels = job.length(f"targets{number}"), job.length(f"pixels{number}")
     now, other = fields(level)
     step = max(count // SAMPLE, 1)
     length = -(-count // step)
     listed: dict[str, Any] = {"cost": f"cost{number}", "targets": f"targets{number}", "scale": "scale"}
-    search: dict[str, Any] = {**_sought(level), "cost": f"cost{number}", "radius": level.step.radius, "seed": 0}
+    search: dict[str, Any] = {**_sought(job, level), "cost": f"cost{number}", "radius": level.step.radius, "seed": 0}
     form = "search guided" if level.guided else "search"
     scale = launch.prepared("cost_scale", 1, **listed, step=step, length=length, rank=int(QUANTILE * (length - 1)))
     pairs = [
         (
             launch.prepared(form, count, **search, field=old, found=new),
-            launch.prepared("vote priced", pixels, **_ballot(level, new, "pixels") | {"weights": f"cost{number}"}),
+            launch.prepared("vote priced", pixels, **_ballot(job, level, new, "pixels") | {"weights": f"cost{number}"}),
         )
         for old, new in ((now, other), (other, now))
     ]
@@ -203,27 +206,27 @@ def rounds(level: LevelJob, launch: Launcher) -> None:
     launch("vote_weights", count, **listed, count=count, weights=f"weights{number}")
 
 
-def vote(level: LevelJob, launch: Launcher, field: str, pixels: str) -> None:
+def vote(job: TransferJob, level: LevelJob, launch: Launcher, field: str, pixels: str) -> None:
     """Vote for a list of pixels, with the sources in `field` and the weights of the level."""
-    launch("vote", level.counts[pixels], **_ballot(level, field, pixels))
+    launch("vote", job.length(f"{pixels}{level.number}"), **_ballot(job, level, field, pixels))
 
 
-def _ballot(level: LevelJob, field: str, pixels: str) -> dict[str, Any]:
+def _ballot(job: TransferJob, level: LevelJob, field: str, pixels: str) -> dict[str, Any]:
     """The arguments of a vote."""
     number = level.number
     arrays = {"planes": f"planes{number}", "field": field, "weights": f"weights{number}", "scale": "scale", "votes": f"estimate{number}"}
-    listed = {"pixels": f"{pixels}{number}", "count": level.counts[pixels]}
+    listed = {"pixels": f"{pixels}{number}", "count": job.length(f"{pixels}{number}")}
     return {**arrays, **listed, "columns": level.masks.shape[1], "width": level.box.shape[1]}
 
 
-def _sought(level: LevelJob) -> dict[str, Any]:
+def _sought(job: TransferJob, level: LevelJob) -> dict[str, Any]:
     """The arguments of the search that do not change at a level."""
     number, guided = level.number, level.guided
     arrays = {name: f"{name}{number}" for name in ("planes", "valid", "estimate", "weight", "targets")}
     guide = {"low": f"lows{number}" if guided else "scale", "goal": f"goal{number}" if guided else "scale"}
     sizes = {"rows": level.masks.shape[0], "columns": level.masks.shape[1], "width": level.box.shape[1]}
     pull = level.step.pull / (ONE * ONE) if guided else 0.0
-    return {**arrays, **guide, **sizes, "pull": pull, "count": level.counts["targets"]}
+    return {**arrays, **guide, **sizes, "pull": pull, "count": job.length(f"targets{number}")}
 
 
 def origin(level: LevelJob) -> dict[str, int]:

@@ -10,8 +10,9 @@ from gi_plugin.arrays import Array
 from gi_plugin.engines.gpu.memory import Block, Device
 from gi_plugin.engines.transfer import composing, searching
 from gi_plugin.engines.transfer.forms import BLOCKS
-from gi_plugin.engines.transfer.job import LevelJob, TransferJob, job_of
+from gi_plugin.engines.transfer.job import TransferJob, job_of
 from gi_plugin.engines.transfer.launching import Launcher
+from gi_plugin.engines.transfer.level_job import LevelJob
 from gi_plugin.transfer import Guide
 from gi_plugin.transfer.arrays import Bools, Field, Floats, go_on
 from tests.engines.gpu import cuda_stand_in
@@ -87,7 +88,7 @@ def _begun(on_gpu: SimulatedJob) -> dict[str, Array]:
         if level.guided or level is coarsest:
             searching.complete(job, level, launch)
         if level.guided:
-            searching.low_frequencies(level, launch)
+            searching.low_frequencies(job, level, launch)
     searching.first_estimate(job, coarsest, launch)
     searching.attend(job, coarsest, launch)
     names = [f"{name}{level.number}" for name in ("planes", "counts", "context", "lows", "goal") for level in job.levels]
