@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,10 +15,16 @@ from gi_plugin.config import Config, EngineSettings
 from gi_plugin.engines.gpu import memory
 from gi_plugin.engines.gpu.driver import Gpu
 from gi_plugin.engines.transfer import gpu_transfer
+from gi_plugin.engines.transfer.composing import compose
+from gi_plugin.engines.transfer.forms import BLOCKS
 from gi_plugin.engines.transfer.gpu_transfer import GpuTransfer, open_transfer
+from gi_plugin.engines.transfer.job import job_of
+from gi_plugin.engines.transfer.launching import Launcher
+from gi_plugin.engines.transfer.searching import search_levels
 from gi_plugin.errors import Cancelled, EngineError, EngineMissing
 from gi_plugin.inpainter import Inpainter
 from gi_plugin.transfer import Transferred, schedule, transfer
+from gi_plugin.transfer.arrays import go_on
 from tests.engines.transfer.interpreted import simulated
 from tests.engines.transfer.stages import CASES, Case, case
 from tests.gi_plugin.transfer.scenes import block
@@ -56,6 +64,23 @@ def _compare_whole_transfers() -> None:
 def test_a_whole_transfer_equals_that_of_the_cpu(interpreting: ProcessPoolExecutor) -> None:
     """Pixels and sources of all cases are equal bit by bit, since the interpreter computes the exponential as numpy does."""
     interpreting.submit(_compare_whole_transfers).result()
+
+
+def test_a_transfer_takes_few_launches() -> None:
+    """Every round takes three, all else together fewer than a hundred, for a hole of 224 px at 512 px: a launch costs microseconds."""
+    given = case(3, block(512, 512, 144, 144, 224, 224), 4)
+    job = job_of(*given, threads=1)
+    assert job is not None
+    launched: list[str] = []
+    kernels = {form: SimpleNamespace(relaunch=lambda *_, form=form: launched.append(form)) for form in BLOCKS}
+    launch = Launcher(kernels, 0, defaultdict(int))  # type: ignore[arg-type]  # has what is used of a kernel
+    search_levels(job, launch, go_on)
+    compose(job, launch, go_on)
+    rounds = sum(level.step.rounds for level in job.levels)
+    assert rounds == sum(schedule.ROUNDS[:5])
+    assert [launched.count(form) for form in ("cost_scale", "vote priced")] == [rounds] * 2
+    assert sum(form.startswith("search") for form in launched) == rounds
+    assert len(launched) - 3 * rounds < 100
 
 
 def test_a_failing_gpu_is_an_error() -> None:
