@@ -1,6 +1,6 @@
 /* The inner loops of the detail transfer: cost and search of source patches. numpy_kernels.py has the same formulas.
 
-   Linux:   cc -std=gnu11 -O3 -ffp-contract=off -fno-math-errno -fPIC -shared -fvisibility=hidden inner.c votes.c filters.c -o _inner.so -lpthread
+   Linux:   cc -std=gnu11 -O3 -ffp-contract=off -fno-math-errno -fPIC -shared -fvisibility=hidden inner.c votes.c blur.c filters.c -o _inner.so -lpthread
    macOS:   zig cc -target aarch64-macos  (or x86_64-macos) … -o _inner.dylib
    Windows: zig cc -target x86_64-windows-gnu … -o _inner.dll
    The x86-64 baseline is enough: compiled for AVX2 or AVX-512, the search was not measurably faster.
@@ -189,7 +189,7 @@ static int gi_search_rows(const void *task, int64_t first, int64_t last)
     return 0;
 }
 
-GI_EXPORT int gi_transfer_version(void) { return 1; }
+GI_EXPORT int gi_transfer_version(void) { return 2; }
 
 /* Runs one round of search for all targets, from the state in `field`. The outer two rows and columns of the box hold no target. */
 GI_EXPORT int gi_search(const int16_t *planes, const uint8_t *valid, const int16_t *low, int64_t rows, int64_t columns, float pull,

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import native, numpy_kernels
-from .arrays import ONE, REACH, Bools, Counts, Estimate, Field, Floats, Shorts, Sources, go_on
+from .arrays import CHANNELS, ONE, REACH, Bools, Counts, Estimate, Field, Floats, Shorts, Sources, go_on
 
 PIXELS = 1 << 16  # targets per thread between two questions whether to stop: about 0.05 s
 
@@ -81,21 +81,18 @@ def best_source(field: Field, weight: Floats, window: Floats, where: Bools, thre
 
 
 def blur(picture: Floats, known: Bools | None, sigma: float, threads: int, check: Callable[[], None] = go_on) -> Floats:
-    """Blur the known pixels of `picture` [H, W, C] by a Gaussian that ends at three sigma; unknown pixels weigh nothing.
+    """Blur the known pixels of `picture` [H, W, 3] by a Gaussian that ends at three sigma; unknown pixels weigh nothing.
 
     :param known: [H, W]; None: all pixels are known.
     :param check: called between strips of rows; what it raises ends the work.
     """
-    radius = max(math.ceil(3 * sigma), 1)
-    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    kernel = (kernel / kernel.sum()).astype(np.float32)
+    kernel = _gaussian(sigma)
+    radius = len(kernel) // 2
     picture, blurred = np.ascontiguousarray(picture), np.empty_like(picture, np.float32)
-    step = max(_share(threads) // picture.shape[1], 8 * radius)  # a strip also reads `radius` rows above and below
-    for top in range(0, len(picture), step):
+    for strip, rows in _strips_of_blur(picture.shape, radius, threads):
         check()
-        rows = slice(max(top - radius, 0), top + step + radius)
-        strip = _blur(picture[rows], None if known is None else known[rows], kernel, threads)
-        blurred[top : top + step] = strip[top - rows.start :][:step]
+        result = _blur(picture[rows], None if known is None else known[rows], kernel, threads)
+        blurred[strip] = result[strip.start - rows.start :][: strip.stop - strip.start]
     return blurred
 
 
@@ -103,8 +100,32 @@ def _blur(picture: Floats, known: Bools | None, kernel: Floats, threads: int) ->
     if native.library() is None:
         return numpy_kernels.blur(picture, known, kernel)
     blurred = np.empty_like(picture)
-    _run("gi_blur", picture, known, *_sizes(picture), _i64(picture.shape[2]), kernel, _i64(len(kernel) // 2), blurred, threads)
+    _run("gi_blur", picture, known, *_sizes(picture), kernel, _i64(len(kernel) // 2), blurred, threads)
     return blurred
+
+
+def planes(image: Floats, known: Bools, gain: float, sigma: float, threads: int, check: Callable[[], None] = go_on) -> Shorts:
+    """Compute the colours and texture [H, W, 5] of the known pixels of `image` [H, W, 3], in fixed point; unknown pixels become 0.
+
+    The texture is `gain` times the mean absolute gradient of the grey values along x and along y, from pairs of known pixels.
+
+    :param sigma: of the Gaussian that averages gradients, in pixels.
+    :param check: called between strips of rows; what it raises ends the work.
+    """
+    kernel, result = _gaussian(sigma), np.empty((*known.shape, CHANNELS), np.int16)
+    for strip, rows in _strips_of_blur(image.shape, len(kernel) // 2 + 1, threads):  # a gradient also reads the row above
+        check()
+        near = _planes(image[rows], known[rows], kernel, gain, threads)
+        result[strip] = near[strip.start - rows.start :][: strip.stop - strip.start]
+    return result
+
+
+def _planes(image: Floats, known: Bools, kernel: Floats, gain: float, threads: int) -> Shorts:
+    if native.library() is None:
+        return numpy_kernels.planes(image, known, kernel, gain)
+    result = np.empty((*known.shape, CHANNELS), np.int16)
+    _run("gi_planes", image, known, *_sizes(known), kernel, _i64(len(kernel) // 2), _f32(gain), result, threads)
+    return result
 
 
 def halve(planes: Shorts, count: Counts, threads: int, check: Callable[[], None] = go_on) -> tuple[Shorts, Counts]:
@@ -147,6 +168,21 @@ def _strips(shape: tuple[int, ...], threads: int) -> Iterator[slice]:
     """Cut a box into strips of rows, each with the rows above and below it that its patches cover. The outer rows hold no target."""
     step, last = max(_share(threads) // shape[1], 1), shape[0] - 2 * REACH
     return (slice(top, min(top + step, last) + 2 * REACH) for top in range(0, last, step))
+
+
+def _strips_of_blur(shape: tuple[int, ...], reach: int, threads: int) -> Iterator[tuple[slice, slice]]:
+    """Cut a picture into strips of rows: each strip, and the rows that are read for it, `reach` more on either side."""
+    step = max(_share(threads) // shape[1], 8 * reach)
+    for top in range(0, shape[0], step):
+        bottom = min(top + step, shape[0])
+        yield slice(top, bottom), slice(max(top - reach, 0), bottom + reach)
+
+
+def _gaussian(sigma: float) -> Floats:
+    """The weights of a Gaussian that ends at three sigma; their sum is 1."""
+    radius = max(math.ceil(3 * sigma), 1)
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    return (kernel / kernel.sum()).astype(np.float32)
 
 
 def _share(threads: int) -> int:

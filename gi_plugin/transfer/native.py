@@ -9,7 +9,7 @@ import warnings
 from functools import cache
 from pathlib import Path
 
-VERSION = 1  # of the C functions' arguments; must be equal to `gi_transfer_version()` in inner.c
+VERSION = 2  # of the C functions' arguments; must be equal to `gi_transfer_version()` in inner.c
 SLOWER = 15  # factor of processor time without the library; measured: 13 to 17
 NAMES = {"darwin": "_inner.dylib", "win32": "_inner.dll"}
 FILE = Path(__file__).with_name(NAMES.get(sys.platform, "_inner.so"))

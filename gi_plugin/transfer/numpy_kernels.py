@@ -16,6 +16,7 @@ from .arrays import CHANNELS, ONE, REACH, SIDE, Bools, Counts, Estimate, Field, 
 
 BATCH = 1 << 14  # targets whose costs are computed together: about 40 MB of differences
 ROW = SIDE * CHANNELS  # numbers in a row of a patch
+LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue in grey (ITU-R BT.601)
 
 
 def patches(planes: Shorts) -> Shorts:
@@ -148,6 +149,25 @@ def blur(picture: Floats, known: Bools | None, kernel: Floats) -> Floats:
         for step, factor in enumerate(kernel):
             spread += factor * padded.take(range(step, step + length), axis)
     return np.asarray(spread[..., :-1] / np.maximum(spread[..., -1:], np.float32(1e-3)), dtype=np.float32)
+
+
+def planes(image: Floats, known: Bools, kernel: Floats, gain: float) -> Shorts:
+    """Compute the colours and texture [H, W, 5] of the known pixels of `image` [H, W, 3]; unknown pixels become 0."""
+    with np.errstate(over="ignore", invalid="ignore"):  # pixels of a hole may have any value
+        red, green, blue = (np.float32(share) * image[..., channel] for channel, share in enumerate(LUMA))
+        grey = np.where(known, red + green + blue, np.float32(0))
+    texture = [np.float32(gain) * blur(*_gradient(grey, known, axis), kernel) for axis in (1, 0)]
+    values = np.where(known[..., None], np.concatenate([image, *texture], 2), np.float32(0))
+    return np.rint((values * np.float32(ONE)).clip(-ONE, 2 * ONE)).astype(np.int16)
+
+
+def _gradient(grey: Floats, known: Bools, axis: int) -> tuple[Floats, Bools]:
+    """Absolute difference [H, W, 1] to the previous pixel along an axis, and [H, W] whether both are known."""
+    size, both = np.zeros_like(grey), np.zeros_like(known)
+    this, last = (slice(1, None), slice(None, -1)) if axis == 0 else ((slice(None), slice(1, None)), (slice(None), slice(None, -1)))
+    size[this] = np.abs(grey[this] - grey[last])
+    both[this] = known[this] & known[last]
+    return size[..., None], both
 
 
 def halve(planes: Shorts, count: Counts) -> tuple[Shorts, Counts]:
