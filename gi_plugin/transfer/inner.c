@@ -1,6 +1,6 @@
 /* The inner loops of the detail transfer: cost and search of source patches. numpy_kernels.py has the same formulas.
 
-   Linux:   cc -std=gnu11 -O3 -ffp-contract=off -fno-math-errno -fPIC -shared -fvisibility=hidden inner.c votes.c blur.c filters.c -o _inner.so -lpthread
+   Linux:   cc -std=gnu11 -O3 -ffp-contract=off -fno-math-errno -fPIC -shared -fvisibility=hidden inner.c votes.c blur.c filters.c interpolation.c -o _inner.so -lpthread
    macOS:   zig cc -target aarch64-macos  (or x86_64-macos) … -o _inner.dylib
    Windows: zig cc -target x86_64-windows-gnu … -o _inner.dll
    The x86-64 baseline is enough: compiled for AVX2 or AVX-512, the search was not measurably faster.

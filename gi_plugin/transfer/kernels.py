@@ -150,6 +150,28 @@ def halve(planes: Shorts, count: Counts, threads: int, check: Callable[[], None]
     return half, half_count
 
 
+def mean_of_known(values: Floats, known: Bools, threads: int) -> tuple[Floats, Bools]:
+    """Reduce [H, W, C] by two, rounding the size up: means of the known values of 2 x 2 pixels, 0 if none is known, and whether one is."""
+    if native.library() is None:
+        return numpy_kernels.mean_of_known(values, known)
+    height, width, channels = values.shape
+    values, known = np.ascontiguousarray(values), np.ascontiguousarray(known)
+    half = np.empty(((height + 1) // 2, (width + 1) // 2, channels), np.float32)
+    some = np.empty(half.shape[:2], np.bool_)
+    _run("gi_mean_of_known", values, known, *_sizes(values), _i64(channels), half, some, threads)
+    return half, some
+
+
+def fill_unknown(values: Floats, known: Bools, coarse: Floats, threads: int) -> Floats:
+    """Keep the known `values` [H, W, C]; the others come from `coarse`, which has half the size and is enlarged linearly."""
+    if native.library() is None:
+        return numpy_kernels.fill_unknown(values, known, coarse)
+    values, known = np.ascontiguousarray(values), np.ascontiguousarray(known)
+    filled = np.empty_like(values)
+    _run("gi_fill_unknown", values, known, coarse, *_sizes(values), _i64(values.shape[2]), filled, threads)
+    return filled
+
+
 def distance(inside: Bools, threads: int) -> Floats:
     """Compute the exact distance [H, W] in pixels to the nearest pixel that is not `inside`; about H + W if there is none."""
     furthest = min(sum(inside.shape), 30000)

@@ -183,6 +183,28 @@ def halve(planes: Shorts, count: Counts) -> tuple[Shorts, Counts]:
     return np.where(total[..., None] > 0, mean, 0).astype(np.int16), total.astype(np.uint16)
 
 
+def mean_of_known(values: Floats, known: Bools) -> tuple[Floats, Bools]:
+    """Reduce by two: means of the known values of 2 x 2 pixels, and whether at least one of the four is known."""
+    even = ((0, known.shape[0] % 2), (0, known.shape[1] % 2))
+    known, values = np.pad(known, even), np.pad(values, (*even, (0, 0)))
+    total, count = (np.zeros_like(array[::2, ::2], np.float32) for array in (values, known[..., None]))
+    for dy, dx in np.ndindex(2, 2):
+        share = known[dy::2, dx::2, None]
+        total += np.where(share, values[dy::2, dx::2], np.float32(0))
+        count += share
+    return np.asarray(total / np.maximum(count, np.float32(1)), dtype=np.float32), np.asarray(count[..., 0] > 0)
+
+
+def fill_unknown(values: Floats, known: Bools, coarse: Floats) -> Floats:
+    """Keep the known `values`; the others come from `coarse`, enlarged by two: 3/4 of the nearer pixel and 1/4 of the next one."""
+    for axis in (0, 1):
+        place = np.arange(known.shape[axis])
+        near, last = place // 2, coarse.shape[axis] - 1
+        other = (near + np.where(place % 2, 1, -1)).clip(0, last)
+        coarse = np.float32(0.75) * coarse.take(near, axis) + np.float32(0.25) * coarse.take(other, axis)
+    return np.where(known[..., None], values, coarse)
+
+
 def squared_distance(inside: Bools, furthest: int) -> npt.NDArray[np.int32]:
     """Compute the squared distance [H, W] to the nearest pixel that is not `inside`.
 

@@ -58,12 +58,19 @@ def _halved(seed: int, threads: int) -> Result:
     return kernels.halve(planes, random.integers(0, 4097, (height, width)).astype(np.uint16), threads)
 
 
+def _interpolated(seed: int, threads: int) -> Result:
+    height, width, channels = 300 * (seed % 2) + 1 + seed, 40 - 9 * seed, 2 + seed % 2
+    known, values = noise(seed, height, width) > 0.7, noise(seed + 1, height, width, channels)
+    half, some = kernels.mean_of_known(values, known, threads)
+    return half, some, kernels.fill_unknown(values, known, half, threads)
+
+
 def _distances(seed: int, threads: int) -> Result:
     return (kernels.distance(noise(seed, 10 * seed + 1, 50 - 9 * seed) > -0.9, threads),)
 
 
 @needs_library
-@pytest.mark.parametrize("run", [_searched, _costs, _voted, _blurred, _planes, _halved, _distances])
+@pytest.mark.parametrize("run", [_searched, _costs, _voted, _blurred, _planes, _halved, _interpolated, _distances])
 @pytest.mark.parametrize("seed", range(5))
 def test_compiled_loops_give_what_numpy_gives_for_any_number_of_threads(
     run: Callable[[int, int], Result], seed: int, monkeypatch: pytest.MonkeyPatch
