@@ -8,20 +8,21 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from . import native, numpy_kernels
 from .arrays import CHANNELS, ONE, REACH, Bools, Counts, Estimate, Field, Floats, Shorts, Sources, go_on
+from .native import sizes
 
 PIXELS = 1 << 16  # targets per thread between two questions whether to stop: about 0.05 s
 
 
 def costs(sources: Sources, estimate: Estimate, field: Field, threads: int) -> Floats:
     """Compute the cost [h, w] of each target's source; 0 where there is no target."""
-    if native.library() is None:
+    library = native.library()
+    if library is None:
         return numpy_kernels.costs(sources, estimate, field)
     cost = np.zeros(field.shape[:2], np.float32)
-    _run("gi_search", *_flat(sources, estimate), field, None, cost, _i32(0), _u32(0), threads)
+    native.run(library, "gi_search", *_flat(sources, estimate), field, None, cost, _i32(0), _u32(0), threads)
     return cost
 
 
@@ -36,17 +37,18 @@ def search(
     :param check: called between strips of rows; what it raises ends the work.
     :return: the new field [h, w, 2] and its costs [h, w].
     """
-    found, cost = np.full_like(field, -1), np.zeros(field.shape[:2], np.float32)
-    for rows in _strips(field.shape, threads):
+    library, found, cost = native.library(), np.full_like(field, -1), np.zeros(field.shape[:2], np.float32)
+    for rows in _strips(field.shape, _share(library, threads)):
         check()
         goal = None if estimate.goal is None else estimate.goal[rows]
         strip = Estimate(estimate.planes[rows], estimate.weight[rows], goal)
         drawn = (seed + rows.start * field.shape[1]) % 2**32  # a target draws by the seed plus its number in the box
-        if native.library() is None:
+        if library is None:
             inner = slice(rows.start + REACH, rows.stop - REACH)
             found[inner], cost[inner] = (array[REACH:-REACH] for array in numpy_kernels.search(sources, strip, field[rows], radius, drawn))
         else:
-            _run("gi_search", *_flat(sources, strip), field[rows], found[rows], cost[rows], _i32(radius), _u32(drawn), threads)
+            arrays = field[rows], found[rows], cost[rows]
+            native.run(library, "gi_search", *_flat(sources, strip), *arrays, _i32(radius), _u32(drawn), threads)
     return found, cost
 
 
@@ -57,13 +59,14 @@ def vote(
 
     :param check: called between strips of rows; what it raises ends the work.
     """
-    for rows in _strips(field.shape, threads):
+    library = native.library()
+    for rows in _strips(field.shape, _share(library, threads)):
         check()
-        if native.library() is None:
+        if library is None:
             numpy_kernels.vote(planes, field[rows], weight[rows], where[rows], votes[rows])
         else:
-            sizes = _sizes(where[rows])
-            _run("gi_vote", planes, _i64(planes.shape[1]), field[rows], weight[rows], where[rows], *sizes, votes[rows], threads)
+            strip = field[rows], weight[rows], where[rows], *sizes(where[rows]), votes[rows]
+            native.run(library, "gi_vote", planes, _i64(planes.shape[1]), *strip, threads)
 
 
 def best_source(field: Field, weight: Floats, window: Floats, where: Bools, threads: int) -> Field:
@@ -73,10 +76,11 @@ def best_source(field: Field, weight: Floats, window: Floats, where: Bools, thre
     :param window: [5, 5] weight of each pixel within a patch; it is multiplied by `weight`.
     :return: row and column [h, w, 2]; -1 elsewhere.
     """
-    if native.library() is None:
+    library = native.library()
+    if library is None:
         return numpy_kernels.best_source(field, weight, window, where)
     pixel = np.full_like(field, -1)
-    _run("gi_heaviest", field, weight, window, where, *_sizes(where), pixel, threads)
+    native.run(library, "gi_heaviest", field, weight, window, where, *sizes(where), pixel, threads)
     return pixel
 
 
@@ -97,10 +101,11 @@ def blur(picture: Floats, known: Bools | None, sigma: float, threads: int, check
 
 
 def _blur(picture: Floats, known: Bools | None, kernel: Floats, threads: int) -> Floats:
-    if native.library() is None:
+    library = native.library()
+    if library is None:
         return numpy_kernels.blur(picture, known, kernel)
     blurred = np.empty_like(picture)
-    _run("gi_blur", picture, known, *_sizes(picture), kernel, _i64(len(kernel) // 2), blurred, threads)
+    native.run(library, "gi_blur", picture, known, *sizes(picture), kernel, _i64(len(kernel) // 2), blurred, threads)
     return blurred
 
 
@@ -121,10 +126,11 @@ def planes(image: Floats, known: Bools, gain: float, sigma: float, threads: int,
 
 
 def _planes(image: Floats, known: Bools, kernel: Floats, gain: float, threads: int) -> Shorts:
-    if native.library() is None:
+    library = native.library()
+    if library is None:
         return numpy_kernels.planes(image, known, kernel, gain)
     result = np.empty((*known.shape, CHANNELS), np.int16)
-    _run("gi_planes", image, known, *_sizes(known), kernel, _i64(len(kernel) // 2), _f32(gain), result, threads)
+    native.run(library, "gi_planes", image, known, *sizes(known), kernel, _i64(len(kernel) // 2), _f32(gain), result, threads)
     return result
 
 
@@ -138,63 +144,66 @@ def halve(planes: Shorts, count: Counts, threads: int, check: Callable[[], None]
     height, width, channels = planes.shape
     half = np.empty(((height + 1) // 2, (width + 1) // 2, channels), np.int16)
     half_count = np.empty(half.shape[:2], np.uint16)
-    step = max(_share(threads) // width, 1)
+    library = native.library()
+    step = max(_share(library, threads) // width, 1)
     for top in range(0, len(half), step):
         check()
         rows, done = slice(2 * top, 2 * (top + step)), slice(top, top + step)
-        if native.library() is None:
+        if library is None:
             half[done], half_count[done] = numpy_kernels.halve(planes[rows], count[rows])
         else:
             arrays = half[done], half_count[done]
-            _run("gi_halve", planes[rows], count[rows], *_sizes(planes[rows]), _i64(channels), *arrays, threads)
+            native.run(library, "gi_halve", planes[rows], count[rows], *sizes(planes[rows]), _i64(channels), *arrays, threads)
     return half, half_count
 
 
 def mean_of_known(values: Floats, known: Bools, threads: int) -> tuple[Floats, Bools]:
     """Reduce [H, W, C] by two, rounding the size up: means of the known values of 2 x 2 pixels, 0 if none is known, and whether one is."""
-    if native.library() is None:
+    library = native.library()
+    if library is None:
         return numpy_kernels.mean_of_known(values, known)
     height, width, channels = values.shape
     values, known = np.ascontiguousarray(values), np.ascontiguousarray(known)
     half = np.empty(((height + 1) // 2, (width + 1) // 2, channels), np.float32)
     some = np.empty(half.shape[:2], np.bool_)
-    _run("gi_mean_of_known", values, known, *_sizes(values), _i64(channels), half, some, threads)
+    native.run(library, "gi_mean_of_known", values, known, *sizes(values), _i64(channels), half, some, threads)
     return half, some
 
 
 def fill_unknown(values: Floats, known: Bools, coarse: Floats, threads: int) -> Floats:
     """Keep the known `values` [H, W, C]; the others come from `coarse`, which has half the size and is enlarged linearly."""
-    if native.library() is None:
+    library = native.library()
+    if library is None:
         return numpy_kernels.fill_unknown(values, known, coarse)
     values, known = np.ascontiguousarray(values), np.ascontiguousarray(known)
     filled = np.empty_like(values)
-    _run("gi_fill_unknown", values, known, coarse, *_sizes(values), _i64(values.shape[2]), filled, threads)
+    native.run(library, "gi_fill_unknown", values, known, coarse, *sizes(values), _i64(values.shape[2]), filled, threads)
     return filled
 
 
 def distance(inside: Bools, threads: int) -> Floats:
     """Compute the exact distance [H, W] in pixels to the nearest pixel that is not `inside`; about H + W if there is none."""
-    furthest = min(sum(inside.shape), 30000)
-    if native.library() is None:
+    library, furthest = native.library(), min(sum(inside.shape), 30000)
+    if library is None:
         squared = numpy_kernels.squared_distance(inside, furthest)
     else:
         squared = np.empty(inside.shape, np.int32)
-        _run("gi_distance", np.ascontiguousarray(inside), *_sizes(inside), _i32(furthest), squared, threads)
+        native.run(library, "gi_distance", np.ascontiguousarray(inside), *sizes(inside), _i32(furthest), squared, threads)
     return np.sqrt(squared, dtype=np.float32)
 
 
 _i32, _u32, _i64, _f32 = ctypes.c_int32, ctypes.c_uint32, ctypes.c_int64, ctypes.c_float
 
 
-def _strips(shape: tuple[int, ...], threads: int) -> Iterator[slice]:
-    """Cut a box into strips of rows, each with the rows above and below it that its patches cover. The outer rows hold no target."""
-    step, last = max(_share(threads) // shape[1], 1), shape[0] - 2 * REACH
+def _strips(shape: tuple[int, ...], share: int) -> Iterator[slice]:
+    """Cut a box into strips of `share` pixels, each with the rows above and below that its patches cover. The outer rows hold no target."""
+    step, last = max(share // shape[1], 1), shape[0] - 2 * REACH
     return (slice(top, min(top + step, last) + 2 * REACH) for top in range(0, last, step))
 
 
 def _strips_of_blur(shape: tuple[int, ...], reach: int, threads: int) -> Iterator[tuple[slice, slice]]:
     """Cut a picture into strips of rows: each strip, and the rows that are read for it, `reach` more on either side."""
-    step = max(_share(threads) // shape[1], 8 * reach)
+    step = max(_share(native.library(), threads) // shape[1], 8 * reach)
     for top in range(0, shape[0], step):
         bottom = min(top + step, shape[0])
         yield slice(top, bottom), slice(max(top - reach, 0), bottom + reach)
@@ -207,37 +216,13 @@ def _gaussian(sigma: float) -> Floats:
     return (kernel / kernel.sum()).astype(np.float32)
 
 
-def _share(threads: int) -> int:
+def _share(library: ctypes.CDLL | None, threads: int) -> int:
     """Pixels that are computed between two questions whether to stop."""
-    return PIXELS * max(threads, 1) if native.library() is not None else PIXELS // native.SLOWER
-
-
-def _sizes(array: npt.NDArray[Any]) -> tuple[ctypes.c_int64, ctypes.c_int64]:
-    return _i64(array.shape[0]), _i64(array.shape[1])
+    return PIXELS * max(threads, 1) if library is not None else PIXELS // native.SLOWER
 
 
 def _flat(sources: Sources, estimate: Estimate) -> tuple[Any, ...]:
     """The first eleven arguments of `gi_search`."""
     pull = 0.0 if sources.low is None else sources.pull / (ONE * ONE)
-    theirs = (sources.planes, sources.valid, sources.low, *_sizes(sources.planes), _f32(pull))
-    return (*theirs, estimate.planes, estimate.weight, estimate.goal, *_sizes(estimate.planes))
-
-
-def _run(name: str, *arguments: Any) -> None:
-    """Call a C function with arrays as pointers; they must be contiguous. The last argument is the number of threads.
-
-    :raises MemoryError: if the function ran out of memory.
-    """
-    loaded = native.library()
-    if loaded is None or getattr(loaded, name)(*(_pointer(argument) for argument in arguments)):
-        raise MemoryError(f"{name}: not enough memory")
-
-
-def _pointer(argument: Any) -> Any:
-    if argument is None:
-        return ctypes.c_void_p(None)
-    if not isinstance(argument, np.ndarray):
-        return argument
-    if not argument.flags.c_contiguous:
-        raise ValueError("expected a contiguous array")  # an error in this package, not of the user
-    return ctypes.c_void_p(argument.ctypes.data)
+    theirs = (sources.planes, sources.valid, sources.low, *sizes(sources.planes), _f32(pull))
+    return (*theirs, estimate.planes, estimate.weight, estimate.goal, *sizes(estimate.planes))

@@ -1,4 +1,4 @@
-"""Loads the compiled inner loops of the transfer: one library beside this file, for every version of Python."""
+"""Loads the compiled inner loops of the transfer, one library beside this file for every version of Python, and calls them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ import sys
 import warnings
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array
 
 VERSION = 2  # of the C functions' arguments; must be equal to `gi_transfer_version()` in inner.c
 SLOWER = 15  # factor of processor time without the library; measured: 13 to 17
@@ -46,3 +51,27 @@ def _load(file: Path) -> tuple[ctypes.CDLL | None, str]:
     if version != VERSION:
         return None, f"{file.name} has version {version}, this installation needs {VERSION}"
     return loaded, ""
+
+
+def run(loaded: ctypes.CDLL, name: str, *arguments: Any) -> None:
+    """Call a C function with arrays as pointers; they must be contiguous. The last argument is the number of threads.
+
+    :raises MemoryError: if the function ran out of memory.
+    """
+    if getattr(loaded, name)(*map(_pointer, arguments)):
+        raise MemoryError(f"{name}: not enough memory")
+
+
+def sizes(array: Array) -> tuple[ctypes.c_int64, ctypes.c_int64]:
+    """The rows and columns of an array as arguments of a C function."""
+    return ctypes.c_int64(array.shape[0]), ctypes.c_int64(array.shape[1])
+
+
+def _pointer(argument: Any) -> Any:
+    if not isinstance(argument, np.ndarray):
+        return argument
+    if not argument.flags.c_contiguous:
+        raise ValueError("expected a contiguous array")  # an error in this package, not of the user
+    if argument.flags.writeable and argument.size:
+        return ctypes.byref(ctypes.c_char.from_buffer(argument))  # the same address in a third of the time
+    return ctypes.c_void_p(argument.ctypes.data)
