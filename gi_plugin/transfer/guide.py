@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 
@@ -34,23 +33,23 @@ class Guide:
                 pixels = _enlarged(pixels, self.scale // factor, part, axis)
         return pixels
 
-    def candidates(self, factor: int, targets: Integers) -> Iterator[Integers]:
+    def candidates(self, factor: int, targets: Integers) -> Integers:
         """Suggest sources for targets by the attention: move each target by the step from a cell to its best match.
 
-        The cells are the target's own and its eight neighbours, one per yielded array.
+        The cells are the target's own and its eight neighbours.
 
         :param targets: [n, 2] row and column at 1/`factor` of the window's size.
-        :return: arrays [n, 2] of sources at the same size. A row with a negative number is no source; a source may lie outside the window.
+        :return: [9, n, 2] sources at the same size, or [0, n, 2] if there is no cell. A row with a negative number is no source; a source
+            may lie outside the window.
         """
         if self.matches.size == 0:
-            return
+            return np.empty((0, *targets.shape), np.int64)
         step, shape = CELL * self.scale, np.array(self.matches.shape)
-        cells = targets * factor // step
-        for near in np.ndindex(3, 3):
-            cell = (cells + near - 1).clip(0, shape - 1)
-            match = self.matches[tuple(cell.T)]
-            moved = np.stack(np.divmod(match, shape[1]), 1) - cell
-            yield np.where(match[:, None] < 0, -1, targets + moved * step // factor)
+        near = np.array([*np.ndindex(3, 3)])[:, None] - 1
+        cells = (targets * factor // step + near).clip(0, shape - 1)
+        matches = self.matches[cells[..., 0], cells[..., 1]]
+        moved = np.stack(np.divmod(matches, shape[1]), -1) - cells
+        return np.where(matches[..., None] < 0, -1, targets + moved * step // factor)
 
 
 def _reduced(pixels: Floats, factor: int, part: slice) -> Floats:
