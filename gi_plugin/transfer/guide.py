@@ -28,7 +28,7 @@ class Guide:
         pixels = self.pixels
         for axis, part in enumerate(box):
             if factor > self.scale:
-                pixels = np.moveaxis(_reduced(np.moveaxis(pixels, axis, 0), factor // self.scale, part), 0, axis)
+                pixels = _reduced(pixels.swapaxes(0, axis), factor // self.scale, part).swapaxes(0, axis)
             else:
                 pixels = _enlarged(pixels, self.scale // factor, part, axis)
         return pixels

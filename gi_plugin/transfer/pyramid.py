@@ -54,9 +54,9 @@ def spread(mask: Bools, reach: int = REACH) -> Bools:
     """Grow `mask` [h, w] by `reach` pixels in every direction; by default this marks the centres of all patches that touch it."""
     for axis in (0, 1):
         grown = mask.copy()
-        from_side, to_side = np.moveaxis(mask, axis, 0), np.moveaxis(grown, axis, 0)
+        near, far = mask.swapaxes(0, axis), grown.swapaxes(0, axis)
         for step in range(1, reach + 1):
-            to_side[step:] |= from_side[:-step]
-            to_side[:-step] |= from_side[step:]
+            far[step:] |= near[:-step]
+            far[:-step] |= near[step:]
         mask = grown
     return mask
