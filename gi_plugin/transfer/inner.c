@@ -41,6 +41,23 @@ typedef struct {
     float cost;
 } gi_match;
 
+/* Writes the weights of five pixels to all of their channels, and returns the sum of their squares. Most rows have equal weights. */
+static inline int32_t gi_load_weights(int16_t *weight, const uint8_t *pixel)
+{
+    if (pixel[1] == pixel[0] && pixel[2] == pixel[0] && pixel[3] == pixel[0] && pixel[4] == pixel[0]) {
+        for (int i = 0; i < ROW; i++)
+            weight[i] = pixel[0];
+        return SIDE * pixel[0] * pixel[0];
+    }
+    int32_t total = 0;
+    for (int dx = 0; dx < SIDE; dx++) {
+        for (int channel = 0; channel < CHANNELS; channel++)
+            weight[dx * CHANNELS + channel] = pixel[dx];
+        total += pixel[dx] * pixel[dx];
+    }
+    return total;
+}
+
 static inline void gi_load_target(gi_target *target, const gi_estimate *estimate, int64_t y, int64_t x)
 {
     int32_t total = 0;
@@ -48,12 +65,7 @@ static inline void gi_load_target(gi_target *target, const gi_estimate *estimate
     for (int dy = 0; dy < SIDE; dy++) {
         const int64_t corner = (y + dy - REACH) * estimate->width + x - REACH;
         memcpy(target->patch[dy], estimate->planes + corner * CHANNELS, ROW * sizeof(int16_t));
-        for (int dx = 0; dx < SIDE; dx++) {
-            const int16_t weight = estimate->weight[corner + dx];
-            for (int channel = 0; channel < CHANNELS; channel++)
-                target->weight[dy][dx * CHANNELS + channel] = weight;
-            total += weight * weight;
-        }
+        total += gi_load_weights(target->weight[dy], estimate->weight + corner);
     }
     target->share = 1.0f / ((float)total * 1048576.0f);
     target->goal = estimate->goal + (y * estimate->width + x) * COLOURS;
