@@ -12,6 +12,7 @@ struct gi_filter {
     const float *picture; /* [rows, columns, 3] */
     const uint8_t *known; /* [rows, columns], 1 = known; null: all pixels are known */
     int64_t rows, columns;
+    int64_t start;       /* first row to blur */
     const float *kernel; /* [2 radius + 1] */
     int64_t radius;
     void (*read)(const gi_filter *filter, int64_t y, float *row);        /* writes the numbers of a row to blur, [columns, 4] */
@@ -38,6 +39,7 @@ static int gi_blur_rows(const void *given, int64_t first, int64_t last)
 {
     const gi_filter *filter = given;
     const int64_t radius = filter->radius, count = filter->columns * LANES;
+    first += filter->start, last += filter->start;
     const int64_t from = first > radius ? first - radius : 0, to = last + radius < filter->rows ? last + radius : filter->rows;
     float *wide = calloc((size_t)(count + 2 * radius * LANES), sizeof(float));
     float *lines = calloc((size_t)((to - from) * count), sizeof(float)), *sum = malloc((size_t)count * sizeof(float));
@@ -80,12 +82,12 @@ static void gi_write_means(const gi_filter *filter, int64_t y, const float *sum)
             filter->blurred[(y * filter->columns + x) * COLOURS + channel] = gi_mean(sum + channel, sum + COLOURS);
 }
 
-/* Blurs the known pixels by a separable kernel; pixels outside the picture count as unknown. */
-GI_EXPORT int gi_blur(const float *picture, const uint8_t *known, int64_t rows, int64_t columns, const float *kernel, int64_t radius,
-                      float *blurred, int threads)
+/* Blurs the known pixels by a separable kernel, and writes the rows from `start` to `end`; pixels outside the picture count as unknown. */
+GI_EXPORT int gi_blur(const float *picture, const uint8_t *known, int64_t rows, int64_t columns, int64_t start, int64_t end,
+                      const float *kernel, int64_t radius, float *blurred, int threads)
 {
-    const gi_filter filter = {picture, known, rows, columns, kernel, radius, gi_read_known, gi_write_means, blurred, 0, 0};
-    return gi_share_rows(gi_blur_rows, &filter, rows, columns, 32 + 2 * radius, 4096, threads);
+    const gi_filter filter = {picture, known, rows, columns, start, kernel, radius, gi_read_known, gi_write_means, blurred, 0, 0};
+    return gi_share_rows(gi_blur_rows, &filter, end - start, columns, 32 + 2 * radius, 4096, threads);
 }
 
 static inline float gi_grey(const float *colour) { return 0.299f * colour[0] + 0.587f * colour[1] + 0.114f * colour[2]; }
@@ -128,10 +130,11 @@ static void gi_write_planes(const gi_filter *filter, int64_t y, const float *sum
     }
 }
 
-/* Writes the colours of the known pixels, and the blurred gradients along x and along y times `gain`, in fixed point. */
-GI_EXPORT int gi_planes(const float *picture, const uint8_t *known, int64_t rows, int64_t columns, const float *kernel, int64_t radius,
-                        float gain, int16_t *planes, int threads)
+/* Writes the colours of the known pixels, and the blurred gradients along x and along y times `gain`, in fixed point: the rows from `start`
+   to `end`. */
+GI_EXPORT int gi_planes(const float *picture, const uint8_t *known, int64_t rows, int64_t columns, int64_t start, int64_t end,
+                        const float *kernel, int64_t radius, float gain, int16_t *planes, int threads)
 {
-    const gi_filter filter = {picture, known, rows, columns, kernel, radius, gi_read_gradients, gi_write_planes, 0, planes, gain};
-    return gi_share_rows(gi_blur_rows, &filter, rows, columns, 32 + 2 * radius, 4096, threads);
+    const gi_filter filter = {picture, known, rows, columns, start, kernel, radius, gi_read_gradients, gi_write_planes, 0, planes, gain};
+    return gi_share_rows(gi_blur_rows, &filter, end - start, columns, 32 + 2 * radius, 4096, threads);
 }

@@ -90,22 +90,16 @@ def blur(picture: Floats, known: Bools | None, sigma: float, threads: int, check
     :param known: [H, W]; None: all pixels are known.
     :param check: called between strips of rows; what it raises ends the work.
     """
-    kernel = _gaussian(sigma)
-    radius = len(kernel) // 2
-    picture, blurred = np.ascontiguousarray(picture), np.empty_like(picture, np.float32)
-    for strip, rows in _strips_of_blur(picture.shape, radius, threads):
+    library, kernel = native.library(), _gaussian(sigma)
+    picture, known = np.ascontiguousarray(picture), None if known is None else np.ascontiguousarray(known)
+    blurred, radius = np.empty_like(picture, np.float32), len(kernel) // 2
+    for rows, near in _strips_of_blur(picture.shape, radius, _share(library, threads)):
         check()
-        result = _blur(picture[rows], None if known is None else known[rows], kernel, threads)
-        blurred[strip] = result[strip.start - rows.start :][: strip.stop - strip.start]
-    return blurred
-
-
-def _blur(picture: Floats, known: Bools | None, kernel: Floats, threads: int) -> Floats:
-    library = native.library()
-    if library is None:
-        return numpy_kernels.blur(picture, known, kernel)
-    blurred = np.empty_like(picture)
-    native.run(library, "gi_blur", picture, known, *sizes(picture), kernel, _i64(len(kernel) // 2), blurred, threads)
+        if library is None:
+            blurred[rows] = numpy_kernels.blur(picture[near], None if known is None else known[near], kernel)[_part(rows, near)]
+        else:
+            span = _i64(rows.start), _i64(rows.stop)
+            native.run(library, "gi_blur", picture, known, *sizes(picture), *span, kernel, _i64(radius), blurred, threads)
     return blurred
 
 
@@ -117,20 +111,16 @@ def planes(image: Floats, known: Bools, gain: float, sigma: float, threads: int,
     :param sigma: of the Gaussian that averages gradients, in pixels.
     :param check: called between strips of rows; what it raises ends the work.
     """
-    kernel, result = _gaussian(sigma), np.empty((*known.shape, CHANNELS), np.int16)
-    for strip, rows in _strips_of_blur(image.shape, len(kernel) // 2 + 1, threads):  # a gradient also reads the row above
+    library, kernel = native.library(), _gaussian(sigma)
+    image, known = np.ascontiguousarray(image), np.ascontiguousarray(known)
+    result, radius = np.empty((*known.shape, CHANNELS), np.int16), len(kernel) // 2
+    for rows, near in _strips_of_blur(image.shape, radius + 1, _share(library, threads)):  # a gradient also reads the row above
         check()
-        near = _planes(image[rows], known[rows], kernel, gain, threads)
-        result[strip] = near[strip.start - rows.start :][: strip.stop - strip.start]
-    return result
-
-
-def _planes(image: Floats, known: Bools, kernel: Floats, gain: float, threads: int) -> Shorts:
-    library = native.library()
-    if library is None:
-        return numpy_kernels.planes(image, known, kernel, gain)
-    result = np.empty((*known.shape, CHANNELS), np.int16)
-    native.run(library, "gi_planes", image, known, *sizes(known), kernel, _i64(len(kernel) // 2), _f32(gain), result, threads)
+        if library is None:
+            result[rows] = numpy_kernels.planes(image[near], known[near], kernel, gain)[_part(rows, near)]
+        else:
+            span = _i64(rows.start), _i64(rows.stop)
+            native.run(library, "gi_planes", image, known, *sizes(image), *span, kernel, _i64(radius), _f32(gain), result, threads)
     return result
 
 
@@ -201,12 +191,17 @@ def _strips(shape: tuple[int, ...], share: int) -> Iterator[slice]:
     return (slice(top, min(top + step, last) + 2 * REACH) for top in range(0, last, step))
 
 
-def _strips_of_blur(shape: tuple[int, ...], reach: int, threads: int) -> Iterator[tuple[slice, slice]]:
-    """Cut a picture into strips of rows: each strip, and the rows that are read for it, `reach` more on either side."""
-    step = max(_share(native.library(), threads) // shape[1], 8 * reach)
+def _strips_of_blur(shape: tuple[int, ...], reach: int, share: int) -> Iterator[tuple[slice, slice]]:
+    """Cut a picture into strips of about `share` pixels: each strip, and the rows that are read for it, `reach` more on either side."""
+    step = max(share // shape[1], 8 * reach)
     for top in range(0, shape[0], step):
         bottom = min(top + step, shape[0])
         yield slice(top, bottom), slice(max(top - reach, 0), bottom + reach)
+
+
+def _part(rows: slice, near: slice) -> slice:
+    """The place of the rows of a strip among those that were read for it."""
+    return slice(rows.start - near.start, rows.stop - near.start)
 
 
 def _gaussian(sigma: float) -> Floats:
