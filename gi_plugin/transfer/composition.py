@@ -17,7 +17,7 @@ BAND = 2.0  # sigma in pixels: a Gaussian blur separates low frequencies (voted)
 GRAIN = 1.05  # gain of the high frequencies, because the search slightly prefers smooth patches
 FADE, FADE_HIGH = 8.0, 3.0  # distance from the border, in pixels, at which a correction has fallen to 1 / e
 HALO = 3 * int(BAND)  # radius of the blur in pixels
-STRIP = 256  # rows of sources that are blurred at a time, to keep temporary arrays small
+STRIP = 1 << 19  # pixels that are blurred at a time, to keep temporary arrays small
 
 
 def compose(image: Floats, source: Level, found: Match, threads: int, check: Callable[[], None] = go_on) -> Floats:
@@ -62,15 +62,16 @@ def _copied(image: Floats, source: Level, found: Match, where: Bools, threads: i
     places, high = np.flatnonzero(where), np.zeros((where.size, 3), np.float32)
     pixel = kernels.best_source(found.field, found.weight, _window(), where, threads).reshape(-1, 2)
     row, column = (np.ascontiguousarray(numbers) for numbers in pixel.take(places, 0).T)
-    for top in range(int(row.min()), int(row.max()) + 1, STRIP):
+    step = max(STRIP // image.shape[1], HALO)
+    for top in range(int(row.min()), int(row.max()) + 1, step):
         check()
-        strip = Box(top, int(column.min()), top + STRIP, int(column.max()) + 1).grown(HALO).inside(image.shape)
-        chosen = np.flatnonzero((row >= top) & (row < top + STRIP))
+        strip = Box(top, int(column.min()), top + step, int(column.max()) + 1).grown(HALO).inside(image.shape)
+        chosen = np.flatnonzero((row >= top) & (row < top + step))
         if chosen.size:
             near = np.ascontiguousarray(image[strip.slices])
             low = kernels.blur(near, ~source.missing[strip.slices], BAND, threads, check)
-            there = (row[chosen] - strip.top) * near.shape[1] + column[chosen] - strip.left
-            high[places[chosen]] = np.float32(GRAIN) * (near.reshape(-1, 3).take(there, 0) - low.reshape(-1, 3).take(there, 0))
+            there = (row.take(chosen) - strip.top) * near.shape[1] + column.take(chosen) - strip.left
+            high[places.take(chosen)] = np.float32(GRAIN) * (near.reshape(-1, 3).take(there, 0) - low.reshape(-1, 3).take(there, 0))
     return high.reshape(*where.shape, 3)
 
 

@@ -124,8 +124,9 @@ def _weights_of(cost: Floats, target: Bools, sample: Indices) -> Floats:
     """See `vote_weights`."""
     costs = cost.ravel().take(sample)
     rank = int(QUANTILE * (len(costs) - 1))
-    scale = max(float(np.partition(costs, rank)[rank]), 1e-6)
-    weight: Floats = np.exp(cost * np.float32(-1 / scale))
+    costs.partition(rank)
+    weight = cost * np.float32(-1 / max(float(costs[rank]), 1e-6))
+    np.exp(weight, out=weight)
     weight += MIN_WEIGHT
     weight *= target
     return weight
