@@ -150,9 +150,8 @@ def _low_frequencies(task: Task, source: Level, context: Level, box: Box) -> tup
     """Low frequencies of the sources [H, W, 3], and in the box those of the guide [h, w, 3] together with the known pixels."""
     sigma = task.sigma / source.factor
     wide = box.grown(int(3 * sigma) + 1).inside(context.missing.shape)
-    guided = task.guide.at(source.factor, wide.slices)
-    unknown = np.repeat(context.missing[wide.slices][..., None], 3, axis=2)
-    completed = np.where(unknown, guided, _floats(context.planes[wide.slices]))
+    completed, hole = _floats(context.planes[wide.slices]), box.grown(-MARGIN)
+    np.copyto(completed[hole.within(wide)], task.guide.at(source.factor, hole.slices), where=context.missing[hole.slices][..., None])
     colours = _floats(source.planes)
     if sigma > 0.4:
         completed = kernels.blur(completed, None, sigma, task.threads, task.check)
