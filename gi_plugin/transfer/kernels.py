@@ -11,7 +11,6 @@ import numpy as np
 
 from . import native, numpy_kernels
 from .arrays import CHANNELS, ONE, REACH, Bools, Counts, Estimate, Field, Floats, Shorts, Sources, go_on
-from .native import sizes
 
 PIXELS = 1 << 16  # targets per thread between two questions whether to stop: about 0.05 s
 
@@ -22,7 +21,7 @@ def costs(sources: Sources, estimate: Estimate, field: Field, threads: int) -> F
     if library is None:
         return numpy_kernels.costs(sources, estimate, field)
     cost = np.zeros(field.shape[:2], np.float32)
-    native.run(library, "gi_search", *_flat(sources, estimate), field, None, cost, _i32(0), _u32(0), threads)
+    native.run(library, "gi_search", *_flat(sources, estimate), field, None, cost, 0, 0, threads)
     return cost
 
 
@@ -48,7 +47,7 @@ def search(
             found[inner], cost[inner] = (array[REACH:-REACH] for array in numpy_kernels.search(sources, strip, field[rows], radius, drawn))
         else:
             arrays = field[rows], found[rows], cost[rows]
-            native.run(library, "gi_search", *_flat(sources, strip), *arrays, _i32(radius), _u32(drawn), threads)
+            native.run(library, "gi_search", *_flat(sources, strip), *arrays, radius, drawn, threads)
     return found, cost
 
 
@@ -65,8 +64,8 @@ def vote(
         if library is None:
             numpy_kernels.vote(planes, field[rows], weight[rows], where[rows], votes[rows])
         else:
-            strip = field[rows], weight[rows], where[rows], *sizes(where[rows]), votes[rows]
-            native.run(library, "gi_vote", planes, _i64(planes.shape[1]), *strip, threads)
+            strip = field[rows], weight[rows], where[rows], *where[rows].shape, votes[rows]
+            native.run(library, "gi_vote", planes, planes.shape[1], *strip, threads)
 
 
 def best_source(field: Field, weight: Floats, window: Floats, where: Bools, threads: int) -> Field:
@@ -80,7 +79,7 @@ def best_source(field: Field, weight: Floats, window: Floats, where: Bools, thre
     if library is None:
         return numpy_kernels.best_source(field, weight, window, where)
     pixel = np.full_like(field, -1)
-    native.run(library, "gi_heaviest", field, weight, window, where, *sizes(where), pixel, threads)
+    native.run(library, "gi_heaviest", field, weight, window, where, *where.shape, pixel, threads)
     return pixel
 
 
@@ -98,8 +97,8 @@ def blur(picture: Floats, known: Bools | None, sigma: float, threads: int, check
         if library is None:
             blurred[rows] = numpy_kernels.blur(picture[near], None if known is None else known[near], kernel)[_part(rows, near)]
         else:
-            span = _i64(rows.start), _i64(rows.stop)
-            native.run(library, "gi_blur", picture, known, *sizes(picture), *span, kernel, _i64(radius), blurred, threads)
+            span = rows.start, rows.stop
+            native.run(library, "gi_blur", picture, known, *picture.shape[:2], *span, kernel, radius, blurred, threads)
     return blurred
 
 
@@ -119,8 +118,8 @@ def planes(image: Floats, known: Bools, gain: float, sigma: float, threads: int,
         if library is None:
             result[rows] = numpy_kernels.planes(image[near], known[near], kernel, gain)[_part(rows, near)]
         else:
-            span = _i64(rows.start), _i64(rows.stop)
-            native.run(library, "gi_planes", image, known, *sizes(image), *span, kernel, _i64(radius), _f32(gain), result, threads)
+            span = rows.start, rows.stop
+            native.run(library, "gi_planes", image, known, *image.shape[:2], *span, kernel, radius, gain, result, threads)
     return result
 
 
@@ -143,7 +142,7 @@ def halve(planes: Shorts, count: Counts, threads: int, check: Callable[[], None]
             half[done], half_count[done] = numpy_kernels.halve(planes[rows], count[rows])
         else:
             arrays = half[done], half_count[done]
-            native.run(library, "gi_halve", planes[rows], count[rows], *sizes(planes[rows]), _i64(channels), *arrays, threads)
+            native.run(library, "gi_halve", planes[rows], count[rows], *planes[rows].shape, *arrays, threads)
     return half, half_count
 
 
@@ -156,7 +155,7 @@ def mean_of_known(values: Floats, known: Bools, threads: int) -> tuple[Floats, B
     values, known = np.ascontiguousarray(values), np.ascontiguousarray(known)
     half = np.empty(((height + 1) // 2, (width + 1) // 2, channels), np.float32)
     some = np.empty(half.shape[:2], np.bool_)
-    native.run(library, "gi_mean_of_known", values, known, *sizes(values), _i64(channels), half, some, threads)
+    native.run(library, "gi_mean_of_known", values, known, *values.shape, half, some, threads)
     return half, some
 
 
@@ -167,7 +166,7 @@ def fill_unknown(values: Floats, known: Bools, coarse: Floats, threads: int) -> 
         return numpy_kernels.fill_unknown(values, known, coarse)
     values, known = np.ascontiguousarray(values), np.ascontiguousarray(known)
     filled = np.empty_like(values)
-    native.run(library, "gi_fill_unknown", values, known, coarse, *sizes(values), _i64(values.shape[2]), filled, threads)
+    native.run(library, "gi_fill_unknown", values, known, coarse, *values.shape, filled, threads)
     return filled
 
 
@@ -178,11 +177,8 @@ def distance(inside: Bools, threads: int) -> Floats:
         squared = numpy_kernels.squared_distance(inside, furthest)
     else:
         squared = np.empty(inside.shape, np.int32)
-        native.run(library, "gi_distance", np.ascontiguousarray(inside), *sizes(inside), _i32(furthest), squared, threads)
+        native.run(library, "gi_distance", np.ascontiguousarray(inside), *inside.shape, furthest, squared, threads)
     return np.sqrt(squared, dtype=np.float32)
-
-
-_i32, _u32, _i64, _f32 = ctypes.c_int32, ctypes.c_uint32, ctypes.c_int64, ctypes.c_float
 
 
 def _strips(shape: tuple[int, ...], share: int) -> Iterator[slice]:
@@ -219,5 +215,5 @@ def _share(library: ctypes.CDLL | None, threads: int) -> int:
 def _flat(sources: Sources, estimate: Estimate) -> tuple[Any, ...]:
     """The first eleven arguments of `gi_search`."""
     pull = 0.0 if sources.low is None else sources.pull / (ONE * ONE)
-    theirs = (sources.planes, sources.valid, sources.low, *sizes(sources.planes), _f32(pull))
-    return (*theirs, estimate.planes, estimate.weight, estimate.goal, *sizes(estimate.planes))
+    theirs = (sources.planes, sources.valid, sources.low, *sources.planes.shape[:2], pull)
+    return (*theirs, estimate.planes, estimate.weight, estimate.goal, *estimate.planes.shape[:2])

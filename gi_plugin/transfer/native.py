@@ -10,14 +10,41 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..arrays import Array
 
 VERSION = 2  # of the C functions' arguments; must be equal to `gi_transfer_version()` in inner.c
 SLOWER = 15  # factor of processor time without the library; measured: 13 to 17
 NAMES = {"darwin": "_inner.dylib", "win32": "_inner.dll"}
 FILE = Path(__file__).with_name(NAMES.get(sys.platform, "_inner.so"))
+
+
+class Pointer:
+    """The type of array arguments: a C function gets the address of a contiguous array, or null for None."""
+
+    @staticmethod
+    def from_param(array: Array | None) -> Any:
+        """Convert an argument; ctypes calls this."""
+        if array is None:
+            return None
+        if not array.flags.c_contiguous:
+            raise ValueError("expected a contiguous array")  # an error in this package, not of the user
+        if array.flags.writeable and array.size:
+            return ctypes.byref(ctypes.c_char.from_buffer(array))  # the same address in a third of the time
+        return ctypes.c_void_p(array.ctypes.data)
+
+
+TYPES = {"a": Pointer, "n": ctypes.c_int64, "i": ctypes.c_int32, "u": ctypes.c_uint32, "f": ctypes.c_float}
+ARGUMENTS = {  # of each C function, one letter of `TYPES` each
+    "gi_search": "aaannfaaannaaaiui",
+    "gi_vote": "anaaannai",
+    "gi_heaviest": "aaaannai",
+    "gi_blur": "aannnnanai",
+    "gi_planes": "aannnnanfai",
+    "gi_halve": "aannnaai",
+    "gi_mean_of_known": "aannnaai",
+    "gi_fill_unknown": "aaannnai",
+    "gi_distance": "anniai",
+}
 
 
 def library() -> ctypes.CDLL | None:
@@ -46,6 +73,8 @@ def _load(file: Path) -> tuple[ctypes.CDLL | None, str]:
     try:
         loaded = ctypes.CDLL(str(file))
         version = int(loaded.gi_transfer_version())
+        for name, letters in ARGUMENTS.items() if version == VERSION else ():
+            getattr(loaded, name).argtypes = [TYPES[letter] for letter in letters]
     except (OSError, AttributeError) as problem:
         return None, f"{file.name} does not load: {problem}"
     if version != VERSION:
@@ -53,25 +82,10 @@ def _load(file: Path) -> tuple[ctypes.CDLL | None, str]:
     return loaded, ""
 
 
-def run(loaded: ctypes.CDLL, name: str, *arguments: Any) -> None:
-    """Call a C function with arrays as pointers; they must be contiguous. The last argument is the number of threads.
+def run(loaded: ctypes.CDLL, name: str, *arguments: Array | float | None) -> None:
+    """Call a C function; the last argument is the number of threads.
 
     :raises MemoryError: if the function ran out of memory.
     """
-    if getattr(loaded, name)(*map(_pointer, arguments)):
+    if getattr(loaded, name)(*arguments):
         raise MemoryError(f"{name}: not enough memory")
-
-
-def sizes(array: Array) -> tuple[ctypes.c_int64, ctypes.c_int64]:
-    """The rows and columns of an array as arguments of a C function."""
-    return ctypes.c_int64(array.shape[0]), ctypes.c_int64(array.shape[1])
-
-
-def _pointer(argument: Any) -> Any:
-    if not isinstance(argument, np.ndarray):
-        return argument
-    if not argument.flags.c_contiguous:
-        raise ValueError("expected a contiguous array")  # an error in this package, not of the user
-    if argument.flags.writeable and argument.size:
-        return ctypes.byref(ctypes.c_char.from_buffer(argument))  # the same address in a third of the time
-    return ctypes.c_void_p(argument.ctypes.data)
