@@ -1,7 +1,8 @@
-/* The two steps of the interpolation by push-pull: reduce by means of known values, and enlarge. inner.c says how this file is compiled. */
+/* Smooth interpolation by push-pull: reduce by means of known values, then enlarge again. inner.c says how this file is compiled. */
 
 #include "rows.h"
 #include <stdlib.h>
+#include <string.h>
 
 enum { COLOURS = 3 };
 
@@ -41,14 +42,6 @@ static int gi_mean_rows(const void *given, int64_t first, int64_t last)
         for (int64_t x = 0; x < (task->columns + 1) / 2; x++)
             gi_mean_of_four(task, y, x);
     return 0;
-}
-
-/* Reduces by two, rounding the size up: means of the known values of 2 x 2 pixels, and whether one is known. */
-GI_EXPORT int gi_mean_of_known(const float *values, const uint8_t *known, int64_t rows, int64_t columns, int64_t channels, float *half,
-                               uint8_t *half_known, int threads)
-{
-    const gi_interpolation task = {values, known, rows, columns, channels, half, half_known, 0, 0};
-    return gi_share_rows(gi_mean_rows, &task, (rows + 1) / 2, columns, 16, 8192, threads);
 }
 
 /* The pixel of half the size that is next to the nearest one, on the side of `place`; the nearest one itself at the end of a line. */
@@ -91,10 +84,25 @@ static int gi_fill_rows(const void *given, int64_t first, int64_t last)
     return 0;
 }
 
-/* Keeps the known values; the others come from `coarse`, enlarged linearly. */
-GI_EXPORT int gi_fill_unknown(const float *values, const uint8_t *known, const float *coarse, int64_t rows, int64_t columns, int64_t channels,
-                              float *filled, int threads)
+/* Keeps the known values and interpolates the others, from half the size to the full one; 0 if nothing is known. */
+GI_EXPORT int gi_smooth_fill(const float *values, const uint8_t *known, int64_t rows, int64_t columns, int64_t channels, float *filled, int threads)
 {
-    const gi_interpolation task = {values, known, rows, columns, channels, 0, 0, coarse, filled};
-    return gi_share_rows(gi_fill_rows, &task, rows, columns, 16, 8192, threads);
+    const int64_t count = rows * columns, half = (rows + 1) / 2 * ((columns + 1) / 2);
+    if (!memchr(known, 0, (size_t)count) || count == 1) {
+        for (int64_t i = 0; i < count * channels; i++)
+            filled[i] = known[i / channels] ? values[i] : 0.0f;
+        return 0;
+    }
+    float *means = malloc((size_t)(2 * half * channels) * sizeof(float)); /* the means, and their fill */
+    uint8_t *some = malloc((size_t)half);
+    int failed = !means || !some;
+    if (!failed) {
+        float *coarse = means + half * channels;
+        const gi_interpolation task = {values, known, rows, columns, channels, means, some, coarse, filled};
+        failed |= gi_share_rows(gi_mean_rows, &task, (rows + 1) / 2, columns, 16, 8192, threads);
+        failed |= gi_smooth_fill(means, some, (rows + 1) / 2, (columns + 1) / 2, channels, coarse, threads);
+        failed |= gi_share_rows(gi_fill_rows, &task, rows, columns, 16, 8192, threads);
+    }
+    free(means), free(some);
+    return failed;
 }

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from . import kernels
 from .arrays import Bools, Floats, go_on
 
@@ -15,9 +13,4 @@ def smooth_fill(values: Floats, known: Bools, check: Callable[[], None] = go_on,
 
     :param check: called between the steps; what it raises ends the work.
     """
-    check()
-    if known.all() or known.size == 1:
-        return np.where(known[..., None], values, np.float32(0))
-    coarse = smooth_fill(*kernels.mean_of_known(values, known, threads), check, threads)
-    check()
-    return kernels.fill_unknown(values, known, coarse, threads)
+    return kernels.smooth_fill(values, known, threads, check)

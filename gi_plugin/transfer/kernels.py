@@ -146,27 +146,18 @@ def halve(planes: Shorts, count: Counts, threads: int, check: Callable[[], None]
     return half, half_count
 
 
-def mean_of_known(values: Floats, known: Bools, threads: int) -> tuple[Floats, Bools]:
-    """Reduce [H, W, C] by two, rounding the size up: means of the known values of 2 x 2 pixels, 0 if none is known, and whether one is."""
+def smooth_fill(values: Floats, known: Bools, threads: int, check: Callable[[], None] = go_on) -> Floats:
+    """Keep `values` [H, W, C] where `known` [H, W] is True, and interpolate smoothly elsewhere by push-pull; all 0 if nothing is known.
+
+    :param check: called between the steps; what it raises ends the work.
+    """
+    check()
     library = native.library()
     if library is None:
-        return numpy_kernels.mean_of_known(values, known)
-    height, width, channels = values.shape
-    values, known = np.ascontiguousarray(values), np.ascontiguousarray(known)
-    half = np.empty(((height + 1) // 2, (width + 1) // 2, channels), np.float32)
-    some = np.empty(half.shape[:2], np.bool_)
-    native.run(library, "gi_mean_of_known", values, known, *values.shape, half, some, threads)
-    return half, some
-
-
-def fill_unknown(values: Floats, known: Bools, coarse: Floats, threads: int) -> Floats:
-    """Keep the known `values` [H, W, C]; the others come from `coarse`, which has half the size and is enlarged linearly."""
-    library = native.library()
-    if library is None:
-        return numpy_kernels.fill_unknown(values, known, coarse)
+        return numpy_kernels.smooth_fill(values, known, check)
     values, known = np.ascontiguousarray(values), np.ascontiguousarray(known)
     filled = np.empty_like(values)
-    native.run(library, "gi_fill_unknown", values, known, coarse, *values.shape, filled, threads)
+    native.run(library, "gi_smooth_fill", values, known, *values.shape, filled, threads)
     return filled
 
 

@@ -26,11 +26,12 @@ class Pointer:
         """Convert an argument; ctypes calls this."""
         if array is None:
             return None
-        if not array.flags.c_contiguous:
-            raise ValueError("expected a contiguous array")  # an error in this package, not of the user
-        if array.flags.writeable and array.size:
-            return ctypes.byref(ctypes.c_char.from_buffer(array))  # the same address in a third of the time
-        return ctypes.c_void_p(array.ctypes.data)
+        try:
+            return ctypes.byref(ctypes.c_char.from_buffer(array))  # a third of the time of `array.ctypes`
+        except (TypeError, ValueError):  # read-only, empty or not contiguous
+            if not array.flags.c_contiguous:
+                raise ValueError("expected a contiguous array") from None  # an error in this package, not of the user
+            return ctypes.c_void_p(array.ctypes.data)
 
 
 TYPES = {"a": Pointer, "n": ctypes.c_int64, "i": ctypes.c_int32, "u": ctypes.c_uint32, "f": ctypes.c_float}
@@ -41,8 +42,7 @@ ARGUMENTS = {  # of each C function, one letter of `TYPES` each
     "gi_blur": "aannnnanai",
     "gi_planes": "aannnnanfai",
     "gi_halve": "aannnaai",
-    "gi_mean_of_known": "aannnaai",
-    "gi_fill_unknown": "aaannnai",
+    "gi_smooth_fill": "aannnai",
     "gi_distance": "anniai",
 }
 

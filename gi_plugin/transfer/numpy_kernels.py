@@ -5,7 +5,7 @@ Integers and float32 are used as in C, and sums have the same order, so the resu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -183,26 +183,32 @@ def halve(planes: Shorts, count: Counts) -> tuple[Shorts, Counts]:
     return np.where(total[..., None] > 0, mean, 0).astype(np.int16), total.astype(np.uint16)
 
 
-def mean_of_known(values: Floats, known: Bools) -> tuple[Floats, Bools]:
-    """Reduce by two: means of the known values of 2 x 2 pixels, and whether at least one of the four is known."""
-    even = ((0, known.shape[0] % 2), (0, known.shape[1] % 2))
-    known, values = np.pad(known, even), np.pad(values, (*even, (0, 0)))
-    total, count = (np.zeros_like(array[::2, ::2], np.float32) for array in (values, known[..., None]))
-    for dy, dx in np.ndindex(2, 2):
-        share = known[dy::2, dx::2, None]
-        total += np.where(share, values[dy::2, dx::2], np.float32(0))
-        count += share
-    return np.asarray(total / np.maximum(count, np.float32(1)), dtype=np.float32), np.asarray(count[..., 0] > 0)
-
-
-def fill_unknown(values: Floats, known: Bools, coarse: Floats) -> Floats:
-    """Keep the known `values`; the others come from `coarse`, enlarged by two: 3/4 of the nearer pixel and 1/4 of the next one."""
-    for axis in (0, 1):
+def smooth_fill(values: Floats, known: Bools, check: Callable[[], None]) -> Floats:
+    """Keep `values` [H, W, C] where `known` [H, W] is True, and interpolate smoothly elsewhere; all 0 if nothing is known."""
+    check()
+    if known.all() or known.size == 1:
+        return np.where(known[..., None], values, np.float32(0))
+    coarse = smooth_fill(*_mean_of_known(values, known, check), check)
+    for axis in (0, 1):  # enlarge by two: 3/4 of the nearer pixel and 1/4 of the next one
+        check()
         place = np.arange(known.shape[axis])
         near, last = place // 2, coarse.shape[axis] - 1
         other = (near + np.where(place % 2, 1, -1)).clip(0, last)
         coarse = np.float32(0.75) * coarse.take(near, axis) + np.float32(0.25) * coarse.take(other, axis)
     return np.where(known[..., None], values, coarse)
+
+
+def _mean_of_known(values: Floats, known: Bools, check: Callable[[], None]) -> tuple[Floats, Bools]:
+    """Reduce by two: means of the known values of 2 x 2 pixels, and whether at least one of the four is known."""
+    even = ((0, known.shape[0] % 2), (0, known.shape[1] % 2))
+    known, values = np.pad(known, even), np.pad(values, (*even, (0, 0)))
+    total, count = (np.zeros_like(array[::2, ::2], np.float32) for array in (values, known[..., None]))
+    for dy, dx in np.ndindex(2, 2):
+        check()
+        share = known[dy::2, dx::2, None]
+        total += np.where(share, values[dy::2, dx::2], np.float32(0))
+        count += share
+    return np.asarray(total / np.maximum(count, np.float32(1)), dtype=np.float32), np.asarray(count[..., 0] > 0)
 
 
 def squared_distance(inside: Bools, furthest: int) -> npt.NDArray[np.int32]:

@@ -61,8 +61,7 @@ def _halved(seed: int, threads: int) -> Result:
 def _interpolated(seed: int, threads: int) -> Result:
     height, width, channels = 300 * (seed % 2) + 1 + seed, 40 - 9 * seed, 2 + seed % 2
     known, values = noise(seed, height, width) > 0.7, noise(seed + 1, height, width, channels)
-    half, some = kernels.mean_of_known(values, known, threads)
-    return half, some, kernels.fill_unknown(values, known, half, threads)
+    return (kernels.smooth_fill(values, known, threads), kernels.smooth_fill(values, known | True, threads))
 
 
 def _distances(seed: int, threads: int) -> Result:
