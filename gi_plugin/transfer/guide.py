@@ -57,9 +57,9 @@ def _reduced(pixels: Floats, factor: int, part: slice) -> Floats:
     blocks = np.arange(part.start, part.stop).clip(0, (len(pixels) - 1) // factor)
     rows = pixels[blocks[0] * factor : (blocks[-1] + 1) * factor]
     whole = len(rows) // factor * factor
-    parts = [[rows[start:whole:factor] for start in range(factor)], [row[None] for row in rows[whole:]]]
-    means = [_sum(rows) / np.float32(len(rows)) for rows in parts if rows]
-    return np.concatenate(means)[blocks - blocks[0]]
+    full, last = [rows[start:whole:factor] for start in range(factor)], [row[None] for row in rows[whole:]]
+    means = [_sum(parts) / np.float32(len(parts)) for parts in (full, last) if parts]
+    return np.asarray(np.concatenate(means)[blocks - blocks[0]], dtype=np.float32)
 
 
 def _sum(parts: list[Floats]) -> Floats:

@@ -195,7 +195,7 @@ def _gaussian(sigma: float) -> Floats:
     """The weights of a Gaussian that ends at three sigma; their sum is 1."""
     radius = max(math.ceil(3 * sigma), 1)
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    return (kernel / kernel.sum()).astype(np.float32)
+    return np.asarray(kernel / kernel.sum(), dtype=np.float32)
 
 
 def _share(library: ctypes.CDLL | None, threads: int) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from ..arrays import Array
 
 VERSION = 2  # of the C functions' arguments; must be equal to `gi_transfer_version()` in inner.c
-SLOWER = 15  # factor of processor time without the library; measured: 13 to 17
+SLOWER = 20  # factor of processor time without the library; measured: 16 to 23
 NAMES = {"darwin": "_inner.dylib", "win32": "_inner.dll"}
 FILE = Path(__file__).with_name(NAMES.get(sys.platform, "_inner.so"))
 
@@ -22,7 +22,7 @@ class Pointer:
     """The type of array arguments: a C function gets the address of a contiguous array, or null for None."""
 
     @staticmethod
-    def from_param(array: Array | None) -> Any:
+    def from_param(array: Any) -> Any:
         """Convert an argument; ctypes calls this."""
         if array is None:
             return None

@@ -158,7 +158,7 @@ def planes(image: Floats, known: Bools, kernel: Floats, gain: float) -> Shorts:
         grey = np.where(known, red + green + blue, np.float32(0))
     texture = [np.float32(gain) * blur(*_gradient(grey, known, axis), kernel) for axis in (1, 0)]
     values = np.where(known[..., None], np.concatenate([image, *texture], 2), np.float32(0))
-    return np.rint((values * np.float32(ONE)).clip(-ONE, 2 * ONE)).astype(np.int16)
+    return np.asarray(np.rint((values * np.float32(ONE)).clip(-ONE, 2 * ONE)), dtype=np.int16)
 
 
 def _gradient(grey: Floats, known: Bools, axis: int) -> tuple[Floats, Bools]:
