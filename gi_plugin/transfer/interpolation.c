@@ -51,16 +51,16 @@ static inline int64_t gi_next(int64_t place, int64_t length)
     return next < 0 ? 0 : next < (length + 1) / 2 ? next : (length + 1) / 2 - 1;
 }
 
-static inline float gi_blend(float near, float next) { return 0.75f * near + 0.25f * next; }
+static inline float gi_blend(float nearest, float next) { return 0.75f * nearest + 0.25f * next; }
 
 /* Writes a row from a row of half the size. */
 static inline void gi_fill_row(const gi_interpolation *task, int64_t y, const float *line, int64_t channels)
 {
     for (int64_t x = 0; x < task->columns; x++) {
         const int64_t here = y * task->columns + x;
-        const float *value = task->values + here * channels, *near = line + x / 2 * channels, *next = line + gi_next(x, task->columns) * channels;
+        const float *value = task->values + here * channels, *nearest = line + x / 2 * channels, *next = line + gi_next(x, task->columns) * channels;
         for (int64_t channel = 0; channel < channels; channel++)
-            task->filled[here * channels + channel] = task->known[here] ? value[channel] : gi_blend(near[channel], next[channel]);
+            task->filled[here * channels + channel] = task->known[here] ? value[channel] : gi_blend(nearest[channel], next[channel]);
     }
 }
 
@@ -72,9 +72,9 @@ static int gi_fill_rows(const void *given, int64_t first, int64_t last)
     if (!line)
         return 1;
     for (int64_t y = first; y < last; y++) {
-        const float *near = task->coarse + y / 2 * count, *next = task->coarse + gi_next(y, task->rows) * count;
+        const float *nearest = task->coarse + y / 2 * count, *next = task->coarse + gi_next(y, task->rows) * count;
         for (int64_t i = 0; i < count; i++)
-            line[i] = gi_blend(near[i], next[i]);
+            line[i] = gi_blend(nearest[i], next[i]);
         if (task->channels == COLOURS)
             gi_fill_row(task, y, line, COLOURS); /* twice as fast if the compiler knows the number */
         else
