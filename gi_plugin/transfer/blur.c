@@ -28,7 +28,8 @@ static void gi_add_runs(float *restrict sum, const float *restrict run, int64_t 
     int64_t k = 0;
     for (; k + 4 <= taps; k += 4, run += 4 * step)
         for (int64_t i = 0; i < count; i++)
-            sum[i] = sum[i] + kernel[k] * run[i] + kernel[k + 1] * run[i + step] + kernel[k + 2] * run[i + 2 * step] + kernel[k + 3] * run[i + 3 * step];
+            sum[i] = sum[i] + kernel[k] * run[i] + kernel[k + 1] * run[i + step] + kernel[k + 2] * run[i + 2 * step]
+                     + kernel[k + 3] * run[i + 3 * step];
     for (; k < taps; k++, run += step)
         for (int64_t i = 0; i < count; i++)
             sum[i] += kernel[k] * run[i];
