@@ -36,9 +36,9 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     # transfer: the pixels of the hole; and the windows of the network
     "transfer.native",
     "transfer.arrays transfer.schedule",
-    "transfer.numpy_kernels transfer.guide transfer.interpolation",
+    "transfer.numpy_kernels transfer.guide",
     "transfer.kernels",
-    "transfer.texture transfer.depth",
+    "transfer.texture transfer.depth transfer.interpolation",
     "transfer.pyramid",
     "transfer.matching",
     "transfer.composition",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import Integers
+from ..arrays import Indices, Integers
 from ..box import Box, around
 from . import kernels
 from .arrays import KNOWN, MARGIN, MISSING, ONE, Bools, Bytes, Estimate, Field, Floats, Shorts, Sources, go_on
@@ -56,38 +56,55 @@ def match(task: Task, step: Step, source: Level, context: Level, coarser: Match 
     """
     valid, box = valid_sources(source.missing), around(context.missing).grown(MARGIN)
     task.check()
-    missing, targets = box.cut(context.missing), box.cut(spread(context.missing))
+    missing = box.cut(context.missing)
+    weight = _weights(missing, box, context.missing.shape)
+    targets = spread(missing) & (weight > 0)
     task.check()
     low, goal = (None, None) if step.pull == 0 else _low_frequencies(task, source, context, box)
     sources = Sources(source.planes, valid, low, step.pull)
     task.check()
-    estimate = Estimate(box.cut(context.planes), _weights(missing, box, context.missing.shape), goal)
+    estimate = Estimate(box.cut(context.planes), weight, goal)
     seed, *seeds = seeds_of(task.seed, source.factor, step.rounds)
     if coarser is None:
         _first_estimate(task, context, box, missing, estimate.planes)
         field = with_random_sources(no_sources(targets.shape), targets, valid, seed)
         field = _with_attention(task, sources, estimate, field, box, source.factor)
     else:
-        field, weight = _doubled(coarser, box, targets, valid)
+        field, votes = _doubled(coarser, box, targets, valid)
         task.check()
         field = with_random_sources(field, targets & (field[..., 0] < 0), valid, seed)
-        kernels.vote(source.planes, field, weight, missing, estimate.planes, task.threads, task.check)
+        kernels.vote(source.planes, field, votes, missing, estimate.planes, task.threads, task.check)
     task.check()
+    sample = _sample(targets)
     for drawn in seeds:
         field, cost = kernels.search(sources, estimate, field, step.radius, drawn, task.threads, task.check)
-        weight = vote_weights(field, cost)
-        kernels.vote(source.planes, field, weight, missing, estimate.planes, task.threads, task.check)
-    return Match(box, missing, estimate, field, weight)
+        votes = _weights_of(cost, targets, sample)
+        kernels.vote(source.planes, field, votes, missing, estimate.planes, task.threads, task.check)
+    return Match(box, missing, estimate, field, votes)
 
 
 def vote_weights(field: Field, cost: Floats) -> Floats:
     """Weight [h, w] of each target's patch in the votes: exp(-cost / s), s the 5 % quantile of the costs; 0 where there is no target."""
     target = field[..., 0] >= 0
-    costs = cost[target]
-    costs = costs[:: max(len(costs) // SAMPLE, 1)]
+    return _weights_of(cost, target, _sample(target))
+
+
+def _sample(target: Bools) -> Indices:
+    """Numbers of the targets whose costs give the quantile."""
+    places = np.flatnonzero(target)
+    return places[:: max(len(places) // SAMPLE, 1)]
+
+
+def _weights_of(cost: Floats, target: Bools, sample: Indices) -> Floats:
+    """See `vote_weights`."""
+    costs = cost.ravel().take(sample)
     rank = int(QUANTILE * (len(costs) - 1))
-    scale = max(float(np.partition(costs, rank)[rank]), 1e-6)
-    return np.where(target, np.exp(cost * np.float32(-1 / scale)) + MIN_WEIGHT, np.float32(0))
+    costs.partition(rank)
+    weight = cost * np.float32(-1 / max(float(costs[rank]), 1e-6))
+    np.exp(weight, out=weight)
+    weight += MIN_WEIGHT
+    weight *= target
+    return weight
 
 
 def seeds_of(seed: int, factor: int, rounds: int) -> list[int]:
@@ -100,7 +117,8 @@ def seeds_of(seed: int, factor: int, rounds: int) -> list[int]:
 
 def _weights(missing: Bools, box: Box, shape: tuple[int, ...]) -> Bytes:
     """Weights [h, w] of the pixels of a box: 0 outside the picture, MISSING or KNOWN."""
-    weight = box.cut(np.full(shape, KNOWN, np.uint8))
+    weight = np.zeros(box.shape, np.uint8)
+    weight[box.inside(shape).within(box)] = KNOWN
     weight[missing] = MISSING
     return weight
 
@@ -109,8 +127,8 @@ def _low_frequencies(task: Task, source: Level, context: Level, box: Box) -> tup
     """Low frequencies of the sources [H, W, 3], and in the box those of the guide [h, w, 3] together with the known pixels."""
     sigma = task.sigma / source.factor
     wide = box.grown(int(3 * sigma) + 1).inside(context.missing.shape)
-    guided = task.guide.at(source.factor, wide.slices)
-    completed = np.where(context.missing[wide.slices][..., None], guided, _floats(context.planes[wide.slices]))
+    completed, hole = _floats(context.planes[wide.slices]), box.grown(-MARGIN)
+    np.copyto(completed[hole.within(wide)], task.guide.at(source.factor, hole.slices), where=context.missing[hole.slices][..., None])
     colours = _floats(source.planes)
     if sigma > 0.4:
         completed = kernels.blur(completed, None, sigma, task.threads, task.check)
@@ -126,7 +144,9 @@ def _floats(planes: Shorts) -> Floats:
 
 
 def _shorts(values: Floats) -> Shorts:
-    return np.rint(values.clip(-1, 1) * np.float32(ONE)).astype(np.int16)
+    values = values.clip(-1, 1)
+    values *= ONE
+    return np.rint(values, out=values).astype(np.int16)
 
 
 def _first_estimate(task: Task, context: Level, box: Box, missing: Bools, planes: Shorts) -> None:
@@ -160,14 +180,16 @@ def random_places(valid: Bools) -> Integers:
 
 def _with_attention(task: Task, sources: Sources, estimate: Estimate, field: Field, box: Box, factor: int) -> Field:
     """Choose for each target the cheapest of its current source and the candidates of the attention."""
-    cost = kernels.costs(sources, estimate, field, task.threads)
-    targets = np.argwhere(field[..., 0] >= 0)
-    for candidate in task.guide.candidates(factor, targets + np.array((box.top, box.left))):
-        trial = field.copy()
-        trial[tuple(targets.T)] = np.where(_are_valid(candidate, sources.valid)[:, None], candidate, field[tuple(targets.T)])
-        trial_cost = kernels.costs(sources, estimate, trial, task.threads)
-        field = np.where((trial_cost < cost)[..., None], trial, field)
-        cost = np.minimum(trial_cost, cost)
+    rows, columns = places = np.nonzero(field[..., 0] >= 0)
+    cost = kernels.costs(sources, estimate, field, task.threads)[places]
+    candidates = task.guide.candidates(factor, np.stack([rows + box.top, columns + box.left], 1))
+    for candidate, good in zip(candidates, _are_valid(candidates, sources.valid), strict=True):
+        trial = no_sources(field.shape)
+        trial[places] = np.where(good[:, None], candidate, -1)
+        trial_cost = kernels.costs(sources, estimate, trial, task.threads)[places]
+        better = good & (trial_cost < cost)
+        field[rows[better], columns[better]] = candidate[better]
+        cost[better] = trial_cost[better]
     return field
 
 
@@ -176,19 +198,19 @@ def _doubled(coarser: Match, box: Box, targets: Bools, valid: Bools) -> tuple[Fi
     places = [np.arange(start, start + size) for start, size in zip((box.top, box.left), box.shape, strict=True)]
     parents = [place // 2 - start for place, start in zip(places, (coarser.box.top, coarser.box.left), strict=True)]
     inside = [(parent >= 0) & (parent < size) for parent, size in zip(parents, coarser.box.shape, strict=True)]
-    nearest = np.ix_(*(parent.clip(0, size - 1) for parent, size in zip(parents, coarser.box.shape, strict=True)))
-    source = coarser.field[nearest]
+    rows, columns = (parent.clip(0, size - 1) for parent, size in zip(parents, coarser.box.shape, strict=True))
+    source = coarser.field.take(rows, 0).take(columns, 1)
     good = targets & inside[0][:, None] & inside[1] & (source[..., 0] >= 0)
     source *= 2
     source[..., 0] += (places[0] % 2).astype(np.int32)[:, None]
     source[..., 1] += (places[1] % 2).astype(np.int32)
     good &= _are_valid(source, valid)
-    source[~good] = -1
-    return source, np.where(good, coarser.weight[nearest], np.where(targets, MIN_WEIGHT, np.float32(0)))
+    np.putmask(source.view(np.int64)[..., 0], ~good, -1)  # row and column at once
+    return source, np.where(good, coarser.weight.take(rows, 0).take(columns, 1), np.where(targets, MIN_WEIGHT, np.float32(0)))
 
 
 def _are_valid(centres: npt.NDArray[np.signedinteger[Any]], valid: Bools) -> Bools:
     """Which of the centres [..., 2] lie inside the picture and are valid."""
     row, column = centres[..., 0], centres[..., 1]
     inside = (row >= 0) & (row < valid.shape[0]) & (column >= 0) & (column < valid.shape[1])
-    return np.asarray(inside & valid[np.where(inside, row, 0), np.where(inside, column, 0)])
+    return np.asarray(inside & valid.ravel().take(np.where(inside, row * valid.shape[1] + column, 0)))
