@@ -87,20 +87,21 @@ def vote(
     factor = 0.0
     if priced:
         factor = tl.div_rn(-1.0, tl.maximum(tl.load(scale), SMALLEST_WEIGHT))
-    for number in range(25):
-        down, right = number // 5 - 2, number % 5 - 2
-        there = here - down * width - right
-        row = tl.load(field + there * 2, mask=exists, other=-1)
-        covers = row >= 0
-        weight = tl.load(weights + there, mask=covers, other=0.0)
-        if priced:
-            weight = tl.where(covers, _weight(weight, factor), 0.0)
-        covers = weight > 0
-        row = row + down
-        column = tl.load(field + there * 2 + 1, mask=covers, other=0) + right
-        source = tl.load(planes + (row * columns + column) * 5 + channel, mask=covers & (channel < 5), other=0)
-        sums += weight * source.to(tl.float32)
-        total += weight
+    for line in range(5):
+        for right in tl.static_range(-2, 3):  # unrolled: the loads of five patches overlap
+            down = line - 2
+            there = here - down * width - right
+            row = tl.load(field + there * 2, mask=exists, other=-1)
+            covers = row >= 0
+            weight = tl.load(weights + there, mask=covers, other=0.0)
+            if priced:
+                weight = tl.where(covers, _weight(weight, factor), 0.0)
+            covers = weight > 0
+            row = row + down
+            column = tl.load(field + there * 2 + 1, mask=covers, other=0) + right
+            source = tl.load(planes + (row * columns + column) * 5 + channel, mask=covers & (channel < 5), other=0)
+            sums += weight * source.to(tl.float32)
+            total += weight
     mean = tl.div_rn(sums, tl.where(total > 0, total, 1.0) + tl.zeros_like(sums))
     rounded = (mean + 4096.5).to(tl.int32) - 4096
     tl.store(votes + here * 5 + channel, rounded.to(tl.int16), mask=exists & (channel < 5) & (total > 0))
