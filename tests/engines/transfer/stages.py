@@ -44,7 +44,8 @@ CASES = {
     "at the corner": case(2, block(48, 60, 0, 0, 15, 19), 2),
     "at the edge, chosen sources": case(3, block(45, 62, 30, 25, 15, 10), 4, block(45, 62, 2, 3, 41, 52)),
     "across the picture": case(4, block(40, 37, 16, 0, 5, 37), 2),
-    "smaller than a cell": case(5, block(13, 16, 4, 5, 3, 4), 4),
+    "one level, without the guide's low frequencies": case(5, block(17, 18, 6, 7, 4, 3), 1),
+    "smaller than a cell": case(6, block(13, 16, 4, 5, 3, 4), 4),
 }
 
 
