@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 from building.targets import MACOS, Target, target
 
-SOURCES = ("inner.c", "filters.c", "votes.c")
+SOURCES = ("inner.c", "blur.c", "filters.c", "interpolation.c", "votes.c")
 EXACT = ("-fno-math-errno", "-ffp-contract=off")  # no fused multiply-add: equal results on every processor and in numpy
 FLAGS = ("-std=gnu11", "-O3", "-g0", "-fvisibility=hidden", *EXACT)
 FOLDER = Path(__file__).resolve().parents[1] / "gi_plugin" / "transfer"

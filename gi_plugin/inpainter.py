@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gi_plugin.engines import Engine, ThinEngine, open_engine, open_thin_engine
-from gi_plugin.engines.search.rounds import GpuRounds, open_rounds
+from gi_plugin.engines.transfer.gpu_transfer import GpuTransfer, open_transfer
 
 from .arrays import Array, Bools
 from .config import Config, Detail, load_config
@@ -24,6 +24,7 @@ from .inputs.masks import check_mask, with_masked_pixels
 from .inputs.value_range import Range, value_range
 from .options import Options, Stoppable, names_nearest_keyword
 from .planning import PlannedHole, plan_hole
+from .transfer import transfer
 
 WARM_SIDE, WARM_HOLES = 320, (2, 16, 100, 140)  # pixels: sides of the picture and of the holes that `warm_up` fills, for every engine
 EngineOpener = Callable[[Config, int], Engine]  # takes the settings and the side of the windows
@@ -55,7 +56,7 @@ class Inpainter:
         self._open_engine, self._open_thin_engine = open_engine, open_thin_engine
         self._engines: dict[int, Engine] = {}
         self._thin_engine: ThinEngine | None = None
-        self._rounds: list[GpuRounds | None] = []  # empty until the first call
+        self._gpu_transfer: list[GpuTransfer | None] = []  # empty until the first call
         self._lock = threading.Lock()
 
     @names_nearest_keyword
@@ -128,8 +129,8 @@ class Inpainter:
         control.check()
         result = copied(np.asarray(image), control)
         filled = Picture(in_order(check_image(result, options.channel_axis), options), planned.hole, low, high, control.check)
-        rounds = self._open_rounds() if planned.detail == "transfer" and planned.windows else None
-        settings = TransferSettings(self._sources(options, (rows, columns)), options.seed, self._threads(), rounds)
+        on_gpu = self._open_transfer() if planned.detail == "transfer" and planned.windows else None
+        settings = TransferSettings(self._sources(options, (rows, columns)), options.seed, self._threads(), on_gpu or transfer)
         return Inpainting(result, planned.hole, list(fill(filled, planned, self, settings, control)), (low, high))
 
     def _plan_with_doubts(self, image: Array, mask: Array, options: Options) -> PlannedHole:
@@ -156,12 +157,12 @@ class Inpainter:
         engine = self.config.engine
         return max(engine.cores() // max(engine.streams, 1), 1)
 
-    def _open_rounds(self) -> GpuRounds | None:
-        """The GPU that runs the search of the transfer, opened at the first call; None: the CPU."""
+    def _open_transfer(self) -> GpuTransfer | None:
+        """The GPU that runs the transfer, opened at the first call; None: the CPU."""
         with self._lock:
-            if not self._rounds:
-                self._rounds.append(open_rounds(self.config.engine))
-            return self._rounds[0]
+            if not self._gpu_transfer:
+                self._gpu_transfer.append(open_transfer(self.config.engine))
+            return self._gpu_transfer[0]
 
     def warm_up(self, shapes: Iterable[tuple[int, ...]] = ()) -> None:
         """Open the engines and fill holes of several sizes, so that the next calls need not wait; errors as for `inpaint`.
@@ -188,9 +189,9 @@ class Inpainter:
             if self._thin_engine is not None:
                 self._thin_engine.close()
             self._thin_engine = None
-            for rounds in filter(None, self._rounds):
-                rounds.close()
-            self._rounds.clear()
+            for on_gpu in filter(None, self._gpu_transfer):
+                on_gpu.close()
+            self._gpu_transfer.clear()
 
     def engine(self, window: int) -> Engine:
         """The engine for windows of `window` pixels, opened at the first call."""

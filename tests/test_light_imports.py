@@ -26,7 +26,12 @@ STARTS = {
 }
 ALLOWED = {  # file: heavy packages that it imports at its start; torch in train/ is always allowed
     "engines/attention/kernel.py": {"triton"},
-    "engines/search/kernels.py": {"triton"},
+    "engines/transfer/kernels/blur.py": {"triton"},
+    "engines/transfer/kernels/composition.py": {"triton"},
+    "engines/transfer/kernels/level.py": {"triton"},
+    "engines/transfer/kernels/pictures.py": {"triton"},
+    "engines/transfer/kernels/search.py": {"triton"},
+    "engines/transfer/kernels/votes.py": {"triton"},
     "gi_plugin/bench/gpu.py": {"torch"},
     "engines/attention/autograd.py": {"torch"},
     "engines/thin/torch_thin.py": {"torch"},

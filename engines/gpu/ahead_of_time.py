@@ -18,6 +18,7 @@ from typing import Any
 from gi_plugin.errors import EngineError, require
 
 PTX_VERSION = 87  # of CUDA 12.8, the first version with sm_120; drivers of CUDA 12.8 or later accept it
+NEWER_PTX = {103: 88, 121: 88}  # architectures that need CUDA 12.9; LLVM would end the process for an older version
 PTX_TYPES = {"i32": "u32", "fp32": "f32"}  # of numbers; pointers are u64
 
 
@@ -81,7 +82,7 @@ def _compile(
     with tempfile.TemporaryDirectory() as folder, triton.knobs.cache.scope(), triton.knobs.compilation.scope():
         triton.knobs.cache.dir = folder
         triton.knobs.compilation.disable_line_info = True
-        return triton.compile(source, target=target, options={**options, "ptx_version": PTX_VERSION})
+        return triton.compile(source, target=target, options={**options, "ptx_version": NEWER_PTX.get(arch, PTX_VERSION)})
 
 
 def _assemble(ptx: str) -> tuple[bytes, int, int]:

@@ -5,16 +5,20 @@ It uses the device's primary context, which PyTorch and TensorRT share. Each cal
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from gi_plugin.arrays import Array
 from gi_plugin.errors import EngineMissing, MissingDependency, require
 
+MOST_KEPT = 2**28  # bytes of a block on the device that is kept for the next use; a larger one is released
 ALIGNED = 256  # bytes; arrays in a block begin at multiples of it
+Shape = tuple[tuple[int, ...], npt.DTypeLike]  # of an array, and its dtype
 
 
 class Device:
@@ -69,7 +73,7 @@ class Buffers:
 
 
 class Block:
-    """One block of device memory and one of page-locked host memory for arrays that travel together; it grows, and is kept between uses.
+    """One block of device memory, and one of page-locked host memory for arrays that travel together; both grow, and small ones are kept.
 
     Create, use and close it while the device is active.
     """
@@ -77,7 +81,7 @@ class Block:
     def __init__(self, device: Device) -> None:
         self._cuda, self._size = device.cuda, 0
         self._stream = device.cuda.Stream()
-        self._places: dict[str, tuple[int, Array]] = {}  # offset in the block, and an array of this shape and dtype
+        self._received: dict[str, tuple[int, Shape]] = {}  # offset in the block, shape and dtype
         self._host: Array = np.empty(0, np.uint8)
         self._memory: Any = None
 
@@ -86,25 +90,33 @@ class Block:
         """The stream on which copies are queued."""
         return int(self._stream.handle)
 
-    def upload(self, arrays: Mapping[str, Array]) -> dict[str, int]:
-        """Queue one copy of all arrays to the device, and return their addresses there."""
-        self._places, end = {}, 0
-        for name, array in arrays.items():
-            self._places[name] = end, array
-            end += -(-array.nbytes // ALIGNED) * ALIGNED
-        self._grow(end)
-        for name, array in arrays.items():
-            np.copyto(self._view(name), array)
-        self._cuda.memcpy_htod_async(self._memory, self._host[:end], self._stream)
-        return {name: int(self._memory) + start for name, (start, _) in self._places.items()}
+    def upload(self, sent: Mapping[str, Array], received: Mapping[str, Shape], scratch: Mapping[str, Shape]) -> dict[str, int]:
+        """Queue one copy of the arrays `sent` to the device, and return the addresses of all arrays there.
 
-    def download(self, names: Sequence[str]) -> dict[str, Array]:
-        """Wait for the queued work, and return copies of arrays as they are on the device."""
-        for name in names:
-            start = self._places[name][0]
-            self._cuda.memcpy_dtoh_async(self._view(name), int(self._memory) + start, self._stream)
+        :param received: shapes and dtypes of the arrays that `download` returns; `scratch` those of arrays that stay on the device.
+        """
+        self._stream.synchronize()  # a use that was given up may still be copying
+        shapes = {name: (array.shape, array.dtype) for name, array in sent.items()}
+        first, start = _places(shapes, 0)
+        second, end = _places(received, start)
+        others, size = _places(scratch, end)
+        self._received = {name: (place, received[name]) for name, place in second.items()}
+        self._grow(size, end)
+        for name, array in sent.items():
+            np.copyto(self._view(first[name], shapes[name]), array)
+        self._cuda.memcpy_htod_async(self._memory, self._host[:start], self._stream)
+        return {name: int(self._memory) + place for name, place in (first | second | others).items()}
+
+    def download(self) -> dict[str, Array]:
+        """Wait for the queued work, and return copies of the arrays `received` as they are on the device."""
+        places = [(place, place + _size(shape)) for place, shape in self._received.values()]
+        start, end = places[0][0], places[-1][1]
+        self._cuda.memcpy_dtoh_async(self._host[start:end], int(self._memory) + start, self._stream)
         self._stream.synchronize()
-        return {name: self._view(name).copy() for name in names}
+        received = {name: self._view(place, shape).copy() for name, (place, shape) in self._received.items()}
+        if self._size > MOST_KEPT:
+            self.close()
+        return received
 
     def close(self) -> None:
         """Release the memory."""
@@ -113,14 +125,28 @@ class Block:
             self._memory.free()
         self._memory, self._host, self._size = None, np.empty(0, np.uint8), 0
 
-    def _view(self, name: str) -> Array:
-        start, array = self._places[name]
-        return self._host[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    def _view(self, place: int, shape: Shape) -> Array:
+        return self._host[place : place + _size(shape)].view(shape[1]).reshape(shape[0])
 
-    def _grow(self, size: int) -> None:
-        if size > self._size:
+    def _grow(self, size: int, travelling: int) -> None:
+        if size > self._size or travelling > len(self._host):
             self.close()
-            self._memory, self._host, self._size = self._cuda.mem_alloc(size), self._cuda.pagelocked_empty(size, np.uint8), size
+            self._memory, self._host = self._cuda.mem_alloc(size), self._cuda.pagelocked_empty(travelling, np.uint8)
+            self._size = size
+
+
+def _places(shapes: Mapping[str, Shape], start: int) -> tuple[dict[str, int], int]:
+    """Lay out arrays one after the other: their offsets, and where they end."""
+    places = {}
+    for name, shape in shapes.items():
+        places[name] = start
+        start += -(-_size(shape) // ALIGNED) * ALIGNED
+    return places, start
+
+
+def _size(shape: Shape) -> int:
+    """Bytes of an array."""
+    return math.prod(shape[0]) * np.dtype(shape[1]).itemsize
 
 
 def _pycuda() -> Any:

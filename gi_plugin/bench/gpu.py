@@ -19,8 +19,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gi_plugin.engines.attention.autograd import accelerate
 from gi_plugin.engines.gpu.recorded import recorded
-from gi_plugin.engines.search.rounds import GpuRounds
 from gi_plugin.engines.selection import open_engine
+from gi_plugin.engines.transfer.gpu_transfer import GpuTransfer
 from gi_plugin.engines.trt.builder import build_engine, request_of
 from gi_plugin.engines.trt.package import TENSORRT_PACKAGES
 from gi_plugin.train.checkpoint import load_network
@@ -42,7 +42,7 @@ TYPES = {"fp32": None, "fp16": torch.float16}
 ATTENTION_FORMS = ("PyTorch", "kernel", "kernel in a CUDA graph")
 NETWORK_FORMS = ("eager", "+ kernel", "+ kernel in a CUDA graph")
 ENGINE_PRECISIONS = ("fp32", "fp16", "bf16")
-TRANSFER_FORMS = ("on the CPU", "with rounds on the GPU")
+TRANSFER_FORMS = ("on the CPU", "on the GPU")
 CALL = "whole call"  # of the product: a picture as large as the window, its network in PyTorch on the device
 Call = Callable[[], Any]
 
@@ -165,14 +165,18 @@ def _built_row(config: Config, row: GpuRow) -> GpuRow:
 
 
 def _transfer_row(config: Config, form: str, row: GpuRow) -> GpuRow:
-    threads, rounds = config.engine.cores(), None if form == "on the CPU" else GpuRounds(config.engine)
-    call = partial(transfer, *gpu_transfer.case(row.window), threads=threads, rounds=rounds)
-    timed = timed_row(row, call, "cpu", None)  # a call returns only when the result is on the host
-    return timed if rounds is None else replace(timed, note=gpu_transfer.differences(row.window, rounds, threads))
+    """Time the transfer from arrays on the host to arrays on the host; on the GPU also its differences from the CPU's result."""
+    threads, on_gpu = config.engine.cores(), None if form == "on the CPU" else GpuTransfer(config.engine)
+    timed = timed_row(row, partial(on_gpu or transfer, *gpu_transfer.case(row.window), threads=threads), "cpu", None)
+    if on_gpu is None:
+        return timed
+    timed = replace(timed, note=gpu_transfer.differences(row.window, on_gpu, threads))
+    on_gpu.close()
+    return timed
 
 
 def _call_row(config: Config, device: str, row: GpuRow) -> GpuRow:
-    """Time `inpaint` from its arguments to its result, with the network and the search of the transfer on the device."""
+    """Time `inpaint` from its arguments to its result, with the network and the transfer on the device."""
     place = config.engine.device if config.engine.device.startswith("gpu") else "gpu"
     settings = replace(config.engine, backend="torch", precision=row.precision, device=place if device == "cuda" else "cpu")
     inpainter = Inpainter(replace(config, engine=settings))

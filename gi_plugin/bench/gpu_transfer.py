@@ -1,16 +1,11 @@
-"""Compare the transfer on a GPU with that on the CPU, round by round from equal states."""
+"""Compare the transfer on a GPU with that on the CPU."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-
 import numpy as np
 
-from ..arrays import Bools, Field, Floats
-from ..transfer import Guide, Rounds, transfer
-from ..transfer.arrays import KNOWN
-from ..transfer.matching import Start, run_rounds
+from ..arrays import Bools, Floats
+from ..transfer import Guide, Transfer, Transferred, transfer
 from .sample import smooth_window
 
 
@@ -23,19 +18,18 @@ def case(window: int) -> tuple[Floats, Bools, Guide]:
     return pixels, mask[0, 0] > 0, guide
 
 
-def differences(window: int, rounds: Rounds, threads: int) -> str:
-    """Run every level on the CPU, and its first round also by `rounds`; describe the largest differences."""
-    worst = np.zeros(3)
-
-    def compare(start: Start, seeds: Sequence[int]) -> tuple[Field, Floats]:
-        estimates = [replace(start.estimate, planes=start.estimate.planes.copy()) for _ in range(2)]
-        field, weight = rounds(replace(start, estimate=estimates[0]), seeds[:1])
-        expected, expected_weight = run_rounds(replace(start, estimate=estimates[1]), seeds[:1], threads)
-        relative = np.abs(weight - expected_weight) / np.maximum(expected_weight, np.float32(1e-30))
-        votes = np.abs(estimates[0].planes.astype(int) - estimates[1].planes)[start.estimate.weight != KNOWN]
-        np.maximum(worst, [(field != expected).any(axis=2).sum(), relative.max(), votes.max()], out=worst)
-        return run_rounds(start, seeds, threads)
-
+def differences(window: int, form: Transfer, threads: int) -> str:
+    """Run a transfer on the CPU and by `form`, and describe how far the results differ; for comparison, those of two seeds on the CPU."""
     pixels, hole, guide = case(window)
-    transfer(pixels, hole, guide, threads=threads, rounds=compare)
-    return f"first rounds: {worst[0]:.0f} sources differ, weights by {worst[1]:.1e}, votes by {worst[2]:.0f} of 1024"
+    expected, found, other = (
+        run(pixels, hole, guide, seed=seed, threads=threads) for run, seed in ((transfer, 0), (form, 0), (transfer, 1))
+    )
+    return f"from the CPU: {_difference(expected, found, hole)}; of two seeds: {_difference(expected, other, hole)}"
+
+
+def _difference(first: Transferred, second: Transferred, hole: Bools) -> str:
+    """Describe the difference of two fills of a hole, which both have sources."""
+    if first.sources is None or second.sources is None:
+        return "no sources"
+    share = (first.sources != second.sources)[hole].any(axis=1).mean()
+    return f"{share:.2%} of the sources differ, pixels by {127.5 * np.abs(first.pixels - second.pixels)[hole].mean():.2f} of 255"

@@ -13,7 +13,7 @@ from ..arrays import CELL, Bools, Field, Matches
 from ..box import Box
 from ..image import Picture
 from ..planning import Window
-from ..transfer import Guide, Rounds, transfer
+from ..transfer import Guide, Transfer, transfer
 from .completion import CompletedView
 from .enlarging import Reduced, enlarge, enlarged
 from .piece import Piece
@@ -32,7 +32,7 @@ class TransferSettings:
     sources: Bools | None  # [H, W], True = pixels may come from here; None: from every known pixel
     seed: int
     threads: int
-    rounds: Rounds | None = None  # runs the rounds of the search; None: the CPU
+    transfer: Transfer = transfer  # on the CPU, or a form for a GPU
 
 
 class TransferDetail:
@@ -71,9 +71,7 @@ class TransferDetail:
         self._check()
         sources = None if np.array_equal(allowed, ~targets) else allowed
         options = self._settings
-        done = transfer(
-            pixels, targets, guide, sources=sources, seed=options.seed, threads=options.threads, rounds=options.rounds, check=self._check
-        )
+        done = options.transfer(pixels, targets, guide, sources=sources, seed=options.seed, threads=options.threads, check=self._check)
         return Reduced(region, factor, pixels, done)
 
     def _any_in_strips(self, region: Box, factor: int, mask_of: Callable[[Box], Bools]) -> Bools:

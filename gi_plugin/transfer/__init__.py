@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from .depth import hole_depth
 from .guide import Guide
-from .matching import Rounds
-from .transfer import Transferred, transfer
+from .transfer import Transfer, Transferred, transfer
 
-__all__ = ["Guide", "Rounds", "Transferred", "hole_depth", "transfer"]
+__all__ = ["Guide", "Transfer", "Transferred", "hole_depth", "transfer"]

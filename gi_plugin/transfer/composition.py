@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..box import Box
 from . import kernels
 from .arrays import KNOWN, ONE, SIDE, Bools, Floats, go_on
 from .interpolation import smooth_fill
@@ -16,7 +17,7 @@ BAND = 2.0  # sigma in pixels: a Gaussian blur separates low frequencies (voted)
 GRAIN = 1.05  # gain of the high frequencies, because the search slightly prefers smooth patches
 FADE, FADE_HIGH = 8.0, 3.0  # distance from the border, in pixels, at which a correction has fallen to 1 / e
 HALO = 3 * int(BAND)  # radius of the blur in pixels
-STRIP = 128  # rows that are blurred at a time, to keep temporary arrays small
+STRIP = 1 << 19  # pixels that are blurred at a time, to keep temporary arrays small
 
 
 def compose(image: Floats, source: Level, found: Match, threads: int, check: Callable[[], None] = go_on) -> Floats:
@@ -30,42 +31,48 @@ def compose(image: Floats, source: Level, found: Match, threads: int, check: Cal
     border = spread(found.missing, 1) & (found.estimate.weight == KNOWN)
     known = found.box.cut(image)
     distance = kernels.distance(found.missing | (found.estimate.weight == 0), threads)
+    hole = np.repeat(found.missing[..., None], 3, axis=2)  # [h, w, 3]; numpy is slow if it has to repeat a mask itself
     voted = found.estimate.planes.copy()
     kernels.vote(source.planes, found.field, found.weight, border, voted, threads, check)
     check()
     low: Floats = voted[..., :3] * np.float32(1 / ONE)
-    low += _faded_inwards(known - low, border, found.missing, distance, FADE, check)
+    low += _faded_inwards(known - low, border, found.missing, distance, FADE, threads, check)
     check()
-    low = _smoothed(image, np.where(found.missing[..., None], low, known), found, threads, check)
+    low = _smoothed(image, np.where(hole, low, known), found, threads, check)
     high = _copied(image, source, found, found.missing | border, threads, check)
     check()
-    high += _faded_inwards(known - low - high, border, found.missing, distance, FADE_HIGH, check)
+    high += _faded_inwards(known - low - high, border, found.missing, distance, FADE_HIGH, threads, check)
     check()
-    return np.where(found.missing[..., None], (low + high).clip(-1, 1), known)
+    return np.where(hole, (low + high).clip(-1, 1), known)
 
 
-def _faded_inwards(correction: Floats, border: Bools, missing: Bools, distance: Floats, fade: float, check: Callable[[], None]) -> Floats:
+def _faded_inwards(
+    correction: Floats, border: Bools, missing: Bools, distance: Floats, fade: float, threads: int, check: Callable[[], None]
+) -> Floats:
     """Spread the correction [h, w, 3] at the border into the hole. It falls to 1 / e every `fade` pixels."""
     check()
-    everywhere = smooth_fill(np.where(border[..., None], correction, 0), border, check)
+    everywhere = smooth_fill(correction, border, check, threads)
     check()
-    return np.where(missing[..., None], everywhere * np.exp(-distance / np.float32(fade))[..., None], 0)
+    everywhere *= np.where(missing, np.exp(-distance / np.float32(fade)), np.float32(0))[..., None]
+    return everywhere
 
 
 def _copied(image: Floats, source: Level, found: Match, where: Bools, threads: int, check: Callable[[], None]) -> Floats:
     """Copy high frequencies [h, w, 3] of the picture from the source of each pixel of `where`; 0 elsewhere."""
-    pixel = kernels.best_source(found.field, found.weight, _window(), where, threads)[where]  # [n, 2]
-    values = np.empty((len(pixel), 3), np.float32)
-    for top in range(0, image.shape[0], STRIP):
+    places, high = np.flatnonzero(where), np.zeros((where.size, 3), np.float32)
+    pixel = kernels.best_source(found.field, found.weight, _window(), where, threads).reshape(-1, 2)
+    row, column = (np.ascontiguousarray(numbers) for numbers in pixel.take(places, 0).T)
+    step = max(STRIP // image.shape[1], HALO)
+    for top in range(int(row.min()), int(row.max()) + 1, step):
         check()
-        chosen = (pixel[:, 0] >= top) & (pixel[:, 0] < top + STRIP)
-        if chosen.any():
-            start = max(top - HALO, 0)
-            near, place = slice(start, top + STRIP + HALO), (pixel[chosen, 0] - start, pixel[chosen, 1])
-            values[chosen] = image[near][place] - kernels.blur(image[near], ~source.missing[near], BAND, threads)[place]
-    high = np.zeros((*where.shape, 3), np.float32)
-    high[where] = np.float32(GRAIN) * values
-    return high
+        strip = Box(top, int(column.min()), top + step, int(column.max()) + 1).grown(HALO).inside(image.shape)
+        chosen = np.flatnonzero((row >= top) & (row < top + step))
+        if chosen.size:
+            near = np.ascontiguousarray(image[strip.slices])
+            low = kernels.blur(near, ~source.missing[strip.slices], BAND, threads, check)
+            there = (row.take(chosen) - strip.top) * near.shape[1] + column.take(chosen) - strip.left
+            high[places.take(chosen)] = np.float32(GRAIN) * (near.reshape(-1, 3).take(there, 0) - low.reshape(-1, 3).take(there, 0))
+    return high.reshape(*where.shape, 3)
 
 
 def _window() -> Floats:

@@ -1,83 +1,8 @@
-/* Filters of whole pictures: blur of known pixels, reduction by two, distance transform. inner.c says how this file is compiled. */
+/* Filters of whole pictures: reduction by two, distance transform. inner.c says how this file is compiled. */
 
 #include "rows.h"
 #include <stdlib.h>
 #include <string.h>
-
-typedef struct {
-    const float *picture; /* [rows, columns, channels] */
-    const uint8_t *known; /* [rows, columns], 1 = known; null: all pixels are known */
-    int64_t rows, columns, channels;
-    const float *kernel; /* [2 radius + 1] */
-    int64_t radius;
-    float *blurred; /* [rows, columns, channels] */
-} gi_blur_task;
-
-/* Copies one row, with 0 at unknown pixels, one more channel (1 = known), and `radius` empty pixels at either end. */
-static void gi_spread_row(const gi_blur_task *task, int64_t y, float *row)
-{
-    const int64_t channels = task->channels;
-    const float *pixel = task->picture + y * task->columns * channels;
-    const uint8_t *known = task->known ? task->known + y * task->columns : 0;
-    row += task->radius * (channels + 1);
-    for (int64_t x = 0; x < task->columns; x++, row += channels + 1, pixel += channels) {
-        const int counts = !known || known[x];
-        for (int64_t channel = 0; channel < channels; channel++)
-            row[channel] = counts ? pixel[channel] : 0.0f;
-        row[channels] = (float)counts;
-    }
-}
-
-static void gi_add_scaled(float *sum, const float *numbers, float factor, int64_t count)
-{
-    for (int64_t i = 0; i < count; i++)
-        sum[i] += factor * numbers[i];
-}
-
-static void gi_write_means(const float *sum, float *mean, int64_t pixels, int64_t channels)
-{
-    for (int64_t x = 0; x < pixels; x++, sum += channels + 1, mean += channels) {
-        const float share = sum[channels] > 1e-3f ? sum[channels] : 1e-3f;
-        for (int64_t channel = 0; channel < channels; channel++)
-            mean[channel] = sum[channel] / share;
-    }
-}
-
-/* Blurs first along the rows, also the `radius` rows above and below, then along the columns. */
-static int gi_blur_rows(const void *given, int64_t first, int64_t last)
-{
-    const gi_blur_task *task = given;
-    const int64_t radius = task->radius, count = task->columns * (task->channels + 1);
-    const int64_t from = first > radius ? first - radius : 0, to = last + radius < task->rows ? last + radius : task->rows;
-    float *wide = calloc((size_t)(count + 2 * radius * (task->channels + 1)), sizeof(float));
-    float *lines = calloc((size_t)((to - from) * count), sizeof(float)), *sum = malloc((size_t)count * sizeof(float));
-    if (!wide || !lines || !sum) {
-        free(wide), free(lines), free(sum);
-        return 1;
-    }
-    for (int64_t y = from; y < to; y++) {
-        gi_spread_row(task, y, wide);
-        for (int64_t k = 0; k <= 2 * radius; k++)
-            gi_add_scaled(lines + (y - from) * count, wide + k * (task->channels + 1), task->kernel[k], count);
-    }
-    for (int64_t y = first; y < last; y++) {
-        memset(sum, 0, (size_t)count * sizeof(float));
-        for (int64_t k = 0; k <= 2 * radius; k++)
-            if (y + k - radius >= from && y + k - radius < to)
-                gi_add_scaled(sum, lines + (y + k - radius - from) * count, task->kernel[k], count);
-        gi_write_means(sum, task->blurred + y * task->columns * task->channels, task->columns, task->channels);
-    }
-    free(wide), free(lines), free(sum);
-    return 0;
-}
-
-/* Blurs the known pixels by a separable kernel; pixels outside the picture count as unknown. */
-GI_EXPORT int gi_blur(const float *picture, const uint8_t *known, int64_t rows, int64_t columns, int64_t channels, const float *kernel,
-                      int64_t radius, float *blurred, int threads)
-{
-    const gi_blur_task task = {picture, known, rows, columns, channels, kernel, radius, blurred};
-    return gi_share_rows(gi_blur_rows, &task, rows, columns, 32 + 2 * radius, 4096, threads);
-}
 
 typedef struct {
     const int16_t *planes;

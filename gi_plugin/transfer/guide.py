@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -25,43 +25,52 @@ class Guide:
         :param box: rows and columns in pixels of that size; the box may reach beyond the window.
         :return: [rows, columns, 3].
         """
-        if factor >= self.scale:
-            pixels, ratio = _reduced(self.pixels, factor // self.scale), 1
-        else:
-            pixels, ratio = self.pixels, self.scale // factor
+        pixels = self.pixels
         for axis, part in enumerate(box):
-            pixels = _enlarged(pixels, ratio, part, axis)
+            if factor > self.scale:
+                pixels = _reduced(pixels.swapaxes(0, axis), factor // self.scale, part).swapaxes(0, axis)
+            else:
+                pixels = _enlarged(pixels, self.scale // factor, part, axis)
         return pixels
 
-    def candidates(self, factor: int, targets: Integers) -> Iterator[Integers]:
+    def candidates(self, factor: int, targets: Integers) -> Integers:
         """Suggest sources for targets by the attention: move each target by the step from a cell to its best match.
 
-        The cells are the target's own and its eight neighbours, one per yielded array.
+        The cells are the target's own and its eight neighbours.
 
         :param targets: [n, 2] row and column at 1/`factor` of the window's size.
-        :return: arrays [n, 2] of sources at the same size. A row with a negative number is no source; a source may lie outside the window.
+        :return: [9, n, 2] sources at the same size, or [0, n, 2] if there is no cell. A row with a negative number is no source; a source
+            may lie outside the window.
         """
         if self.matches.size == 0:
-            return
+            return np.empty((0, *targets.shape), np.int64)
         step, shape = CELL * self.scale, np.array(self.matches.shape)
-        cells = targets * factor // step
-        for near in np.ndindex(3, 3):
-            cell = (cells + near - 1).clip(0, shape - 1)
-            match = self.matches[tuple(cell.T)]
-            moved = np.stack(np.divmod(match, shape[1]), 1) - cell
-            yield np.where(match[:, None] < 0, -1, targets + moved * step // factor)
+        near = np.array([*np.ndindex(3, 3)])[:, None] - 1
+        cells = (targets * factor // step + near).clip(0, shape - 1)
+        matches = self.matches[cells[..., 0], cells[..., 1]]
+        moved = np.stack(np.divmod(matches, shape[1]), -1) - cells
+        return np.where(matches[..., None] < 0, -1, targets + moved * step // factor)
 
 
-def _reduced(pixels: Floats, factor: int) -> Floats:
-    """Reduce by `factor`: means of blocks; the last blocks may be smaller."""
-    if factor == 1:
-        return pixels
-    for axis in (0, 1):
-        starts = np.arange(0, pixels.shape[axis], factor)
-        sizes = np.diff(starts, append=pixels.shape[axis]).astype(np.float32)
-        sums = np.add.reduceat(pixels, starts, axis)
-        pixels = np.asarray(sums / sizes.reshape((-1, 1, 1) if axis == 0 else (-1, 1)), dtype=np.float32)
-    return pixels
+def _reduced(pixels: Floats, factor: int, part: slice) -> Floats:
+    """Reduce a part of the rows by `factor`: means of blocks. The last block may be smaller; outside the picture the edge is repeated."""
+    blocks = np.arange(part.start, part.stop).clip(0, (len(pixels) - 1) // factor)
+    rows = pixels[blocks[0] * factor : (blocks[-1] + 1) * factor]
+    whole = len(rows) // factor * factor
+    full, last = [rows[start:whole:factor] for start in range(factor)], [row[None] for row in rows[whole:]]
+    means = [_sum(parts) / np.float32(len(parts)) for parts in (full, last) if parts]
+    return np.asarray(np.concatenate(means)[blocks - blocks[0]], dtype=np.float32)
+
+
+def _sum(parts: list[Floats]) -> Floats:
+    """Add the first array and the pairwise sum of the others, in the order of `np.add.reduceat`, which is slow over short blocks."""
+    first, *others = parts
+    whole = len(others) // 8 * 8
+    lanes = [reduce(np.add, others[start:whole:8]) for start in range(min(whole, 8))]
+    while len(lanes) > 1:
+        lanes = [one + other for one, other in zip(lanes[::2], lanes[1::2], strict=True)]
+    rest = [*lanes, *others[whole:]]
+    return first + reduce(np.add, rest) if rest else first
 
 
 def _enlarged(pixels: Floats, ratio: int, part: slice, axis: int) -> Floats:

@@ -1,6 +1,6 @@
 /* The inner loops of the detail transfer: cost and search of source patches. numpy_kernels.py has the same formulas.
 
-   Linux:   cc -std=gnu11 -O3 -ffp-contract=off -fno-math-errno -fPIC -shared -fvisibility=hidden inner.c votes.c filters.c -o _inner.so -lpthread
+   Linux:   cc -std=gnu11 -O3 -ffp-contract=off -fno-math-errno -fPIC -shared -fvisibility=hidden inner.c votes.c blur.c filters.c interpolation.c -o _inner.so -lpthread
    macOS:   zig cc -target aarch64-macos  (or x86_64-macos) … -o _inner.dylib
    Windows: zig cc -target x86_64-windows-gnu … -o _inner.dll
    The x86-64 baseline is enough: compiled for AVX2 or AVX-512, the search was not measurably faster.
@@ -41,6 +41,23 @@ typedef struct {
     float cost;
 } gi_match;
 
+/* Writes the weights of five pixels to all of their channels, and returns the sum of their squares. Most rows have equal weights. */
+static inline int32_t gi_load_weights(int16_t *weight, const uint8_t *pixel)
+{
+    if (pixel[1] == pixel[0] && pixel[2] == pixel[0] && pixel[3] == pixel[0] && pixel[4] == pixel[0]) {
+        for (int i = 0; i < ROW; i++)
+            weight[i] = pixel[0];
+        return SIDE * pixel[0] * pixel[0];
+    }
+    int32_t total = 0;
+    for (int dx = 0; dx < SIDE; dx++) {
+        for (int channel = 0; channel < CHANNELS; channel++)
+            weight[dx * CHANNELS + channel] = pixel[dx];
+        total += pixel[dx] * pixel[dx];
+    }
+    return total;
+}
+
 static inline void gi_load_target(gi_target *target, const gi_estimate *estimate, int64_t y, int64_t x)
 {
     int32_t total = 0;
@@ -48,12 +65,7 @@ static inline void gi_load_target(gi_target *target, const gi_estimate *estimate
     for (int dy = 0; dy < SIDE; dy++) {
         const int64_t corner = (y + dy - REACH) * estimate->width + x - REACH;
         memcpy(target->patch[dy], estimate->planes + corner * CHANNELS, ROW * sizeof(int16_t));
-        for (int dx = 0; dx < SIDE; dx++) {
-            const int16_t weight = estimate->weight[corner + dx];
-            for (int channel = 0; channel < CHANNELS; channel++)
-                target->weight[dy][dx * CHANNELS + channel] = weight;
-            total += weight * weight;
-        }
+        total += gi_load_weights(target->weight[dy], estimate->weight + corner);
     }
     target->share = 1.0f / ((float)total * 1048576.0f);
     target->goal = estimate->goal + (y * estimate->width + x) * COLOURS;
@@ -189,7 +201,7 @@ static int gi_search_rows(const void *task, int64_t first, int64_t last)
     return 0;
 }
 
-GI_EXPORT int gi_transfer_version(void) { return 1; }
+GI_EXPORT int gi_transfer_version(void) { return 2; }
 
 /* Runs one round of search for all targets, from the state in `field`. The outer two rows and columns of the box hold no target. */
 GI_EXPORT int gi_search(const int16_t *planes, const uint8_t *valid, const int16_t *low, int64_t rows, int64_t columns, float pull,

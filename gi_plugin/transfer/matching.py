@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..arrays import Indices, Integers
 from ..box import Box, around
 from . import kernels
 from .arrays import KNOWN, MARGIN, MISSING, ONE, Bools, Bytes, Estimate, Field, Floats, Shorts, Sources, go_on
 from .guide import Guide, no_sources
 from .interpolation import smooth_fill
+from .numpy_kernels import scramble
 from .pyramid import Level, spread, valid_sources
 from .schedule import Step
 
 QUANTILE = 0.05  # quantile of the costs at which the weight of a patch has fallen to 1 / e
 SAMPLE = 8192  # number of costs from which the quantile is computed
 MIN_WEIGHT = np.float32(1e-6)  # smallest weight of a patch
+ENOUGH_PLACES = 1024  # random sources are drawn from every fourth row and column, if these have so many valid sources
 
 
 @dataclass(frozen=True)
@@ -34,22 +37,6 @@ class Match:
 
 
 @dataclass(frozen=True)
-class Start:
-    """The state before the rounds of a level."""
-
-    sources: Sources
-    estimate: Estimate
-    field: Field  # [h, w, 2]
-    missing: Bools  # [h, w], the pixels that get votes
-    radius: int  # of the random search
-
-
-# Runs one round of search and vote for each of several seeds. It returns the last field and the weights of its patches, and writes the
-# votes into the planes of the estimate.
-Rounds = Callable[[Start, Sequence[int]], tuple[Field, Floats]]
-
-
-@dataclass(frozen=True)
 class Task:
     """The inputs of the search that are the same at all levels."""
 
@@ -57,8 +44,7 @@ class Task:
     sigma: float  # of the blur that leaves the low frequencies of the guide, in pixels at full size
     seed: int
     threads: int
-    rounds: Rounds
-    check: Callable[[], None] = go_on  # called before the rounds of a level; what it raises ends the search
+    check: Callable[[], None] = go_on  # called between the steps; what it raises ends the search
 
 
 def match(task: Task, step: Step, source: Level, context: Level, coarser: Match | None) -> Match:
@@ -70,56 +56,69 @@ def match(task: Task, step: Step, source: Level, context: Level, coarser: Match 
     """
     valid, box = valid_sources(source.missing), around(context.missing).grown(MARGIN)
     task.check()
-    missing, targets = box.cut(context.missing), box.cut(spread(context.missing))
+    missing = box.cut(context.missing)
+    weight = _weights(missing, box, context.missing.shape)
+    targets = spread(missing) & (weight > 0)
     task.check()
     low, goal = (None, None) if step.pull == 0 else _low_frequencies(task, source, context, box)
     sources = Sources(source.planes, valid, low, step.pull)
     task.check()
-    estimate = Estimate(box.cut(context.planes), _weights(missing, box, context.missing.shape), goal)
-    seed = _seed_of(task.seed, source.factor, 0)
+    estimate = Estimate(box.cut(context.planes), weight, goal)
+    seed, *seeds = seeds_of(task.seed, source.factor, step.rounds)
     if coarser is None:
         _first_estimate(task, context, box, missing, estimate.planes)
-        field = _with_random_sources(no_sources(targets.shape), targets, valid, seed)
+        field = with_random_sources(no_sources(targets.shape), targets, valid, seed)
         field = _with_attention(task, sources, estimate, field, box, source.factor)
     else:
-        field, weight = _doubled(coarser, box, targets, valid)
+        field, votes = _doubled(coarser, box, targets, valid)
         task.check()
-        field = _with_random_sources(field, targets & (field[..., 0] < 0), valid, seed)
-        kernels.vote(source.planes, field, weight, missing, estimate.planes, task.threads, task.check)
-    seeds = [_seed_of(task.seed, source.factor, number) for number in range(1, step.rounds + 1)]
+        field = with_random_sources(field, targets & (field[..., 0] < 0), valid, seed)
+        kernels.vote(source.planes, field, votes, missing, estimate.planes, task.threads, task.check)
     task.check()
-    field, weight = task.rounds(Start(sources, estimate, field, missing, step.radius), seeds)
-    return Match(box, missing, estimate, field, weight)
-
-
-def run_rounds(start: Start, seeds: Sequence[int], threads: int, check: Callable[[], None] = go_on) -> tuple[Field, Floats]:
-    """Search and vote once per seed; see `Rounds`. `check` is called between strips of rows; what it raises ends the search."""
-    field, sources, estimate = start.field, start.sources, start.estimate
-    for seed in seeds:
-        field, cost = kernels.search(sources, estimate, field, start.radius, seed, threads, check)
-        weight = vote_weights(field, cost)
-        kernels.vote(sources.planes, field, weight, start.missing, estimate.planes, threads, check)
-    return field, weight
+    sample = _sample(targets)
+    for drawn in seeds:
+        field, cost = kernels.search(sources, estimate, field, step.radius, drawn, task.threads, task.check)
+        votes = _weights_of(cost, targets, sample)
+        kernels.vote(source.planes, field, votes, missing, estimate.planes, task.threads, task.check)
+    return Match(box, missing, estimate, field, votes)
 
 
 def vote_weights(field: Field, cost: Floats) -> Floats:
     """Weight [h, w] of each target's patch in the votes: exp(-cost / s), s the 5 % quantile of the costs; 0 where there is no target."""
     target = field[..., 0] >= 0
-    costs = cost[target]
-    costs = costs[:: max(len(costs) // SAMPLE, 1)]
+    return _weights_of(cost, target, _sample(target))
+
+
+def _sample(target: Bools) -> Indices:
+    """Numbers of the targets whose costs give the quantile."""
+    places = np.flatnonzero(target)
+    return places[:: max(len(places) // SAMPLE, 1)]
+
+
+def _weights_of(cost: Floats, target: Bools, sample: Indices) -> Floats:
+    """See `vote_weights`."""
+    costs = cost.ravel().take(sample)
     rank = int(QUANTILE * (len(costs) - 1))
-    scale = max(float(np.partition(costs, rank)[rank]), 1e-6)
-    return np.where(target, np.exp(cost * np.float32(-1 / scale)) + MIN_WEIGHT, np.float32(0))
+    costs.partition(rank)
+    weight = cost * np.float32(-1 / max(float(costs[rank]), 1e-6))
+    np.exp(weight, out=weight)
+    weight += MIN_WEIGHT
+    weight *= target
+    return weight
 
 
-def _seed_of(*numbers: int) -> int:
-    """Make a 32-bit seed from several numbers."""
-    return int(np.random.SeedSequence([number % 2**64 for number in numbers]).generate_state(1)[0])
+def seeds_of(seed: int, factor: int, rounds: int) -> list[int]:
+    """Make the 32-bit seeds of a level: one for the sources before the rounds, and one per round.
+
+    :param seed: of the call, any integer.
+    """
+    return [int(number) for number in np.random.SeedSequence([seed % 2**64, factor]).generate_state(rounds + 1)]
 
 
 def _weights(missing: Bools, box: Box, shape: tuple[int, ...]) -> Bytes:
     """Weights [h, w] of the pixels of a box: 0 outside the picture, MISSING or KNOWN."""
-    weight = box.cut(np.full(shape, KNOWN, np.uint8))
+    weight = np.zeros(box.shape, np.uint8)
+    weight[box.inside(shape).within(box)] = KNOWN
     weight[missing] = MISSING
     return weight
 
@@ -128,8 +127,8 @@ def _low_frequencies(task: Task, source: Level, context: Level, box: Box) -> tup
     """Low frequencies of the sources [H, W, 3], and in the box those of the guide [h, w, 3] together with the known pixels."""
     sigma = task.sigma / source.factor
     wide = box.grown(int(3 * sigma) + 1).inside(context.missing.shape)
-    guided = task.guide.at(source.factor, wide.slices)
-    completed = np.where(context.missing[wide.slices][..., None], guided, _floats(context.planes[wide.slices]))
+    completed, hole = _floats(context.planes[wide.slices]), box.grown(-MARGIN)
+    np.copyto(completed[hole.within(wide)], task.guide.at(source.factor, hole.slices), where=context.missing[hole.slices][..., None])
     colours = _floats(source.planes)
     if sigma > 0.4:
         completed = kernels.blur(completed, None, sigma, task.threads, task.check)
@@ -145,7 +144,9 @@ def _floats(planes: Shorts) -> Floats:
 
 
 def _shorts(values: Floats) -> Shorts:
-    return np.rint(values.clip(-1, 1) * np.float32(ONE)).astype(np.int16)
+    values = values.clip(-1, 1)
+    values *= ONE
+    return np.rint(values, out=values).astype(np.int16)
 
 
 def _first_estimate(task: Task, context: Level, box: Box, missing: Bools, planes: Shorts) -> None:
@@ -157,28 +158,38 @@ def _first_estimate(task: Task, context: Level, box: Box, missing: Bools, planes
     planes[place] = np.where(missing[place][..., None], fill, planes[place])
 
 
-def _with_random_sources(field: Field, targets: Bools, valid: Bools, seed: int) -> Field:
-    """Write a random valid source into `field` for each of `targets` [h, w], and return it."""
-    count = int(targets.sum())
-    if count:
-        stride = 4 if valid.size > 2**20 and valid[::4, ::4].any() else 1
-        few = valid[::stride, ::stride]
-        places = np.flatnonzero(few)
-        chosen = places[np.random.default_rng(seed).integers(len(places), size=count)]
-        field[targets] = np.stack(np.divmod(chosen, few.shape[1]), axis=1) * stride
+def with_random_sources(field: Field, targets: Bools, valid: Bools, seed: int) -> Field:
+    """Write a random valid source into `field` [h, w, 2] for each of `targets` [h, w], and return it.
+
+    A target draws by a hash of the seed plus its number in the box, so the draw can be repeated anywhere, also on a GPU.
+    """
+    numbers = np.flatnonzero(targets)
+    if len(numbers):
+        places = random_places(valid)
+        bits = scramble(np.uint32(seed) + numbers.astype(np.uint32))
+        chosen = places[(bits.astype(np.uint64) * np.uint64(len(places))) >> np.uint64(32)]
+        field[targets] = np.stack(np.divmod(chosen, valid.shape[1]), axis=1)
     return field
+
+
+def random_places(valid: Bools) -> Integers:
+    """Places from which random sources are drawn: numbers of valid pixels, counted row by row; in large pictures a sixteenth of them."""
+    row, column = np.nonzero(valid[::4, ::4])
+    return np.flatnonzero(valid) if len(row) < ENOUGH_PLACES else (row * valid.shape[1] + column) * 4
 
 
 def _with_attention(task: Task, sources: Sources, estimate: Estimate, field: Field, box: Box, factor: int) -> Field:
     """Choose for each target the cheapest of its current source and the candidates of the attention."""
-    cost = kernels.costs(sources, estimate, field, task.threads)
-    targets = np.argwhere(field[..., 0] >= 0)
-    for candidate in task.guide.candidates(factor, targets + np.array((box.top, box.left))):
-        trial = field.copy()
-        trial[tuple(targets.T)] = np.where(_are_valid(candidate, sources.valid)[:, None], candidate, field[tuple(targets.T)])
-        trial_cost = kernels.costs(sources, estimate, trial, task.threads)
-        field = np.where((trial_cost < cost)[..., None], trial, field)
-        cost = np.minimum(trial_cost, cost)
+    rows, columns = places = np.nonzero(field[..., 0] >= 0)
+    cost = kernels.costs(sources, estimate, field, task.threads)[places]
+    candidates = task.guide.candidates(factor, np.stack([rows + box.top, columns + box.left], 1))
+    for candidate, good in zip(candidates, _are_valid(candidates, sources.valid), strict=True):
+        trial = no_sources(field.shape)
+        trial[places] = np.where(good[:, None], candidate, -1)
+        trial_cost = kernels.costs(sources, estimate, trial, task.threads)[places]
+        better = good & (trial_cost < cost)
+        field[rows[better], columns[better]] = candidate[better]
+        cost[better] = trial_cost[better]
     return field
 
 
@@ -187,19 +198,19 @@ def _doubled(coarser: Match, box: Box, targets: Bools, valid: Bools) -> tuple[Fi
     places = [np.arange(start, start + size) for start, size in zip((box.top, box.left), box.shape, strict=True)]
     parents = [place // 2 - start for place, start in zip(places, (coarser.box.top, coarser.box.left), strict=True)]
     inside = [(parent >= 0) & (parent < size) for parent, size in zip(parents, coarser.box.shape, strict=True)]
-    nearest = np.ix_(*(parent.clip(0, size - 1) for parent, size in zip(parents, coarser.box.shape, strict=True)))
-    source = coarser.field[nearest]
+    rows, columns = (parent.clip(0, size - 1) for parent, size in zip(parents, coarser.box.shape, strict=True))
+    source = coarser.field.take(rows, 0).take(columns, 1)
     good = targets & inside[0][:, None] & inside[1] & (source[..., 0] >= 0)
     source *= 2
     source[..., 0] += (places[0] % 2).astype(np.int32)[:, None]
     source[..., 1] += (places[1] % 2).astype(np.int32)
     good &= _are_valid(source, valid)
-    source[~good] = -1
-    return source, np.where(good, coarser.weight[nearest], np.where(targets, MIN_WEIGHT, np.float32(0)))
+    np.putmask(source.view(np.int64)[..., 0], ~good, -1)  # row and column at once
+    return source, np.where(good, coarser.weight.take(rows, 0).take(columns, 1), np.where(targets, MIN_WEIGHT, np.float32(0)))
 
 
 def _are_valid(centres: npt.NDArray[np.signedinteger[Any]], valid: Bools) -> Bools:
     """Which of the centres [..., 2] lie inside the picture and are valid."""
     row, column = centres[..., 0], centres[..., 1]
     inside = (row >= 0) & (row < valid.shape[0]) & (column >= 0) & (column < valid.shape[1])
-    return np.asarray(inside & valid[np.where(inside, row, 0), np.where(inside, column, 0)])
+    return np.asarray(inside & valid.ravel().take(np.where(inside, row * valid.shape[1] + column, 0)))

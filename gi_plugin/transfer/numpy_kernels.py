@@ -5,7 +5,7 @@ Integers and float32 are used as in C, and sums have the same order, so the resu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from .arrays import CHANNELS, ONE, REACH, SIDE, Bools, Counts, Estimate, Field, 
 
 BATCH = 1 << 14  # targets whose costs are computed together: about 40 MB of differences
 ROW = SIDE * CHANNELS  # numbers in a row of a patch
+LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue in grey (ITU-R BT.601)
 
 
 def patches(planes: Shorts) -> Shorts:
@@ -150,6 +151,25 @@ def blur(picture: Floats, known: Bools | None, kernel: Floats) -> Floats:
     return np.asarray(spread[..., :-1] / np.maximum(spread[..., -1:], np.float32(1e-3)), dtype=np.float32)
 
 
+def planes(image: Floats, known: Bools, kernel: Floats, gain: float) -> Shorts:
+    """Compute the colours and texture [H, W, 5] of the known pixels of `image` [H, W, 3]; unknown pixels become 0."""
+    with np.errstate(over="ignore", invalid="ignore"):  # pixels of a hole may have any value
+        red, green, blue = (np.float32(share) * image[..., channel] for channel, share in enumerate(LUMA))
+        grey = np.where(known, red + green + blue, np.float32(0))
+    texture = [np.float32(gain) * blur(*_gradient(grey, known, axis), kernel) for axis in (1, 0)]
+    values = np.where(known[..., None], np.concatenate([image, *texture], 2), np.float32(0))
+    return np.asarray(np.rint((values * np.float32(ONE)).clip(-ONE, 2 * ONE)), dtype=np.int16)
+
+
+def _gradient(grey: Floats, known: Bools, axis: int) -> tuple[Floats, Bools]:
+    """Absolute difference [H, W, 1] to the previous pixel along an axis, and [H, W] whether both are known."""
+    size, both = np.zeros_like(grey), np.zeros_like(known)
+    this, last = (slice(1, None), slice(None, -1)) if axis == 0 else ((slice(None), slice(1, None)), (slice(None), slice(None, -1)))
+    size[this] = np.abs(grey[this] - grey[last])
+    both[this] = known[this] & known[last]
+    return size[..., None], both
+
+
 def halve(planes: Shorts, count: Counts) -> tuple[Shorts, Counts]:
     """Reduce by two, rounding the size up: means weighted by `count` [H, W], and the sums of the counts."""
     height, width = count.shape
@@ -161,6 +181,34 @@ def halve(planes: Shorts, count: Counts) -> tuple[Shorts, Counts]:
     sums = np.sum([weighed[part] for part in quarter], axis=0) + total[..., None] // 2
     mean = sums // np.maximum(total, 1)[..., None] - 4 * ONE
     return np.where(total[..., None] > 0, mean, 0).astype(np.int16), total.astype(np.uint16)
+
+
+def smooth_fill(values: Floats, known: Bools, check: Callable[[], None]) -> Floats:
+    """Keep `values` [H, W, C] where `known` [H, W] is True, and interpolate smoothly elsewhere; all 0 if nothing is known."""
+    check()
+    if known.all() or known.size == 1:
+        return np.where(known[..., None], values, np.float32(0))
+    coarse = smooth_fill(*_mean_of_known(values, known, check), check)
+    for axis in (0, 1):  # enlarge by two: 3/4 of the nearer pixel and 1/4 of the next one
+        check()
+        place = np.arange(known.shape[axis])
+        near, last = place // 2, coarse.shape[axis] - 1
+        other = (near + np.where(place % 2, 1, -1)).clip(0, last)
+        coarse = np.float32(0.75) * coarse.take(near, axis) + np.float32(0.25) * coarse.take(other, axis)
+    return np.where(known[..., None], values, coarse)
+
+
+def _mean_of_known(values: Floats, known: Bools, check: Callable[[], None]) -> tuple[Floats, Bools]:
+    """Reduce by two: means of the known values of 2 x 2 pixels, and whether at least one of the four is known."""
+    even = ((0, known.shape[0] % 2), (0, known.shape[1] % 2))
+    known, values = np.pad(known, even), np.pad(values, (*even, (0, 0)))
+    total, count = (np.zeros_like(array[::2, ::2], np.float32) for array in (values, known[..., None]))
+    for dy, dx in np.ndindex(2, 2):
+        check()
+        share = known[dy::2, dx::2, None]
+        total += np.where(share, values[dy::2, dx::2], np.float32(0))
+        count += share
+    return np.asarray(total / np.maximum(count, np.float32(1)), dtype=np.float32), np.asarray(count[..., 0] > 0)
 
 
 def squared_distance(inside: Bools, furthest: int) -> npt.NDArray[np.int32]:

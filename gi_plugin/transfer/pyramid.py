@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
 
@@ -54,8 +53,10 @@ def valid_sources(missing: Bools) -> Bools:
 def spread(mask: Bools, reach: int = REACH) -> Bools:
     """Grow `mask` [h, w] by `reach` pixels in every direction; by default this marks the centres of all patches that touch it."""
     for axis in (0, 1):
-        length = mask.shape[axis]
-        padded = np.pad(mask, [(reach, reach) if axis == other else (0, 0) for other in (0, 1)])
-        parts = [padded[step : step + length] if axis == 0 else padded[:, step : step + length] for step in range(2 * reach + 1)]
-        mask = reduce(np.logical_or, parts)
+        grown = mask.copy()
+        near, far = mask.swapaxes(0, axis), grown.swapaxes(0, axis)
+        for step in range(1, reach + 1):
+            far[step:] |= near[:-step]
+            far[:-step] |= near[step:]
+        mask = grown
     return mask

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
+from typing import Protocol
 
 import numpy as np
 
-from ..box import around
+from ..box import Box, around
 from ..config import usable_cores
 from . import schedule
 from .arrays import Bools, Field, Floats, go_on
 from .composition import compose
 from .depth import hole_depth
 from .guide import Guide, no_sources
-from .matching import Match, Rounds, Task, match, run_rounds
-from .pyramid import Level, pyramid, valid_sources
+from .matching import Task, match
+from .pyramid import pyramid, valid_sources
 
 MIN_SOURCES = 30  # a reduced level with fewer valid sources is not searched, nor is any coarser one
 
@@ -33,6 +33,23 @@ class Transferred:
     sources: Field | None
 
 
+class Transfer(Protocol):
+    """A form of the transfer: `transfer` on the CPU, or another function with its arguments and result."""
+
+    def __call__(
+        self,
+        image: Floats,
+        hole: Bools,
+        guide: Guide,
+        *,
+        sources: Bools | None = None,
+        seed: int = 0,
+        threads: int = 0,
+        check: Callable[[], None] = go_on,
+    ) -> Transferred:
+        """Fill the hole of a window; see `transfer`."""
+
+
 def transfer(
     image: Floats,
     hole: Bools,
@@ -41,7 +58,6 @@ def transfer(
     sources: Bools | None = None,
     seed: int = 0,
     threads: int = 0,
-    rounds: Rounds | None = None,
     check: Callable[[], None] = go_on,
 ) -> Transferred:
     """Fill the hole of a window with pixels from its known part.
@@ -51,8 +67,7 @@ def transfer(
     :param sources: [H, W], True = pixels may come from here; if None, from every known pixel.
     :param seed: another seed gives another result.
     :param threads: number of threads; 0 = one per core. It does not change the result.
-    :param rounds: runs the rounds of search and vote, such as `engines.search.rounds.GpuRounds`; None: the CPU.
-    :param check: called between the steps, on the CPU also between the rounds of the search; what it raises ends the transfer.
+    :param check: called between the steps and the rounds of the search; what it raises ends the transfer.
     """
     if not hole.any():
         return Transferred(image.copy(), no_sources(hole.shape))
@@ -62,49 +77,49 @@ def transfer(
     check()
     source = pyramid(image, allowed, depth, threads, check)
     context = source if sources is None else pyramid(image, ~hole, depth, threads, check)
-    rounds = rounds or partial(run_rounds, threads=threads, check=check)
-    task = Task(guide, schedule.guide_sigma(hole_depth(hole, threads)), seed, threads, rounds, check)
+    task = Task(guide, schedule.guide_sigma(hole_depth(hole, threads)), seed, threads, check)
     found = None
-    for number in _levels_to_search(source, context):
+    for number in levels_to_search((valid_sources(ours.missing), theirs.missing) for ours, theirs in zip(source, context, strict=True)):
         step = schedule.step(depth - number, source[number].missing.shape)
         found = match(task, step, source[number], context[number], found)
     if found is None:
-        return Transferred(_filled_by_guide(image, hole, guide), None)
+        return Transferred(filled_by_guide(image, hole, guide), None)
     del context, source[1:]  # to free memory
     check()
     filled = compose(image, source[0], found, threads, check)
     del source
     check()
-    return _written_back(image, hole, found, filled, check)
+    return written_back(image, hole, found.box, filled, found.field, check)
 
 
-def _levels_to_search(source: list[Level], context: list[Level]) -> list[int]:
-    """Numbers of the levels to search, coarse to fine, without gaps; empty if there is no source at full size."""
+def levels_to_search(levels: Iterable[tuple[Bools, Bools]]) -> list[int]:
+    """Numbers of the levels to search, coarse to fine, without gaps; empty if there is no source at full size.
+
+    :param levels: [h, w] valid sources and missing pixels of each level, full size first.
+    """
     usable: list[int] = []
-    for number, level in enumerate(source):
-        needed = MIN_SOURCES if number else 1
-        if valid_sources(level.missing).sum() < needed or not context[number].missing.any():
+    for number, (valid, missing) in enumerate(levels):
+        if np.count_nonzero(valid) < (MIN_SOURCES if number else 1) or not missing.any():
             break
         usable.insert(0, number)
     return usable
 
 
-def _filled_by_guide(image: Floats, hole: Bools, guide: Guide) -> Floats:
-    """Fill the hole with the guide's pixels."""
+def filled_by_guide(image: Floats, hole: Bools, guide: Guide) -> Floats:
+    """Fill the hole [H, W] of a copy of `image` [H, W, 3] with the guide's pixels."""
     box = around(hole)
     pixels = image.copy()
     pixels[box.slices] = np.where(hole[box.slices][..., None], guide.at(1, box.slices).clip(-1, 1), pixels[box.slices])
     return pixels
 
 
-def _written_back(image: Floats, hole: Bools, found: Match, filled: Floats, check: Callable[[], None]) -> Transferred:
-    """Write the filled box and its sources into the window."""
-    inside = found.box.inside(hole.shape)
-    place, missing = inside.within(found.box), hole[inside.slices][..., None]
-    pixels = image.copy()
-    check()
-    pixels[inside.slices] = np.where(missing, filled[place], image[inside.slices])
-    check()
-    sources = no_sources(hole.shape)
-    sources[inside.slices] = np.where(missing, found.field[place], -1)
+def written_back(image: Floats, hole: Bools, box: Box, filled: Floats, field: Field, check: Callable[[], None] = go_on) -> Transferred:
+    """Write a filled box [h, w, 3] and the sources [h, w, 2] of its pixels into a copy of the window `image` [H, W, 3]."""
+    inside = box.inside(hole.shape)
+    place, missing = inside.within(box), hole[inside.slices]
+    pixels, sources = image.copy(), no_sources(hole.shape)
+    for whole, part in ((pixels, filled), (sources, field)):
+        check()
+        for channel in range(whole.shape[2]):  # numpy is several times slower if the last axis is short
+            np.copyto(whole[inside.slices][..., channel], part[place][..., channel], where=missing)
     return Transferred(pixels, sources)

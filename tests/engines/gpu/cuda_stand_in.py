@@ -23,6 +23,10 @@ class CudaError(Exception):
     """PyCUDA's error."""
 
 
+class CudaMemoryError(CudaError):
+    """PyCUDA's error if there is too little memory."""
+
+
 class Gpu:
     """State of the simulated GPU, and settings that make it fail."""
 
@@ -34,7 +38,7 @@ class Gpu:
         self.alive: Counter[str] = Counter()  # TensorRT objects that still exist
         self.deserialized: list[bytes] = []  # compiled kernels that were loaded
         self.pushed = threading.local()
-        self.fails = ""  # the operation that fails: "capture", "instantiate", "context", "execute", "copy", "plan"
+        self.fails = ""  # the operation that fails: "capture", "instantiate", "context", "execute", "copy", "memory", "plan"
         self.gate = threading.Event()  # a running engine waits for it
         self.gate.set()
         self._lock, self._next = threading.Lock(), 1 << 30
@@ -57,6 +61,12 @@ class Gpu:
         with self._lock:
             self.running += change
             self.most_running = max(self.most_running, self.running)
+
+    def need_memory(self) -> None:
+        """Count an allocation of device memory, which may fail."""
+        self.allocations += 1
+        if self.fails == "memory":
+            raise CudaMemoryError("cuMemAlloc failed: out of memory")
 
     def need_context(self) -> None:
         """Fail unless this thread has a current context, as every CUDA call does."""
@@ -90,7 +100,7 @@ def pycuda(gpu: Gpu) -> SimpleNamespace:
     class Memory:
         def __init__(self, size: int) -> None:
             gpu.need_context()
-            gpu.allocations += 1
+            gpu.need_memory()
             self._address = gpu.new(size)
             gpu.memory[self._address] = np.zeros(size, np.uint8)
 
@@ -123,6 +133,7 @@ def pycuda(gpu: Gpu) -> SimpleNamespace:
     context = SimpleNamespace(push=push, pop=pop)
     return SimpleNamespace(
         Error=CudaError,
+        MemoryError=CudaMemoryError,
         init=lambda: None,
         Device=lambda _number: SimpleNamespace(retain_primary_context=lambda: context),
         Stream=lambda: Stream(gpu),

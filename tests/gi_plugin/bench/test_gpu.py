@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,8 +19,8 @@ from gi_plugin.config import Config, EngineSettings
 from gi_plugin.engines.gpu import driver
 from gi_plugin.engines.gpu.driver import Gpu
 from gi_plugin.errors import EngineMissing
-from gi_plugin.transfer.arrays import Field, Floats
-from gi_plugin.transfer.matching import Start, run_rounds
+from gi_plugin.transfer import Guide, Transferred, transfer
+from gi_plugin.transfer.arrays import Bools, Floats
 from tests.gi_plugin.command import Cli
 
 SECONDS = 0.25
@@ -119,15 +118,16 @@ def test_a_row_that_fails_does_not_end_the_check(monkeypatch: pytest.MonkeyPatch
 def test_differences_of_the_transfer_are_found() -> None:
     """The comparison of two transfers is all zeros for the CPU with itself, and has the differences of one that is wrong."""
 
-    def wrong(start: Start, seeds: Sequence[int]) -> tuple[Field, Floats]:
-        field, weight = run_rounds(start, seeds, 1)
-        start.estimate.planes[5, 5] += 3
-        return field + (field[..., :1] >= 0) * np.int32(1), weight * np.float32(1.5)
+    def wrong(image: Floats, hole: Bools, guide: Guide, **options: Any) -> Transferred:
+        done = transfer(image, hole, guide, **options)
+        assert done.sources is not None
+        return Transferred(done.pixels + np.where(hole[..., None], np.float32(2 / 255), 0), done.sources + np.int32(1))
 
-    right = gpu_transfer.differences(72, partial(run_rounds, threads=1), 2)
-    assert right == "first rounds: 0 sources differ, weights by 0.0e+00, votes by 0 of 1024"
+    zero, seeds = gpu_transfer.differences(72, transfer, 2).split("; ")
+    assert zero == "from the CPU: 0.00% of the sources differ, pixels by 0.00 of 255"
+    assert re.fullmatch(r"of two seeds: \d\d.\d\d% of the sources differ, pixels by \d+.\d\d of 255", seeds)
     found = gpu_transfer.differences(72, wrong, 2)
-    assert re.fullmatch(r"first rounds: \d\d+ sources differ, weights by 5.0e-01, votes by 3 of 1024", found)
+    assert found == f"from the CPU: 100.00% of the sources differ, pixels by 1.00 of 255; {seeds}"
 
 
 def test_a_gpu_has_more_rows() -> None:
@@ -140,7 +140,7 @@ def test_a_gpu_has_more_rows() -> None:
         ("tensorrt", "fp16"),
         ("tensorrt-rtx", "fp16"),
         ("transfer on the CPU", "int16"),
-        ("transfer with rounds on the GPU", "int16"),
+        ("transfer on the GPU", "int16"),
         ("whole call", "auto"),
     ]
 

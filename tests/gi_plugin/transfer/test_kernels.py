@@ -41,7 +41,14 @@ def _blurred(seed: int, threads: int) -> Result:
     height, width = 40 + seed, 3 * seed + 1
     known = noise(seed, height, width) > -0.5
     picture = noise(seed, height, width, 3)
-    return kernels.blur(picture, known, 1.7, threads), kernels.blur(picture[..., :1], None, 30.0, threads)
+    return kernels.blur(picture, known, 1.7, threads), kernels.blur(picture, None, 30.0, threads)
+
+
+def _planes(seed: int, threads: int) -> Result:
+    height, width = 60 * seed + 1, 40 - 9 * seed
+    known = noise(seed, height, width) > -0.5
+    picture = np.where(known[..., None], noise(seed, height, width, 3), np.float32((np.nan, np.inf, 1e30)))
+    return (kernels.planes(picture, known, 5.0, 2.0, threads),)
 
 
 def _halved(seed: int, threads: int) -> Result:
@@ -51,12 +58,18 @@ def _halved(seed: int, threads: int) -> Result:
     return kernels.halve(planes, random.integers(0, 4097, (height, width)).astype(np.uint16), threads)
 
 
+def _interpolated(seed: int, threads: int) -> Result:
+    height, width, channels = 300 * (seed % 2) + 1 + seed, 40 - 9 * seed, 2 + seed % 2
+    known, values = noise(seed, height, width) > 0.7, noise(seed + 1, height, width, channels)
+    return (kernels.smooth_fill(values, known, threads), kernels.smooth_fill(values, known | True, threads))
+
+
 def _distances(seed: int, threads: int) -> Result:
     return (kernels.distance(noise(seed, 10 * seed + 1, 50 - 9 * seed) > -0.9, threads),)
 
 
 @needs_library
-@pytest.mark.parametrize("run", [_searched, _costs, _voted, _blurred, _halved, _distances])
+@pytest.mark.parametrize("run", [_searched, _costs, _voted, _blurred, _planes, _halved, _interpolated, _distances])
 @pytest.mark.parametrize("seed", range(5))
 def test_compiled_loops_give_what_numpy_gives_for_any_number_of_threads(
     run: Callable[[int, int], Result], seed: int, monkeypatch: pytest.MonkeyPatch
@@ -70,7 +83,7 @@ def test_compiled_loops_give_what_numpy_gives_for_any_number_of_threads(
 
 
 @pytest.mark.parametrize("compiled", [pytest.param(True, marks=needs_library), False])
-@pytest.mark.parametrize("run", [_searched, _voted, _blurred, _halved])
+@pytest.mark.parametrize("run", [_searched, _voted, _blurred, _planes, _halved])
 @pytest.mark.parametrize("seed", range(3))
 def test_the_strips_of_an_interruptible_loop_do_not_change_its_result(
     run: Callable[[int, int], Result], seed: int, compiled: bool, monkeypatch: pytest.MonkeyPatch

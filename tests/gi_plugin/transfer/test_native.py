@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import re
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from building import compiling
@@ -68,6 +71,30 @@ def test_a_library_of_another_version_counts_as_missing(file: Path, monkeypatch:
     loaded = native.library()
     assert loaded is not None
     assert loaded.gi_transfer_version() == native.VERSION
+
+
+def test_arguments_are_those_of_the_c_functions() -> None:
+    """The types that ctypes converts to are the types in the C sources, function by function."""
+    letters = {"int64_t": "n", "int32_t": "i", "int": "i", "uint32_t": "u", "float": "f"}
+    sources = "".join((compiling.FOLDER / name).read_text(encoding="utf-8") for name in compiling.SOURCES)
+    found = {
+        name: "".join("a" if "*" in argument else letters[argument.split()[0]] for argument in arguments.split(","))
+        for name, arguments in re.findall(r"GI_EXPORT int (\w+)\(([^()]*)\)", sources)
+        if arguments != "void"
+    }
+    assert found == native.ARGUMENTS
+
+
+def test_an_array_that_is_not_contiguous_is_refused() -> None:
+    """A C function would read it in the wrong order. Contiguous arrays are passed by address, also read-only and empty ones."""
+    array = np.zeros((4, 5), np.float32)
+    with pytest.raises(ValueError, match="contiguous"):
+        native.Pointer.from_param(array[:, 1:])
+    fixed = array.copy()
+    fixed.flags.writeable = False
+    for one in (array, fixed, array[:0]):
+        address = ctypes.cast(native.Pointer.from_param(one), ctypes.c_void_p).value
+        assert address == one.ctypes.data
 
 
 def test_the_loader_and_the_build_agree_on_the_name() -> None:

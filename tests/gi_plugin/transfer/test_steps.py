@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,7 +10,7 @@ from gi_plugin.box import Box, around
 from gi_plugin.transfer import Guide, composition, matching, schedule, texture
 from gi_plugin.transfer.arrays import ONE, Bools, Floats
 from gi_plugin.transfer.interpolation import smooth_fill
-from gi_plugin.transfer.matching import Match, Task, match, run_rounds
+from gi_plugin.transfer.matching import Match, Task, match
 from gi_plugin.transfer.pyramid import pyramid, spread, valid_sources
 from tests.gi_plugin.transfer import slow
 from tests.gi_plugin.transfer.scenes import block, guide, noise, photo
@@ -31,25 +29,21 @@ def test_a_level_is_the_mean_of_known_pixels_and_missing_where_most_are(height: 
                 assert np.abs(level.planes[y, x, :3] / ONE - image[part][known[part]].mean(0)).max() < 2.1 / ONE
 
 
-def test_texture_is_the_mean_gradient_of_known_pairs() -> None:
-    """The texture equals that of loops over pixels."""
+def test_planes_are_colours_and_the_mean_gradient_of_known_pairs() -> None:
+    """The planes equal those of loops over pixels up to rounding, and are 0 at unknown pixels."""
     image, known = photo(3, 12, 14), noise(4, 12, 14) > -0.6
+    planes = texture.planes(image, known, 2)
+    np.testing.assert_allclose(planes[known, :3] / ONE, image[known], atol=0.51 / ONE)
+    assert not planes[~known].any()
     grey = image @ np.array((0.299, 0.587, 0.114), np.float32)
-    for axis, found in zip((1, 0), np.moveaxis(texture.texture(image, known, 2), 2, 0), strict=True):
+    for axis, found in zip((1, 0), np.moveaxis(planes[..., 3:] / ONE, 2, 0), strict=True):
         size, both = np.zeros((12, 14, 1), np.float32), np.zeros((12, 14), np.bool_)
         for y, x in np.argwhere(known):
             v, u = (y, x - 1) if axis else (y - 1, x)
             if v >= 0 and u >= 0 and known[v, u]:
                 size[y, x], both[y, x] = abs(grey[y, x] - grey[v, u]), True
-        np.testing.assert_allclose(found, np.minimum(texture.GAIN * slow.blurred(size, both, texture.SPREAD)[..., 0], 2), atol=2e-5)
-
-
-def test_planes_do_not_depend_on_the_height_of_the_strips(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Planes that are computed in small strips equal those computed at once."""
-    image, known = photo(5, 50, 20), noise(6, 50, 20) > -0.6
-    whole = texture.planes(image, known, 1)
-    monkeypatch.setattr(texture, "STRIP", 9)
-    np.testing.assert_array_equal(texture.planes(image, known, 1), whole)
+        expected = np.minimum(texture.GAIN * slow.blurred(size, both, texture.SPREAD)[..., 0], 2)
+        np.testing.assert_allclose(found[known], expected[known], atol=0.52 / ONE)
 
 
 @pytest.mark.parametrize("share", [0.005, 0.05])
@@ -82,6 +76,15 @@ def test_the_guide_is_reduced_by_means_and_repeats_its_edge() -> None:
     assert found.shape == (5, 5, 3)
     np.testing.assert_allclose(found[1, 2], pixels[4:8, 4:8].mean((0, 1)), atol=1e-6)
     np.testing.assert_allclose(found[4, 0], pixels[8:, :4].mean((0, 1)), atol=1e-6)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 4, 8, 32])
+def test_a_box_of_the_guide_does_not_depend_on_the_rest(factor: int) -> None:
+    """A box that extends beyond the guide equals, bit by bit, that part of a larger one."""
+    cut = Guide(noise(9, 75, 60, 3), np.zeros((1, 1), np.int64), 2)
+    large, small = (slice(-9, 160 // factor), slice(-5, 130 // factor)), (slice(-3, 70 // factor), slice(40 // factor, 125 // factor))
+    inner = tuple(slice(one.start - other.start, one.stop - other.start) for one, other in zip(small, large, strict=True))
+    np.testing.assert_array_equal(cut.at(factor, small), cut.at(factor, large)[inner])
 
 
 def test_candidates_are_moved_by_the_step_to_the_matching_cell() -> None:
@@ -140,7 +143,7 @@ def test_every_window_has_steps(side: int) -> None:
 
 def _matched(image: Floats, hole: Bools) -> Match:
     whole = pyramid(image, ~hole, 0, 1)[0]
-    return match(Task(guide(image, hole), 1.5, 0, 1, partial(run_rounds, threads=1)), schedule.Step(5, 1.0, 20), whole, whole, None)
+    return match(Task(guide(image, hole), 1.5, 0, 1), schedule.Step(5, 1.0, 20), whole, whole, None)
 
 
 def test_the_fill_is_composed_from_the_sources() -> None:

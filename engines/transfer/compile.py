@@ -1,6 +1,6 @@
 """Compile the kernels of the transfer ahead of time, and keep them in the engine cache.
 
-`search` has two forms, with and without a guide. Sums and products of floats are not fused, so that they round as on the CPU.
+Sums and products of floats are not fused, so that they round as on the CPU.
 """
 
 from __future__ import annotations
@@ -10,24 +10,15 @@ import hashlib
 import json
 import logging
 from dataclasses import asdict
-from importlib import resources
+from importlib import import_module, resources
 
 from gi_plugin.errors import EngineMismatch
 
 from ..cache import EngineCache
 from ..gpu.ahead_of_time import CompiledKernel, compiled_for
+from .forms import BLOCKS, MODULES, WARPS, constants, kernel_name, module_of, signature
 
-BLOCKS = {"search": 4, "search guided": 4, "cost_scale": 1, "vote_weights": 128, "vote": 16}  # targets or pixels per program
-WARPS = {"cost_scale": 16}  # 4 for the others
-MOST_COSTS = 16384  # costs that `cost_scale` reads: fewer than twice matching.SAMPLE
-SOURCES = ("search/kernels", "search/compile", "gpu/ahead_of_time")
-SIGNATURES = {
-    "search": "planes *i16, valid *u8, low *i16, rows i32, columns i32, pull fp32, estimate *i16, weight *u8, goal *i16, width i32, "
-    "targets *i32, count i32, field *i32, found *i32, cost *fp32, radius i32, seed i32",
-    "cost_scale": "cost *fp32, targets *i32, step i32, length i32, rank i32, scale *fp32",
-    "vote_weights": "cost *fp32, targets *i32, count i32, scale *fp32, weights *fp32",
-    "vote": "planes *i16, columns i32, field *i32, weights *fp32, width i32, pixels *i32, count i32, votes *i16",
-}
+SOURCES = (*(f"transfer/kernels/{module}" for module in MODULES), "transfer/forms", "transfer/compile", "gpu/ahead_of_time")
 log = logging.getLogger(__name__)
 
 
@@ -39,25 +30,9 @@ def compiled(form: str, arch: int) -> CompiledKernel:
     :raises EngineError: if the assembler rejects the code, or TRITON_INTERPRET was set when Triton was imported.
     :raises MissingDependency: if triton is not installed.
     """
-    from . import kernels  # noqa: PLC0415  # needs triton
-
-    name = form.partition(" ")[0]
-    options = {"num_warps": WARPS.get(name, 4), "num_stages": 1, "enable_fp_fusion": False}
-    return compiled_for(arch, getattr(kernels, name), signature(name), constants(form), options)
-
-
-def signature(name: str) -> dict[str, str]:
-    """Return the parameters of a kernel with Triton's types."""
-    parameters = (entry.partition(" ") for entry in SIGNATURES[name].split(", "))
-    return {parameter: kind for parameter, _, kind in parameters}
-
-
-def constants(form: str) -> dict[str, int | bool]:
-    """Return the constant parameters of a kernel."""
-    if form == "cost_scale":
-        return {"most": MOST_COSTS}
-    guided = {"guided": form == "search guided"} if form.startswith("search") else {}
-    return {**guided, "block": BLOCKS[form]}
+    kernel = getattr(import_module(f".kernels.{module_of(form)}", __package__), kernel_name(form))  # needs triton
+    options = {"num_warps": WARPS.get(form, 4), "num_stages": 1, "enable_fp_fusion": False}
+    return compiled_for(arch, kernel, signature(form), constants(form), options)
 
 
 def compiled_kernels(arch: int, cache: EngineCache) -> dict[str, CompiledKernel]:

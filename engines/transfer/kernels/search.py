@@ -1,11 +1,10 @@
-"""The Triton kernels of a round of the transfer: search for sources, scale of the costs, weights of the patches, votes.
+"""The Triton kernels of the search for sources: a round of the search, and the candidates of the network's attention.
 
-`gi_plugin.transfer.numpy_kernels` and `matching.vote_weights` define the results, in the same notation. All sums have the same order and
-rounding as there: products and sums of floats are not fused, and divisions are rounded correctly. So search, scale and votes are equal bit
-by bit; only the exponential in the weights may differ in its last bits.
+`gi_plugin.transfer.numpy_kernels.search` and `matching` define the results, in the same notation. All sums have the same order and rounding
+as there: products and sums of floats are not fused, and divisions are rounded correctly. So the results are equal bit by bit.
 
 A picture is int16 [H, W, 5]; a patch has 5 rows of 25 numbers, of which 125 lanes hold one each. Positions in the box around the hole are
-counted row by row. A program handles a few targets (or pixels), listed in `targets` (or `pixels`).
+counted row by row. A program handles a few targets, listed in `targets`.
 """
 
 from __future__ import annotations
@@ -16,11 +15,10 @@ import triton.language as tl
 ROW = tl.constexpr(25)  # numbers in a row of a patch
 LANES = tl.constexpr(128)  # the next power of two above the 125 numbers of a patch
 UNIT = tl.constexpr(1048576.0)  # square of the value that means 1.0 in planes
-SMALLEST_WEIGHT = tl.constexpr(1e-6)  # matching.MIN_WEIGHT, and the smallest scale of the costs
 
 
 @triton.jit
-def _scrambled(bits: tl.tensor) -> tl.tensor:
+def scrambled(bits: tl.tensor) -> tl.tensor:
     """Hash 32-bit numbers (uint32)."""
     bits = (bits ^ (bits >> 16)) * 0x7FEB352D
     bits = (bits ^ (bits >> 15)) * 0x846CA68B
@@ -31,6 +29,36 @@ def _scrambled(bits: tl.tensor) -> tl.tensor:
 def _offset(bits: tl.tensor, radius: tl.tensor) -> tl.tensor:
     """Integers from -radius to radius, from random bits (uint32)."""
     return tl.umulhi(bits, (2 * radius + 1).to(tl.uint32) + tl.zeros_like(bits)).to(tl.int32) - radius
+
+
+@triton.jit
+def _target(
+    estimate: tl.tensor, weight: tl.tensor, goal: tl.tensor, here: tl.tensor, width: tl.tensor, exists: tl.tensor, guided: tl.constexpr
+) -> tl.tuple:
+    """Patches [T, 128] of targets, the weights of their numbers, the factors [T, 1] of their costs, and the guide's wish (three [T, 1])."""
+    lane = tl.arange(0, LANES)[None, :]
+    used = exists & (lane < 5 * ROW)
+    pixel = here + (lane // ROW - 2) * width - 2
+    ours = tl.load(estimate + pixel * 5 + lane % ROW, mask=used, other=0).to(tl.int32)
+    factor = tl.load(weight + pixel + lane % ROW // 5, mask=used, other=0).to(tl.int32)
+    total = tl.sum(tl.where(lane % 5 == 0, factor * factor, 0), axis=1, keep_dims=True)
+    share = tl.div_rn(tl.full(total.shape, 1.0, tl.float32), tl.maximum(total, 1).to(tl.float32) * UNIT)
+    wish = (here, here, here)
+    if guided:
+        first = goal + here * 3
+        wish = (
+            tl.load(first, mask=exists, other=0).to(tl.int32),
+            tl.load(first + 1, mask=exists, other=0).to(tl.int32),
+            tl.load(first + 2, mask=exists, other=0).to(tl.int32),
+        )
+    return ours, factor, share, wish
+
+
+@triton.jit
+def _allowed(valid: tl.tensor, rows: tl.tensor, columns: tl.tensor, row: tl.tensor, column: tl.tensor, wanted: tl.tensor) -> tl.tensor:
+    """Which of the wanted sources lie inside the picture and are valid."""
+    inside = wanted & (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
+    return inside & (tl.load(valid + row * columns + column, mask=inside, other=0) != 0)
 
 
 @triton.jit
@@ -99,26 +127,12 @@ def search(
     index = tl.program_id(0) * block + tl.arange(0, block)[:, None]
     exists = index < count
     here = tl.load(targets + index, mask=exists, other=0)
-    lane = tl.arange(0, LANES)[None, :]
-    used = exists & (lane < 5 * ROW)
-    pixel = here + (lane // ROW - 2) * width - 2
-    ours = tl.load(estimate + pixel * 5 + lane % ROW, mask=used, other=0).to(tl.int32)
-    factor = tl.load(weight + pixel + lane % ROW // 5, mask=used, other=0).to(tl.int32)
-    total = tl.sum(tl.where(lane % 5 == 0, factor * factor, 0), axis=1, keep_dims=True)
-    share = tl.div_rn(tl.full(total.shape, 1.0, tl.float32), tl.maximum(total, 1).to(tl.float32) * UNIT)
-    wish = (here, here, here)
-    if guided:
-        first = goal + here * 3
-        wish = (
-            tl.load(first, mask=exists, other=0).to(tl.int32),
-            tl.load(first + 1, mask=exists, other=0).to(tl.int32),
-            tl.load(first + 2, mask=exists, other=0).to(tl.int32),
-        )
+    ours, factor, share, wish = _target(estimate, weight, goal, here, width, exists, guided)
     row = tl.load(field + here * 2, mask=exists, other=0)
     column = tl.load(field + here * 2 + 1, mask=exists, other=0)
     least = _cost(planes, low, columns, pull, ours, factor, share, wish, row, column, exists, guided)
 
-    state = _scrambled(seed.to(tl.uint32) + here.to(tl.uint32))
+    state = scrambled(seed.to(tl.uint32) + here.to(tl.uint32))
     near = 0
     while (near < 9) | (radius >= 1):
         if near < 9:  # the source of a neighbour, shifted by the step to the neighbour
@@ -130,14 +144,13 @@ def search(
             try_column = tl.load(neighbour + 1, mask=known, other=0) - right
             near += 1
         else:  # a random source around the best one
-            state = _scrambled(state + 0x9E3779B9)
+            state = scrambled(state + 0x9E3779B9)
             try_row = row + _offset(state, radius)
-            state = _scrambled(state + 0x9E3779B9)
+            state = scrambled(state + 0x9E3779B9)
             try_column = column + _offset(state, radius)
             known = exists
             radius = radius // 2
-        known = known & (try_row >= 0) & (try_row < rows) & (try_column >= 0) & (try_column < columns)
-        known = known & (tl.load(valid + try_row * columns + try_column, mask=known, other=0) != 0)
+        known = _allowed(valid, rows, columns, try_row, try_column, known)
         price = _cost(planes, low, columns, pull, ours, factor, share, wish, try_row, try_column, known, guided)
         better = known & (price < least)
         least = tl.where(better, price, least)
@@ -148,77 +161,59 @@ def search(
     tl.store(cost + here, least, mask=exists)
 
 
-@triton.jit(do_not_specialize=["step", "length", "rank"])
-def cost_scale(
-    cost: tl.tensor,
-    targets: tl.tensor,
-    step: tl.tensor,
-    length: tl.tensor,
-    rank: tl.tensor,
-    scale: tl.tensor,
-    most: tl.constexpr,
-) -> None:
-    """Write into `scale` [1] the number `rank` (from 0) in the order of every `step`-th target's cost; one program.
-
-    Costs are not negative, so their order is that of their bits; the result is found bit by bit.
-
-    :param length: number of costs that are read, at most `most`.
-    """
-    index = tl.arange(0, most)
-    here = tl.load(targets + index * step, mask=index < length, other=0)
-    bits = tl.load(cost + here, mask=index < length, other=float("inf")).to(tl.int32, bitcast=True)
-    found = 0
-    for number in tl.static_range(31):
-        trial = found | (1 << (30 - number))
-        found = tl.where(tl.sum((bits < trial).to(tl.int32)) <= rank, trial, found)
-    tl.store(scale, found.to(tl.float32, bitcast=True))
-
-
-@triton.jit(do_not_specialize=["count"])
-def vote_weights(cost: tl.tensor, targets: tl.tensor, count: tl.tensor, scale: tl.tensor, weights: tl.tensor, block: tl.constexpr) -> None:
-    """Write exp(-cost / scale) + MIN_WEIGHT into `weights` [h, w] at the targets; see `matching.vote_weights`.
-
-    The grid is (ceil(count / block),).
-    """
-    index = tl.program_id(0) * block + tl.arange(0, block)
-    here = tl.load(targets + index, mask=index < count, other=0)
-    factor = tl.div_rn(-1.0, tl.maximum(tl.load(scale), SMALLEST_WEIGHT))
-    exponent = tl.load(cost + here, mask=index < count, other=0.0) * factor
-    tl.store(weights + here, tl.exp(exponent) + SMALLEST_WEIGHT, mask=index < count)
-
-
-@triton.jit(do_not_specialize=["columns", "width", "count"])
-def vote(
+@triton.jit
+def attend(
     planes: tl.tensor,
+    valid: tl.tensor,
+    low: tl.tensor,
+    rows: tl.tensor,
     columns: tl.tensor,
-    field: tl.tensor,
-    weights: tl.tensor,
+    pull: tl.tensor,
+    estimate: tl.tensor,
+    weight: tl.tensor,
+    goal: tl.tensor,
     width: tl.tensor,
-    pixels: tl.tensor,
+    targets: tl.tensor,
     count: tl.tensor,
-    votes: tl.tensor,
+    field: tl.tensor,
+    top: tl.tensor,
+    left: tl.tensor,
+    matches: tl.tensor,
+    cell_rows: tl.tensor,
+    cell_columns: tl.tensor,
+    step: tl.tensor,
+    shift: tl.tensor,
+    guided: tl.constexpr,
     block: tl.constexpr,
 ) -> None:
-    """Write into `votes` [h, width, 5] int16, for each of `pixels`, the weighted mean of the patches that cover it.
+    """Replace sources in `field` by cheaper candidates of the attention; see `matching._with_attention` and `Guide.candidates`.
 
-    See `numpy_kernels.vote`. The grid is (ceil(count / block),).
+    The first parameters are those of `search`. The grid is (ceil(count / block),).
+
+    :param top: row of the box in the level; `left` its column.
+    :param matches: [cell_rows, cell_columns] int32, number of the matching cell; negative = none.
+    :param step: side of a cell in pixels at full size; the level is 2 ** `shift` times smaller.
     """
     index = tl.program_id(0) * block + tl.arange(0, block)[:, None]
     exists = index < count
-    here = tl.load(pixels + index, mask=exists, other=0)
-    channel = tl.arange(0, 8)[None, :]
-    sums = tl.zeros([block, 8], tl.float32)
-    total = tl.zeros([block, 1], tl.float32)
-    for number in range(25):
-        down, right = number // 5 - 2, number % 5 - 2
-        there = here - down * width - right
-        weight = tl.load(weights + there, mask=exists, other=0.0)
-        covers = weight > 0
-        row = tl.load(field + there * 2, mask=covers, other=0) + down
-        column = tl.load(field + there * 2 + 1, mask=covers, other=0) + right
-        source = tl.load(planes + (row * columns + column) * 5 + channel, mask=covers & (channel < 5), other=0)
-        sums += weight * source.to(tl.float32)
-        total += weight
-    mean = tl.div_rn(sums, tl.where(total > 0, total, 1.0) + tl.zeros_like(sums))
-    rounded = (mean + 4096.5).to(tl.int32) - 4096
-    tl.store(votes + here * 5 + channel, rounded.to(tl.int16), mask=exists & (channel < 5) & (total > 0))
+    here = tl.load(targets + index, mask=exists, other=0)
+    ours, factor, share, wish = _target(estimate, weight, goal, here, width, exists, guided)
+    row = tl.load(field + here * 2, mask=exists, other=0)
+    column = tl.load(field + here * 2 + 1, mask=exists, other=0)
+    least = _cost(planes, low, columns, pull, ours, factor, share, wish, row, column, exists, guided)
+    y, x = here // width + top, here % width + left
+    for near in range(9):
+        cell_row = tl.minimum(tl.maximum((y << shift) // step + near // 3 - 1, 0), cell_rows - 1)
+        cell_column = tl.minimum(tl.maximum((x << shift) // step + near % 3 - 1, 0), cell_columns - 1)
+        match = tl.load(matches + cell_row * cell_columns + cell_column, mask=exists, other=-1)
+        known = exists & (match >= 0)
+        try_row = y + (((match // cell_columns - cell_row) * step) >> shift)
+        try_column = x + (((match % cell_columns - cell_column) * step) >> shift)
+        known = _allowed(valid, rows, columns, try_row, try_column, known)
+        price = _cost(planes, low, columns, pull, ours, factor, share, wish, try_row, try_column, known, guided)
+        better = known & (price < least)
+        least = tl.where(better, price, least)
+        row = tl.where(better, try_row, row)
+        column = tl.where(better, try_column, column)
+    tl.store(field + here * 2, row, mask=exists)
+    tl.store(field + here * 2 + 1, column, mask=exists)

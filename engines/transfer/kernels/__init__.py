@@ -1,0 +1,3 @@
+"""The Triton kernels of the transfer."""
+
+from __future__ import annotations
