@@ -134,12 +134,12 @@ def test_patch_critics_see_patches_and_count_those_of_the_hole() -> None:
     ],
 )
 def test_training_lowers_each_term(term: str, change: dict[str, object]) -> None:
-    """Ten updates of the network on one batch lower each term that its setting switches on."""
-    common = replace(SETTINGS, texture_weight=0.0, critic_steps=0, hole_weight=0.0, known_weight=0.0, learning_rate=3e-3)
+    """Updates of the network on one batch lower each term that its setting switches on: the mean of the last three of ten."""
+    common = replace(SETTINGS, texture_weight=0.0, critic_steps=0, hole_weight=0.0, known_weight=0.0, learning_rate=1e-3)
     trainer, batch = make_trainer(replace(common, **change)), make_batch()  # type: ignore[arg-type]
     image = functional.interpolate(batch.image[..., :6, :6], size=(96, 96), mode="bilinear")  # has colours to continue
     values = [float(trainer.generator_step(batch._replace(image=image))[term]) for _ in range(10)]
-    assert values[-1] < values[0]
+    assert sum(values[-3:]) / 3 < values[0]
     assert all(np.isfinite(values))
 
 
