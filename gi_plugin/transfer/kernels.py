@@ -65,7 +65,7 @@ def vote(
             numpy_kernels.vote(planes, field[rows], weight[rows], where[rows], votes[rows])
         else:
             strip = field[rows], weight[rows], where[rows], *where[rows].shape, votes[rows]
-            native.run(library, "gi_vote", planes, planes.shape[1], *strip, threads)
+            native.run(library, "gi_vote", planes, *planes.shape[:2], *strip, threads)
 
 
 def best_source(field: Field, weight: Floats, window: Floats, where: Bools, threads: int) -> Field:

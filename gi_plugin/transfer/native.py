@@ -37,7 +37,7 @@ class Pointer:
 TYPES = {"a": Pointer, "n": ctypes.c_int64, "i": ctypes.c_int32, "u": ctypes.c_uint32, "f": ctypes.c_float}
 ARGUMENTS = {  # of each C function, one letter of `TYPES` each
     "gi_search": "aaannfaaannaaaiui",
-    "gi_vote": "anaaannai",
+    "gi_vote": "annaaannai",
     "gi_heaviest": "aaaannai",
     "gi_blur": "aannnnanai",
     "gi_planes": "aannnnanfai",
