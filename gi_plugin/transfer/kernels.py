@@ -142,7 +142,7 @@ def halve(planes: Shorts, count: Counts, threads: int, check: Callable[[], None]
             half[done], half_count[done] = numpy_kernels.halve(planes[rows], count[rows])
         else:
             arrays = half[done], half_count[done]
-            native.run(library, "gi_halve", planes[rows], count[rows], *planes[rows].shape, *arrays, threads)
+            native.run(library, "gi_halve", planes[rows], count[rows], *count[rows].shape, *arrays, threads)
     return half, half_count
 
 

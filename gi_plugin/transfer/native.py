@@ -41,7 +41,7 @@ ARGUMENTS = {  # of each C function, one letter of `TYPES` each
     "gi_heaviest": "aaaannai",
     "gi_blur": "aannnnanai",
     "gi_planes": "aannnnanfai",
-    "gi_halve": "aannnaai",
+    "gi_halve": "aannaai",
     "gi_smooth_fill": "aannnai",
     "gi_distance": "anniai",
 }
