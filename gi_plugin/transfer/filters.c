@@ -4,31 +4,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CHANNELS = 5 };
+
 typedef struct {
-    const int16_t *planes;
+    const int16_t *planes; /* [rows, columns, 5] */
     const uint16_t *count;
-    int64_t rows, columns, channels;
-    int16_t *half;
+    int64_t rows, columns;
+    int16_t *half; /* [(rows + 1) / 2, (columns + 1) / 2, 5] */
     uint16_t *half_count;
 } gi_halve_task;
 
 static inline void gi_halve_pixel(const gi_halve_task *task, int64_t y, int64_t x)
 {
-    const int64_t columns = (task->columns + 1) / 2, right = 2 * x + 1 < task->columns ? 2 : 1, down = 2 * y + 1 < task->rows ? 2 : 1;
-    int64_t total = 0;
+    const int64_t here = y * ((task->columns + 1) / 2) + x, right = 2 * x + 1 < task->columns ? 2 : 1, down = 2 * y + 1 < task->rows ? 2 : 1;
+    uint32_t sum[CHANNELS] = {0}, total = 0;
     for (int64_t dy = 0; dy < down; dy++)
-        for (int64_t dx = 0; dx < right; dx++)
-            total += task->count[(2 * y + dy) * task->columns + 2 * x + dx];
-    task->half_count[y * columns + x] = (uint16_t)total;
-    for (int64_t channel = 0; channel < task->channels; channel++) {
-        int64_t sum = total / 2;
-        for (int64_t dy = 0; dy < down; dy++)
-            for (int64_t dx = 0; dx < right; dx++) {
-                const int64_t there = (2 * y + dy) * task->columns + 2 * x + dx;
-                sum += (int64_t)(task->planes[there * task->channels + channel] + 4096) * task->count[there];
-            }
-        task->half[(y * columns + x) * task->channels + channel] = (int16_t)(total ? (int32_t)((uint32_t)sum / (uint32_t)total) - 4096 : 0);
-    }
+        for (int64_t dx = 0; dx < right; dx++) {
+            const int64_t there = (2 * y + dy) * task->columns + 2 * x + dx;
+            const uint32_t count = task->count[there];
+            for (int channel = 0; channel < CHANNELS; channel++)
+                sum[channel] += (uint32_t)(task->planes[there * CHANNELS + channel] + 4096) * count;
+            total += count;
+        }
+    task->half_count[here] = (uint16_t)total;
+    for (int channel = 0; channel < CHANNELS; channel++)
+        task->half[here * CHANNELS + channel] = (int16_t)(total ? (int32_t)((sum[channel] + total / 2) / total) - 4096 : 0);
 }
 
 static int gi_halve_rows(const void *task, int64_t first, int64_t last)
@@ -41,10 +41,10 @@ static int gi_halve_rows(const void *task, int64_t first, int64_t last)
 
 /* Reduces by two, rounding the size up. `half` is the rounded mean of 2 x 2 pixels, weighted by `count`, the number of known full-size
    pixels in each; `half_count` is the sum of the counts. */
-GI_EXPORT int gi_halve(const int16_t *planes, const uint16_t *count, int64_t rows, int64_t columns, int64_t channels, int16_t *half,
-                       uint16_t *half_count, int threads)
+GI_EXPORT int gi_halve(const int16_t *planes, const uint16_t *count, int64_t rows, int64_t columns, int16_t *half, uint16_t *half_count,
+                       int threads)
 {
-    const gi_halve_task task = {planes, count, rows, columns, channels, half, half_count};
+    const gi_halve_task task = {planes, count, rows, columns, half, half_count};
     return gi_share_rows(gi_halve_rows, &task, (rows + 1) / 2, columns, 16, 8192, threads);
 }
 

@@ -65,7 +65,7 @@ def vote(
             numpy_kernels.vote(planes, field[rows], weight[rows], where[rows], votes[rows])
         else:
             strip = field[rows], weight[rows], where[rows], *where[rows].shape, votes[rows]
-            native.run(library, "gi_vote", planes, planes.shape[1], *strip, threads)
+            native.run(library, "gi_vote", planes, *planes.shape[:2], *strip, threads)
 
 
 def best_source(field: Field, weight: Floats, window: Floats, where: Bools, threads: int) -> Field:
@@ -142,7 +142,7 @@ def halve(planes: Shorts, count: Counts, threads: int, check: Callable[[], None]
             half[done], half_count[done] = numpy_kernels.halve(planes[rows], count[rows])
         else:
             arrays = half[done], half_count[done]
-            native.run(library, "gi_halve", planes[rows], count[rows], *planes[rows].shape, *arrays, threads)
+            native.run(library, "gi_halve", planes[rows], count[rows], *count[rows].shape, *arrays, threads)
     return half, half_count
 
 

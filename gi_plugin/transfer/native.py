@@ -37,11 +37,11 @@ class Pointer:
 TYPES = {"a": Pointer, "n": ctypes.c_int64, "i": ctypes.c_int32, "u": ctypes.c_uint32, "f": ctypes.c_float}
 ARGUMENTS = {  # of each C function, one letter of `TYPES` each
     "gi_search": "aaannfaaannaaaiui",
-    "gi_vote": "anaaannai",
+    "gi_vote": "annaaannai",
     "gi_heaviest": "aaaannai",
     "gi_blur": "aannnnanai",
     "gi_planes": "aannnnanfai",
-    "gi_halve": "aannnaai",
+    "gi_halve": "aannaai",
     "gi_smooth_fill": "aannnai",
     "gi_distance": "anniai",
 }

@@ -171,13 +171,17 @@ def _only(field: Field, y: int, x: int, source: Field) -> Field:
 
 
 def test_a_patch_at_the_end_of_the_planes_is_not_read_beyond_the_end() -> None:
-    """The cost of the last patch equals that of a plain loop."""
-    sources, estimate, field, _ = state(6, guided=False)
+    """The cost of the last patch equals that of a plain loop, and so do its votes."""
+    sources, estimate, field, hole = state(6, guided=False)
     field[field[..., 0] >= 0] = np.array(sources.valid.shape) - 3
     found = kernels.costs(sources, estimate, field, 1)
     y, x = np.argwhere(field[..., 0] >= 0)[0]
     last = (sources.valid.shape[0] - 3, sources.valid.shape[1] - 3)
     assert found[y, x] == pytest.approx(slow.cost(estimate.planes, estimate.weight, (y, x), sources.planes, last), rel=1e-5)
+    weight, votes = np.where(field[..., 0] >= 0, np.float32(1), np.float32(0)), estimate.planes.copy()
+    kernels.vote(sources.planes, field, weight, hole, votes, 1)
+    for y, x in np.argwhere(hole):
+        assert np.abs(votes[y, x] - slow.votes(sources.planes, field, weight, y, x)).max() <= 0.51
 
 
 def test_votes_are_weighted_means_of_all_patches_over_a_pixel() -> None:
