@@ -6,20 +6,19 @@ Models run on the CPU, or on an Intel GPU; the GPU part was not run on a GPU.
 from __future__ import annotations
 
 import functools
-import io
 import logging
 import os
 import platform
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from gi_plugin.arrays import Array
 from gi_plugin.config import EngineSettings
 from gi_plugin.errors import EngineError, EngineMismatch, EngineMissing, first_line
-from gi_plugin.openvino_core import CORE
+from gi_plugin.openvino_core import CORE, OPENVINO_VERSION
+from gi_plugin.version import VERSION
 
 from ..cache import EngineCache, engine_cache
 
@@ -58,7 +57,7 @@ class CompiledModel:
             options["NUM_STREAMS"] = str(settings.streams)
         parts = {
             **parts,
-            "package": f"openvino {version('openvino')}, gi-plugin {version('gi-plugin')}",
+            "package": f"openvino {OPENVINO_VERSION}, gi-plugin {VERSION}",
             "device": f"{CORE.get_property(device, 'FULL_DEVICE_NAME')} {' '.join(sorted(_capabilities(device)))}",
             "system": f"{platform.system()} {platform.machine()}",
             "options": str(sorted(options.items())),
@@ -181,7 +180,7 @@ def _warn_once(message: str) -> None:
 def _cached(cache: EngineCache, parts: Mapping[str, str], options: dict[str, str], device: str) -> openvino.CompiledModel | None:
     try:
         payload = cache.load(parts)
-        return None if payload is None else _with(options, lambda usable: CORE.import_model(io.BytesIO(payload), device, usable))
+        return None if payload is None else _with(options, lambda usable: CORE.import_model(payload, device, usable))
     except RuntimeError as error:
         if (reason := reason_of(error)) == NO_MEMORY:
             raise EngineError(f"openvino cannot load the network: {reason}") from error

@@ -123,7 +123,7 @@ def demo(
     backend: Backend = None,
 ) -> None:
     """Fill a packaged photo and write input, mask, result and attention map side by side."""
-    from ..demo import write_demo  # noqa: PLC0415  # heavy
+    from ..photos.demo import write_demo  # noqa: PLC0415  # heavy
 
     with Spinner("filling the photo"):
         write_demo(_inpainter(config, backend), output)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,6 +19,7 @@ from gi_plugin.folder_run.jobs import Job
 from gi_plugin.folder_run.steps import Outcome
 from gi_plugin.inpainter import Inpainter
 from gi_plugin.options import Options, nearest
+from gi_plugin.version import VERSION
 
 from . import openapi
 from .answers import TemporaryFile
@@ -60,7 +60,7 @@ async def _filled(request: Request, form: FormData, state: ServerState) -> Respo
 async def health(request: Request) -> Response:
     """Tell that the server runs."""
     state = state_of(request)
-    return JSONResponse({"status": "ok", "version": version("gi-plugin"), "in_line": state.line.length, "places": state.line.places})
+    return JSONResponse({"status": "ok", "version": VERSION, "in_line": state.line.length, "places": state.line.places})
 
 
 async def describe(request: Request) -> Response:
