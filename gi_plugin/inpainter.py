@@ -15,7 +15,7 @@ from gi_plugin.engines import Engine, ThinEngine, open_engine, open_thin_engine
 from .arrays import Array, Bools
 from .config import Config, Detail, load_config
 from .containers import unwrap
-from .errors import EngineError, ImageError, MaskWarning
+from .errors import EngineError, ImageError, MaskWarning, is_shortage
 from .filling import Piece, TransferSettings, copied, fill, in_order
 from .image import Picture, check_finite, check_image
 from .inputs.control import Control
@@ -110,10 +110,12 @@ class Inpainter:
         """
         try:
             return self._run(image, mask, options)
-        except MemoryError as error:
+        except (MemoryError, ImportError) as error:
+            if not is_shortage(error):
+                raise
             raise EngineError(
                 f"not enough memory to fill an image of shape {np.shape(image)}: "
-                "cut it into parts, lower [engine] batch, or run fewer workers at once"
+                "cut it into parts, lower [engine] batch, run fewer workers at once, or raise the limit of this process (ulimit -v)"
             ) from error
 
     def _run(self, image: Array, mask: Array | PlannedHole, options: Options) -> Inpainting:

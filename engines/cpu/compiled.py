@@ -29,7 +29,7 @@ DEVICE = "CPU"
 KEPT = "1000"  # prepared layers in memory, one per size of region; OpenVINO's default, 5000, takes some hundred MiB more
 QUICK_START = {"SNIPPETS_MODE": "DISABLE"}  # no code is generated for chains of small layers: loading takes half the time, calls as long
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}  # int8 runs its unquantised layers in the fastest of these
-SHORTAGE = ("alloc", "memory", "Resource temporarily unavailable")  # parts of OpenVINO's messages when memory is short
+SHORTAGE = ("alloc", "memory", "Resource temporarily unavailable", "Broken promise")  # in messages of OpenVINO when memory is short
 NO_MEMORY = "not enough memory: close other programs, raise the limit of this process (ulimit -v), or lower [engine] batch and streams"
 log = logging.getLogger(__name__)
 _process: int | None = None  # id of the process that first used OpenVINO
@@ -194,6 +194,8 @@ def _cached(cache: EngineCache, parts: Mapping[str, str], options: dict[str, str
 def _keep(cache: EngineCache, parts: Mapping[str, str], compiled: openvino.CompiledModel) -> openvino.CompiledModel:
     try:
         cache.store(parts, compiled.export_model().getvalue())
+    except (RuntimeError, MemoryError, ValueError) as error:  # memory is short; OpenVINO may close the file. If calls fail, they say so
+        log.info("the compiled network is not kept, so the next start compiles it again: %s", first_line(error))
     except OSError as error:
         log.warning("engine cache %s cannot be written (%s): the next start compiles again", cache.directory, error)
     return compiled

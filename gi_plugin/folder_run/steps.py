@@ -14,7 +14,7 @@ import numpy as np
 from .. import attention_map, files
 from ..arrays import Array, Bools
 from ..box import boxes_as_hole
-from ..errors import EngineError, EngineMissing, GiError, ImageError
+from ..errors import EngineError, EngineMissing, ImageError
 from ..files.formats import check_output
 from ..files.picture import PictureFile
 from ..files.transparency import made_opaque, transparent_pixels
@@ -180,7 +180,7 @@ def _work_of(filled: Filled, written: float) -> Work:
 def _plan_and_open(job: Job, inpainter: Inpainter, options: Options) -> MaskFile:
     """Read the mask of a job and open the engines for its windows."""
     mask = read_hole(job, inpainter, options)
-    with suppress(GiError, MemoryError):  # such an error is raised again, and reported, when the picture is filled
+    with suppress(Exception):  # an error is raised again, and reported, when the picture is filled
         inpainter.open_engines(mask.hole)
     return mask
 
