@@ -20,6 +20,7 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
+NO_MASK = "there is no mask, and the picture has no transparent pixels"  # a host adds how its users name a mask
 UNMAPPED = ("failed to map segment", "cannot allocate memory", "Cannot allocate memory")  # what the system's loader says
 
 

@@ -21,7 +21,7 @@ from ..files.transparency import made_opaque, transparent_pixels
 from ..inpainter import Inpainter, Inpainting
 from ..inputs.doubts import doubts, looks_like_mask, looks_like_picture
 from ..inputs.value_range import Range
-from ..options import Options, in_command_words
+from ..options import Options
 from ..planning import PlannedHole
 from ..planning.components import count_holes
 from .jobs import Job
@@ -110,7 +110,7 @@ def read_hole(job: Job, inpainter: Inpainter, options: Options) -> MaskFile:
     with _naming_files(job):
         planned = inpainter.plan(mask, mask.shape[:2], options)
         found = doubts(mask, planned.hole, alpha=options.mask_alpha, invert=options.invert_mask)
-    notes = tuple(f"{job.mask}: {in_command_words(doubt)}" for doubt in found)
+    notes = tuple(f"{job.mask}: {doubt}" for doubt in found)
     return MaskFile(planned, notes, looks_like_picture(mask, options.mask_alpha))
 
 
@@ -192,7 +192,7 @@ def _naming_files(job: Job) -> Iterator[None]:
         yield
     except ImageError as error:
         mask = f" with {job.mask.name}" if job.mask else ""
-        raise ImageError(f"{job.image}{mask}: {in_command_words(str(error))}") from error
+        raise ImageError(f"{job.image}{mask}: {error}") from error
     except EngineMissing:
         raise
     except EngineError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from dataclasses import replace
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gi_plugin import files
-from gi_plugin.errors import ConfigError, GiError
+from gi_plugin.errors import NO_MASK, ConfigError, GiError
 from gi_plugin.folder_run import steps
 from gi_plugin.folder_run.jobs import Job
 from gi_plugin.folder_run.steps import Outcome
@@ -119,10 +120,8 @@ def _flag(form: FormData, name: str) -> bool:
 
 
 def _for_clients(text: str, folder: Path) -> str:
-    """Write a message for clients: without the server's folders, and with fields instead of options of the command line."""
+    """Write a message for clients: without the server's folders, with the values of fields, and with the field of a missing mask."""
     for part in ("in", "mask", "out"):
         text = text.replace(f"{folder / part}/", "")
-    for name in ("mask_alpha", "invert_mask"):
-        option = f"--{name.replace('_', '-')}"
-        text = text.replace(f"no {option}", f"{name}=false").replace(option, f"{name}=true")
-    return text.replace("give a mask file, or --box x,y,width,height", "send a mask in the field 'mask'")
+    text = re.sub(r"\b(mask_alpha|invert_mask)=(True|False)", lambda found: found[0].lower(), text)
+    return text.replace(NO_MASK, f"{NO_MASK}: send a mask in the field 'mask'")
