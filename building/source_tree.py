@@ -6,6 +6,7 @@ has the packages for training, and names those that are missing. It needs the st
 
 from __future__ import annotations
 
+import runpy
 import shutil
 import sys
 import tomllib
@@ -45,7 +46,8 @@ def lay_out(folder: Path) -> None:
         (package / source.name).symlink_to(source)
     metadata = folder / f"{package.name}.dist-info" / "METADATA"
     metadata.parent.mkdir()
-    metadata.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {project['project']['version']}\n", encoding="utf-8")
+    version = runpy.run_path(str(ROOT / "gi_plugin" / "version.py"))["VERSION"]
+    metadata.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from functools import partial
 from importlib.util import find_spec
 
 from gi_plugin.config import Config, EngineSettings
-from gi_plugin.errors import EngineMismatch, EngineMissing
+from gi_plugin.errors import EngineMismatch, EngineMissing, is_shortage
 from gi_plugin.network_file import THIN, network_path
 
 from .gpu.driver import find_gpu
@@ -40,6 +40,8 @@ def open_engine(config: Config, window: int) -> Engine:
         try:
             engine = BACKENDS.get(status.name).open(config, window)
         except (EngineMissing, EngineMismatch, ImportError) as error:
+            if is_shortage(error):
+                raise
             skipped.append(f"{status.name}: {error}")
             continue
         log.info("%s runs windows of %d px%s", engine.backend, window, "".join(f"; {reason}" for reason in skipped))

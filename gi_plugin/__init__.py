@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from .errors import (
@@ -18,13 +17,14 @@ from .errors import (
     PluginError,
     TrainingError,
 )
+from .version import VERSION
 
 if TYPE_CHECKING:
     from .inpainter import Inpainter
     from .sequence import inpaint_sequence
     from .shared import inpaint
 
-__version__ = version("gi-plugin")
+__version__ = VERSION
 __all__ = [
     "Cancelled",
     "ConfigError",

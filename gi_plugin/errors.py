@@ -20,6 +20,9 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
+NO_MASK = "there is no mask, and the picture has no transparent pixels"  # a host adds how its users name a mask
+UNMAPPED = ("failed to map segment", "cannot allocate memory", "Cannot allocate memory")  # what the system's loader says
+
 
 class GiError(Exception):
     """Base class of all gi-plugin errors; the command line prints them without a traceback."""
@@ -76,6 +79,11 @@ class MaskWarning(UserWarning):
 def first_line(error: Exception) -> str:
     """Return the first line of an error's message, or the name of its class if the message is empty."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def is_shortage(error: Exception) -> bool:
+    """Whether an error comes from a lack of memory; a library that does not fit into it makes an `ImportError`."""
+    return isinstance(error, MemoryError) or (isinstance(error, ImportError) and any(words in str(error) for words in UNMAPPED))
 
 
 def require(module: str, extra: str) -> ModuleType:

@@ -6,25 +6,28 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gi_plugin.engines import Engine, ThinEngine, open_engine, open_thin_engine
-from gi_plugin.engines.transfer.gpu_transfer import GpuTransfer, open_transfer
 
 from .arrays import Array, Bools
 from .config import Config, Detail, load_config
 from .containers import unwrap
-from .errors import EngineError, ImageError, MaskWarning
-from .filling import Control, Piece, TransferSettings, copied, fill, in_order
+from .errors import EngineError, ImageError, MaskWarning, is_shortage
+from .filling import Piece, TransferSettings, copied, fill, in_order
 from .image import Picture, check_finite, check_image
+from .inputs.control import Control
 from .inputs.doubts import doubts
-from .inputs.masks import check_mask, with_masked_pixels
+from .inputs.masks import check_mask, has_masked_pixels, with_masked_pixels
 from .inputs.value_range import Range, value_range
 from .options import Options, Stoppable, names_nearest_keyword
 from .planning import PlannedHole, plan_hole
 from .transfer import transfer
+
+if TYPE_CHECKING:
+    from gi_plugin.engines.transfer.gpu_transfer import GpuTransfer
 
 WARM_SIDE, WARM_HOLES = 320, (2, 16, 100, 140)  # pixels: sides of the picture and of the holes that `warm_up` fills, for every engine
 EngineOpener = Callable[[Config, int], Engine]  # takes the settings and the side of the windows
@@ -108,10 +111,12 @@ class Inpainter:
         """
         try:
             return self._run(image, mask, options)
-        except MemoryError as error:
+        except (MemoryError, ImportError) as error:
+            if not is_shortage(error):
+                raise
             raise EngineError(
                 f"not enough memory to fill an image of shape {np.shape(image)}: "
-                "cut it into parts, lower [engine] batch, or run fewer workers at once"
+                "cut it into parts, lower [engine] batch, run fewer workers at once, or raise the limit of this process (ulimit -v)"
             ) from error
 
     def _run(self, image: Array, mask: Array | PlannedHole, options: Options) -> Inpainting:
@@ -137,7 +142,7 @@ class Inpainter:
         """Plan a hole, and warn if the mask is probably not what the caller meant."""
         shape = (image.shape[0], image.shape[1])
         planned = self.plan(mask, shape, options)
-        if np.ma.is_masked(image):
+        if has_masked_pixels(image):
             both = with_masked_pixels(planned.hole, image)
             return self.plan(both, shape, replace(options, mask_alpha=False, invert_mask=False, dilate=0))
         for doubt in doubts(mask, planned.hole, alpha=options.mask_alpha, invert=options.invert_mask):
@@ -159,6 +164,10 @@ class Inpainter:
 
     def _open_transfer(self) -> GpuTransfer | None:
         """The GPU that runs the transfer, opened at the first call; None: the CPU."""
+        if not self.config.engine.device.startswith("gpu"):
+            return None
+        from gi_plugin.engines.transfer.gpu_transfer import open_transfer  # noqa: PLC0415  # slow import, needed only for a GPU
+
         with self._lock:
             if not self._gpu_transfer:
                 self._gpu_transfer.append(open_transfer(self.config.engine))

@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +47,7 @@ def network_path(path: str, kind: Kind = LARGE) -> Path:
 
     :raises ModelError: if the file does not exist.
     """
-    file = Path(path).expanduser() if path else Path(str(resources.files("gi_plugin.models") / kind.packaged))
+    file = Path(path).expanduser() if path else Path(__file__).with_name("models") / kind.packaged
     if not file.is_file():
         raise ModelError(f"{file}: there is no such network file; set [model] {kind.setting}, or leave it empty for the packaged network")
     return file

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -105,15 +104,6 @@ def names_nearest_keyword(function: Callable[Arguments, Result]) -> Callable[Arg
         return function(*arguments, **keywords)
 
     return checked
-
-
-def in_command_words(message: str) -> str:
-    """Write a message that names options of Python with those of the command line."""
-    message = re.sub(r"data_range=\(([^,]*), ([^)]*)\)", r"--data-range \1 \2", message)
-    for name in ("invert_mask", "mask_alpha"):
-        option = f"--{name.replace('_', '-')}"
-        message = message.replace(f"{name}=True", option).replace(f"{name}=False", f"no {option}")
-    return message
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

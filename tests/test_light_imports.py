@@ -82,3 +82,29 @@ def test_heavy_packages_are_imported_by_few_files() -> None:
             if not (package == "torch" and name.startswith("train/")):
                 found[name].add(package)
     assert found == ALLOWED
+
+
+def test_opening_an_engine_imports_no_converter(tmp_path: Path) -> None:
+    """OpenVINO's converter, half of the import of OpenVINO, comes only when somebody else in the process calls it, and then works."""
+    code = (
+        "import sys, gi_plugin.openvino_core as core; from gi_plugin.network_file import THIN, network_path\n"
+        "print('openvino.tools.ovc' in sys.modules, type(core.openvino.convert_model(network_path('', THIN))).__name__)"
+    )
+    assert _run(code, folder=tmp_path).splitlines()[-1] == "False Model"
+
+
+def test_a_converter_that_is_there_stays(tmp_path: Path) -> None:
+    """A process that has imported OpenVINO itself keeps its converter."""
+    code = "import openvino; before = openvino.convert_model; import gi_plugin.openvino_core; print(openvino.convert_model is before)"
+    assert _run(code, folder=tmp_path).splitlines()[-1] == "True"
+
+
+def test_the_first_call_imports_little(tmp_path: Path) -> None:
+    """Planning a hole imports neither masked arrays nor the package metadata, which many calls never need."""
+    code = (
+        "import sys, numpy as np; from gi_plugin.inpainter import Inpainter; from gi_plugin.options import Options\n"
+        "mask = np.zeros((64, 64), bool); mask[20:40, 20:40] = True\n"
+        "Inpainter().plan(mask, mask.shape, Options())\n"
+        "print(sorted({'numpy.ma', 'importlib.metadata', 'email', 'tomllib'} & set(sys.modules)))"
+    )
+    assert _run(code, folder=tmp_path).splitlines()[-1] == "[]"

@@ -6,20 +6,19 @@ Models run on the CPU, or on an Intel GPU; the GPU part was not run on a GPU.
 from __future__ import annotations
 
 import functools
-import io
 import logging
 import os
 import platform
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from gi_plugin.arrays import Array
 from gi_plugin.config import EngineSettings
 from gi_plugin.errors import EngineError, EngineMismatch, EngineMissing, first_line
-from gi_plugin.openvino_core import CORE
+from gi_plugin.openvino_core import CORE, OPENVINO_VERSION
+from gi_plugin.version import VERSION
 
 from ..cache import EngineCache, engine_cache
 
@@ -30,7 +29,7 @@ DEVICE = "CPU"
 KEPT = "1000"  # prepared layers in memory, one per size of region; OpenVINO's default, 5000, takes some hundred MiB more
 QUICK_START = {"SNIPPETS_MODE": "DISABLE"}  # no code is generated for chains of small layers: loading takes half the time, calls as long
 PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}  # int8 runs its unquantised layers in the fastest of these
-SHORTAGE = ("alloc", "memory", "Resource temporarily unavailable")  # parts of OpenVINO's messages when memory is short
+SHORTAGE = ("alloc", "memory", "Resource temporarily unavailable", "Broken promise")  # in messages of OpenVINO when memory is short
 NO_MEMORY = "not enough memory: close other programs, raise the limit of this process (ulimit -v), or lower [engine] batch and streams"
 log = logging.getLogger(__name__)
 _process: int | None = None  # id of the process that first used OpenVINO
@@ -58,7 +57,7 @@ class CompiledModel:
             options["NUM_STREAMS"] = str(settings.streams)
         parts = {
             **parts,
-            "package": f"openvino {version('openvino')}, gi-plugin {version('gi-plugin')}",
+            "package": f"openvino {OPENVINO_VERSION}, gi-plugin {VERSION}",
             "device": f"{CORE.get_property(device, 'FULL_DEVICE_NAME')} {' '.join(sorted(_capabilities(device)))}",
             "system": f"{platform.system()} {platform.machine()}",
             "options": str(sorted(options.items())),
@@ -181,7 +180,7 @@ def _warn_once(message: str) -> None:
 def _cached(cache: EngineCache, parts: Mapping[str, str], options: dict[str, str], device: str) -> openvino.CompiledModel | None:
     try:
         payload = cache.load(parts)
-        return None if payload is None else _with(options, lambda usable: CORE.import_model(io.BytesIO(payload), device, usable))
+        return None if payload is None else _with(options, lambda usable: CORE.import_model(payload, device, usable))
     except RuntimeError as error:
         if (reason := reason_of(error)) == NO_MEMORY:
             raise EngineError(f"openvino cannot load the network: {reason}") from error
@@ -195,6 +194,8 @@ def _cached(cache: EngineCache, parts: Mapping[str, str], options: dict[str, str
 def _keep(cache: EngineCache, parts: Mapping[str, str], compiled: openvino.CompiledModel) -> openvino.CompiledModel:
     try:
         cache.store(parts, compiled.export_model().getvalue())
+    except (RuntimeError, MemoryError, ValueError) as error:  # memory is short; OpenVINO may close the file. If calls fail, they say so
+        log.info("the compiled network is not kept, so the next start compiles it again: %s", first_line(error))
     except OSError as error:
         log.warning("engine cache %s cannot be written (%s): the next start compiles again", cache.directory, error)
     return compiled

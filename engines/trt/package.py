@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-
-from packaging.version import InvalidVersion, Version
 
 from gi_plugin.errors import EngineMissing
 
@@ -33,6 +30,8 @@ class TensorRtPackage:
         """Return the reason why the package cannot be used here; empty if it can."""
         if find_spec(self.module) is None:
             return f"not installed; {self._remedy()}"
+        from packaging.version import InvalidVersion, Version  # noqa: PLC0415  # slow import, not needed without the package
+
         try:
             found = self.installed()
         except (ImportError, OSError) as error:
@@ -45,6 +44,8 @@ class TensorRtPackage:
 
     def installed(self) -> str:
         """Return the version of the installed package."""
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  # as above
+
         try:
             return version(self.module.replace("_", "-"))
         except PackageNotFoundError:  # installed without metadata, for example by the system's package manager

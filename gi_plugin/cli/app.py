@@ -23,7 +23,7 @@ import gi_plugin
 from ..config import config_source, load_config
 from ..errors import GiError
 from . import bench, engines, evaluation, hosts, inpaint, rented, settings, training
-from .terminal import AsJson, Backend, ConfigFile, Spinner, print_json, say, show
+from .terminal import AsJson, Backend, ConfigFile, Spinner, in_command_words, print_json, say, show
 
 EXAMPLES = {  # the groups of the help, and an example of every command, in the order of the help
     "Use": {
@@ -123,7 +123,7 @@ def demo(
     backend: Backend = None,
 ) -> None:
     """Fill a packaged photo and write input, mask, result and attention map side by side."""
-    from ..demo import write_demo  # noqa: PLC0415  # heavy
+    from ..photos.demo import write_demo  # noqa: PLC0415  # heavy
 
     with Spinner("filling the photo"):
         write_demo(_inpainter(config, backend), output)
@@ -166,7 +166,7 @@ def main() -> None:
         if error.format_message():  # it is empty if the help was printed
             say(f"error: {error.format_message()} (see: {error.ctx.command_path if error.ctx else 'gi-plugin'} --help)", "red")
     except (GiError, OSError) as error:
-        say(f"error: {error}", "red")
+        say(f"error: {in_command_words(str(error))}", "red")
     sys.exit(2)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -27,6 +28,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..config import BACKENDS
+from ..errors import NO_MASK
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings file (default: the user's plugin.toml).")]
 Backend = Annotated[str | None, typer.Option("--backend", help=f"auto, {', '.join(BACKENDS)}.")]
@@ -41,6 +43,15 @@ messages = Console(stderr=True, markup=False, emoji=False, highlight=False)
 def say(text: str, style: str | None = None) -> None:
     """Print a message as one line on stderr, without wrapping it."""
     messages.print(" ".join(text.splitlines()), style=style, soft_wrap=True)
+
+
+def in_command_words(message: str) -> str:
+    """Write a message that names options of Python with those of the command line, and tell how to name a missing mask."""
+    message = re.sub(r"data_range=\(([^,]*), ([^)]*)\)", r"--data-range \1 \2", message)
+    for name in ("invert_mask", "mask_alpha"):
+        option = f"--{name.replace('_', '-')}"
+        message = message.replace(f"{name}=True", option).replace(f"{name}=False", f"no {option}")
+    return message.replace(NO_MASK, f"{NO_MASK}: give a mask file, or --box x,y,width,height")
 
 
 def show(table: Table) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,8 @@ def parse_config(text: str, source: str) -> Config:
 
     :raises ConfigError: if a setting is wrong; the message names source, key, value and the allowed values.
     """
+    import tomllib  # noqa: PLC0415  # without a file of settings, nobody waits for this import
+
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -83,7 +83,7 @@ def _image(image: Any, axis: int | None) -> tuple[Any, int | None, Wrap]:
 
 
 def _mask(mask: Any, shape: tuple[int, ...]) -> Any:
-    if mask is np.ma.nomask:
+    if "numpy.ma" in sys.modules and mask is np.ma.nomask:  # as `has_masked_pixels`
         return np.zeros(shape, np.bool_)
     if _kind(mask) == "torch":
         mask = _tensor(mask)

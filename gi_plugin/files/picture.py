@@ -110,6 +110,8 @@ def reason(error: Exception) -> str:
     """Return the reason of a decoder's or an encoder's error in a few words."""
     if isinstance(error, UnidentifiedImageError):
         return "unknown format, or the file is damaged"
+    if isinstance(error, ImportError):  # imagecodecs, which is always installed, does not say why
+        return f"{first_line(error)}: not enough memory (ulimit -v), or the installation is damaged"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return first_line(error)

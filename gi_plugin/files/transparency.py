@@ -7,7 +7,7 @@ from dataclasses import replace
 from PIL import Image
 
 from ..arrays import Bools
-from ..errors import ImageError
+from ..errors import NO_MASK, ImageError
 from . import modes
 from .picture import PictureFile
 
@@ -20,7 +20,7 @@ def transparent_pixels(picture: PictureFile) -> Bools:
     source = picture.source
     found = modes.transparent(source) if isinstance(source, Image.Image) else source.transparent()
     if found is None or not found.any():
-        raise ImageError("there is no mask, and the picture has no transparent pixels: give a mask file, or --box x,y,width,height")
+        raise ImageError(NO_MASK)
     return found
 
 

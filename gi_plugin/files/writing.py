@@ -34,7 +34,7 @@ SAVE_OPTIONS: dict[str, dict[str, Any]] = {
 }
 NAMES = {"profile": "icc_profile", "exif": "exif", "xmp": "xmp", "dpi": "dpi", "comment": "comment"}  # Pillow's options for metadata
 FAST_PNG = ("L", "LA", "RGB", "RGBA")
-FAILURES = (OSError, ValueError, KeyError, RuntimeError, MemoryError, struct.error)  # errors that encoders raise
+FAILURES = (OSError, ValueError, KeyError, RuntimeError, MemoryError, ImportError, struct.error)  # errors that encoders raise
 
 
 def write_picture(picture: PictureFile, filled: Array, hole: Bools, path: Path, name: str = "") -> tuple[str, ...]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from .control import Control
 from .fill import fill
 from .piece import Piece
 from .result import copied, in_order
 from .transfer_detail import TransferSettings
 
-__all__ = ["Control", "Piece", "TransferSettings", "copied", "fill", "in_order"]
+__all__ = ["Piece", "TransferSettings", "copied", "fill", "in_order"]

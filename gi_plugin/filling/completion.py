@@ -12,8 +12,8 @@ from gi_plugin.engines import Engine
 from ..arrays import Floats, Matches
 from ..errors import EngineError
 from ..image import Picture
+from ..inputs.control import Control
 from ..planning import Window
-from .control import Control
 
 EngineOf = Callable[[int], Engine]  # returns the engine for windows of the given size
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..image import Picture
+from ..inputs.control import Control
 from ..planning import PlannedHole
 from .completion import completions
-from .control import Control
 from .engines import Engines
 from .network_detail import write_completed
 from .piece import Piece

@@ -6,8 +6,8 @@ import numpy as np
 
 from ..arrays import Array
 from ..image import SCAN_ROWS
+from ..inputs.control import Control
 from ..options import Options
-from .control import Control
 
 
 def in_order(pixels: Array, options: Options) -> Array:

@@ -11,9 +11,9 @@ from gi_plugin.engines import ThinEngine
 from ..arrays import Array, Bools, Floats, Indices, Integers, Reals
 from ..errors import EngineError
 from ..image import Picture
+from ..inputs.control import Control
 from ..planning import PlannedHole
 from ..thin import CORE, MARGIN, TILE, scaled
-from .control import Control
 
 NO_DATA = 4  # ranges of a picture outside its range from which on a float means that there are no data
 TILES = 256  # tiles that are cut out at once: few enough to stay in the processor's cache

@@ -14,14 +14,14 @@ import numpy as np
 from .. import attention_map, files
 from ..arrays import Array, Bools
 from ..box import boxes_as_hole
-from ..errors import EngineError, EngineMissing, GiError, ImageError
+from ..errors import EngineError, EngineMissing, ImageError
 from ..files.formats import check_output
 from ..files.picture import PictureFile
 from ..files.transparency import made_opaque, transparent_pixels
 from ..inpainter import Inpainter, Inpainting
 from ..inputs.doubts import doubts, looks_like_mask, looks_like_picture
 from ..inputs.value_range import Range
-from ..options import Options, in_command_words
+from ..options import Options
 from ..planning import PlannedHole
 from ..planning.components import count_holes
 from .jobs import Job
@@ -110,7 +110,7 @@ def read_hole(job: Job, inpainter: Inpainter, options: Options) -> MaskFile:
     with _naming_files(job):
         planned = inpainter.plan(mask, mask.shape[:2], options)
         found = doubts(mask, planned.hole, alpha=options.mask_alpha, invert=options.invert_mask)
-    notes = tuple(f"{job.mask}: {in_command_words(doubt)}" for doubt in found)
+    notes = tuple(f"{job.mask}: {doubt}" for doubt in found)
     return MaskFile(planned, notes, looks_like_picture(mask, options.mask_alpha))
 
 
@@ -180,7 +180,7 @@ def _work_of(filled: Filled, written: float) -> Work:
 def _plan_and_open(job: Job, inpainter: Inpainter, options: Options) -> MaskFile:
     """Read the mask of a job and open the engines for its windows."""
     mask = read_hole(job, inpainter, options)
-    with suppress(GiError, MemoryError):  # such an error is raised again, and reported, when the picture is filled
+    with suppress(Exception):  # an error is raised again, and reported, when the picture is filled
         inpainter.open_engines(mask.hole)
     return mask
 
@@ -192,7 +192,7 @@ def _naming_files(job: Job) -> Iterator[None]:
         yield
     except ImageError as error:
         mask = f" with {job.mask.name}" if job.mask else ""
-        raise ImageError(f"{job.image}{mask}: {in_command_words(str(error))}") from error
+        raise ImageError(f"{job.image}{mask}: {error}") from error
     except EngineMissing:
         raise
     except EngineError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from ..arrays import Array, Bools
 from ..errors import ImageError
 from ..image import SCAN_ROWS, wrong_shape
+from .control import go_on
 
 LABELS = 16  # an integer mask with at most so many values is one of labels: each of them above 0 means missing
 RANGES = (1.0, 255.0, 65535.0)  # ends of the ranges that masks have
@@ -21,7 +23,7 @@ def check_mask(
     alpha: bool = False,
     invert: bool = False,
     may_be_full: bool = False,
-    check: Callable[[], None] = lambda: None,
+    check: Callable[[], None] = go_on,
 ) -> Bools:
     """Turn a mask into a bool array [H, W], True = missing.
 
@@ -52,6 +54,11 @@ def check_mask(
             f"({'zero' if invert else 'non-zero'} = missing{_alpha_hint(mask, alpha)})"
         )
     return hole
+
+
+def has_masked_pixels(image: Array) -> bool:
+    """Whether an image is a masked array with masked pixels; without the slow import of `numpy.ma` there are none in the process."""
+    return "numpy.ma" in sys.modules and bool(np.ma.is_masked(image))
 
 
 def with_masked_pixels(hole: Bools, image: Array) -> Bools:

@@ -11,9 +11,9 @@ from ..arrays import Array, Bools, Integers
 from ..config import Detail
 from ..errors import ImageError
 from ..image import dilated, wrong_shape
+from ..inputs.control import go_on
 from ..inputs.masks import check_mask
 from ..thin import CORE
-from ..transfer.arrays import go_on
 from .network_windows import plan_network
 from .thin_holes import split
 from .transfer_windows import plan_transfer

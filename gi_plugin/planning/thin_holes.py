@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import Bools, Integers
+from ..inputs.control import go_on
 from ..thin import CORE
-from ..transfer.arrays import go_on
 
 DEPTH = 4  # largest distance of a thin pixel to a known one, in pixels
 DISC = [  # steps to all pixels within that distance
@@ -96,7 +96,8 @@ def _extend(hole: Bools, reached: Bools, check: Callable[[], None]) -> None:
         near = (front[:, None] + AROUND).reshape(-1, 2).clip(0, np.array(hole.shape) - 1)
         fresh = near[hole[near[:, 0], near[:, 1]] & ~reached[near[:, 0], near[:, 1]]]
         reached[fresh[:, 0], fresh[:, 1]] = True
-        front = np.stack(np.divmod(np.unique(fresh @ (hole.shape[1], 1)), hole.shape[1]), axis=1)
+        places, _ = np.unique(fresh @ (hole.shape[1], 1), return_counts=True)  # without counts, numpy would now import numpy.ma
+        front = np.stack(np.divmod(places, hole.shape[1]), axis=1)
 
 
 def _around(squares: Integers, hole: Bools) -> tuple[slice, slice]:

@@ -54,7 +54,7 @@ class Scene:
         if starts:
             self.data_range = value_range(pixels, hole, options.data_range)
         pixels = pixels.copy()
-        pixels[hole, :3] = pixels[~hole, :3].mean(axis=0)  # the interpolation near the hole reads it
+        pixels[hole, :3] = _mean(pixels[..., :3], ~hole)  # the interpolation near the hole reads it
         return self._placed(number, pixels, ~hole)
 
     def filled(self, view: View, coming: Iterable[View]) -> Array:
@@ -103,6 +103,14 @@ class Scene:
         if self._first.ndim == 2:
             return pixels[..., 0].copy()
         return np.moveaxis(pixels, -1, self._options.channel_axis or 0).copy()
+
+
+def _mean(pixels: Array, known: Bools) -> Floats:
+    """The mean colour [C] of the known pixels of [H, W, C]."""
+    if pixels.dtype.kind == "f":
+        return np.asarray(pixels[known].mean(axis=0))
+    sums = [np.sum(pixels[..., channel], where=known, dtype=np.int64) for channel in range(pixels.shape[2])]  # exact, and needs no copy
+    return np.asarray(np.array(sums) / np.count_nonzero(known))
 
 
 def _is_near(motion: Motion, shape: tuple[int, ...]) -> bool:

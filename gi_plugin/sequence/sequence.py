@@ -16,8 +16,8 @@ import numpy as np
 from ..arrays import Array, Bools
 from ..config import Detail
 from ..errors import ImageError, require
-from ..filling import Control
 from ..inpainter import Inpainter
+from ..inputs.control import Control
 from ..options import Options
 from ..shared import default_inpainter
 from .scene import Scene

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,14 @@ class View:
     usable: Bools  # [H, W], True = may be taken
     place: Motion  # takes pixels of this view to the scene
     scene: int  # number of the scene: a cut starts another one
+
+    @cached_property
+    def clear(self) -> Bools:
+        """[H, W], True = usable like the pixels `CLEAR` before and after it in both directions, so that places here can be interpolated."""
+        rows, columns = self.usable.shape
+        padded = np.pad(self.usable, CLEAR)  # outside the picture nothing is usable
+        shifts = [(down, right) for down in (0, CLEAR, 2 * CLEAR) for right in (0, CLEAR, 2 * CLEAR)]
+        return np.asarray(np.logical_and.reduce([padded[down : down + rows, right : right + columns] for down, right in shifts]))
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,7 @@ class Target:
         """
         motion = self._motion_to(view)
         there = places_after(motion, *missing)
-        seen = _clear(there, view.usable)
+        seen = _clear(there, view)
         change = self._change(view, motion) if seen.any() else None
         return missing if change is None else self._write(missing, seen, _read(view.pixels, there[:, seen]) + change)
 
@@ -82,7 +91,7 @@ class Target:
     def _change(self, view: View, motion: Motion) -> npt.NDArray[np.float64] | None:
         """Difference [C] in brightness between this frame and a view around the hole; None if they show different things there."""
         there = places_after(motion, *self.ring)
-        seen = _clear(there, view.usable)
+        seen = _clear(there, view)
         if seen.sum() < max(0.25 * seen.size, 1):
             return np.zeros(self.pixels.shape[2])
         rows, columns = (axis[seen] for axis in self.ring)
@@ -105,13 +114,10 @@ def _at(places: Places, usable: Bools) -> Bools:
     return np.asarray(inside & usable[row, column])
 
 
-def _clear(there: Places, usable: Bools) -> Bools:
+def _clear(there: Places, view: View) -> Bools:
     """Whether places can be read without the influence of unusable pixels."""
     near = _whole(there)
-    if near is not None:
-        return _at(near, usable)
-    around = [np.rint(there) + np.array([[down], [right]]) for down in (-CLEAR, 0, CLEAR) for right in (-CLEAR, 0, CLEAR)]
-    return np.asarray(np.logical_and.reduce([_at(places, usable) for places in around]))
+    return _at(np.rint(there), view.clear) if near is None else _at(near, view.usable)
 
 
 def _whole(there: Places) -> Places | None:

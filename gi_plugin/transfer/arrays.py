@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arrays import Bools, Bytes, Field, Floats
+from ..inputs.control import go_on
 
 Shorts = npt.NDArray[np.int16]  # planes of a picture in fixed point: 1024 means 1.0
 Counts = npt.NDArray[np.uint16]
@@ -40,10 +41,6 @@ __all__ = [
     "Sources",
     "go_on",
 ]
-
-
-def go_on() -> None:
-    """Let a transfer go on: the check of calls that nobody stops."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from gi_plugin.config import Config
 from gi_plugin.errors import ImageError, MaskWarning, PluginError
 from gi_plugin.image import SCAN_ROWS
 from gi_plugin.inputs.doubts import doubts
-from gi_plugin.inputs.masks import with_masked_pixels
+from gi_plugin.inputs.masks import has_masked_pixels, with_masked_pixels
 from gi_plugin.planning.hole import grown_hole
 
 from ..markers import NAME
@@ -43,7 +43,7 @@ def hole_of(image: Array, mask: Array, options: CallOptions, config: Config) -> 
     hole = grown_hole(mask, spatial(image, axis), alpha=alpha, invert=invert, dilate=int(dilate))
     for table in {id(table): table for table in (options, ours)}.values():
         table.update(dilate=0, mask_alpha=False, invert_mask=False)
-    if np.ma.is_masked(image):
+    if has_masked_pixels(image):
         return with_masked_pixels(hole, image[..., None] if axis is None else np.moveaxis(image, axis, -1))
     for doubt in doubts(mask, hole, alpha=alpha, invert=invert):
         warnings.warn(doubt, MaskWarning, stacklevel=3)

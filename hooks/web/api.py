@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,12 +14,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gi_plugin import files
-from gi_plugin.errors import ConfigError, GiError
+from gi_plugin.errors import NO_MASK, ConfigError, GiError
 from gi_plugin.folder_run import steps
 from gi_plugin.folder_run.jobs import Job
 from gi_plugin.folder_run.steps import Outcome
 from gi_plugin.inpainter import Inpainter
 from gi_plugin.options import Options, nearest
+from gi_plugin.version import VERSION
 
 from . import openapi
 from .answers import TemporaryFile
@@ -60,7 +61,7 @@ async def _filled(request: Request, form: FormData, state: ServerState) -> Respo
 async def health(request: Request) -> Response:
     """Tell that the server runs."""
     state = state_of(request)
-    return JSONResponse({"status": "ok", "version": version("gi-plugin"), "in_line": state.line.length, "places": state.line.places})
+    return JSONResponse({"status": "ok", "version": VERSION, "in_line": state.line.length, "places": state.line.places})
 
 
 async def describe(request: Request) -> Response:
@@ -119,10 +120,8 @@ def _flag(form: FormData, name: str) -> bool:
 
 
 def _for_clients(text: str, folder: Path) -> str:
-    """Write a message for clients: without the server's folders, and with fields instead of options of the command line."""
+    """Write a message for clients: without the server's folders, with the values of fields, and with the field of a missing mask."""
     for part in ("in", "mask", "out"):
         text = text.replace(f"{folder / part}/", "")
-    for name in ("mask_alpha", "invert_mask"):
-        option = f"--{name.replace('_', '-')}"
-        text = text.replace(f"no {option}", f"{name}=false").replace(option, f"{name}=true")
-    return text.replace("give a mask file, or --box x,y,width,height", "send a mask in the field 'mask'")
+    text = re.sub(r"\b(mask_alpha|invert_mask)=(True|False)", lambda found: found[0].lower(), text)
+    return text.replace(NO_MASK, f"{NO_MASK}: send a mask in the field 'mask'")

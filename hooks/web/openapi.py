@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Any
 
 from gi_plugin.config import DETAILS
+from gi_plugin.version import VERSION
 
 from .limits import Limits
 
@@ -53,7 +53,7 @@ def describe(limits: Limits) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "gi-plugin",
-            "version": version("gi-plugin"),
+            "version": VERSION,
             "description": f"Fills holes in pictures. Limits: {limits.upload // 2**20} MB per request, {limits.waiting} waiting requests, "
             f"{limits.seconds:g} s per fill.",
         },

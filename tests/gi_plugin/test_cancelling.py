@@ -13,8 +13,8 @@ import pytest
 import gi_plugin
 from gi_plugin.arrays import Array
 from gi_plugin.config import Config, EngineSettings, ModelSettings
-from gi_plugin.filling import Control
 from gi_plugin.inpainter import Inpainter
+from gi_plugin.inputs.control import Control
 from gi_plugin.options import Options
 from tests.gi_plugin.windows import small_windows
 

@@ -160,7 +160,7 @@ def test_too_little_memory(environment: dict[str, str]) -> None:
     """Too little memory for a result raises an error that says what to do, and the next call works again."""
     done = subprocess.run([sys.executable, "-c", SCARCE], capture_output=True, text=True, check=True, timeout=120, env=environment)
     message, shape = done.stdout.splitlines()
-    assert message.startswith("not enough memory to fill an image of shape (10000, 10000, 3): cut it into parts, lower [engine] batch, or")
+    assert message.startswith("not enough memory to fill an image of shape (10000, 10000, 3): cut it into parts, lower [engine] batch, run")
     assert shape == "(10000, 10000, 3)"
 
 

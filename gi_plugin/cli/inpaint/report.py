@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ...folder_run.summary import RunSummary
-from ..terminal import print_json, say
+from ..terminal import in_command_words, print_json, say
 
 if TYPE_CHECKING:
     from ...folder_run.steps import Outcome, Work
@@ -50,7 +50,7 @@ class Reporter:
         if not self.quiet:
             self._say_notes(report)
         for outcome in report.failed:
-            say(f"failed: {outcome.error}", "red")
+            say(f"failed: {in_command_words(outcome.error)}", "red")
         if report.stopped:
             filled = len(report.done) + len(report.skipped)
             say(f"stopped: {filled} of {report.jobs} pictures are filled; the same command {restart}")
@@ -77,7 +77,7 @@ class Reporter:
 
         if any(is_lossy(job.output) for job in report.done):
             say(LOSSY)
-        notes = list(dict.fromkeys(note for outcome in report.outcomes for note in outcome.notes))
+        notes = list(dict.fromkeys(note for outcome in report.outcomes for note in _notes(outcome)))
         for note in notes[:MOST_NOTES]:
             say(f"note: {self.shown(note)}")
         if len(notes) > MOST_NOTES:
@@ -96,14 +96,18 @@ def describe(work: Work) -> str:
     return f"{extent(work)}{windows}; read in {work.read:.2f} s, filled in {work.fill:.2f} s, written in {work.write:.2f} s"
 
 
+def _notes(outcome: Outcome) -> list[str]:
+    return [in_command_words(note) for note in outcome.notes]
+
+
 def _as_json(report: RunSummary) -> dict[str, Any]:
     finished = [outcome for outcome in report.outcomes if not outcome.error]
     return {
         "done": [str(job.output) for job in report.done],
         "skipped": [str(job.output) for job in report.skipped],
-        "failed": {str(outcome.job.image): outcome.error for outcome in report.failed},
+        "failed": {str(outcome.job.image): in_command_words(outcome.error) for outcome in report.failed},
         "data_range": {str(outcome.job.output): outcome.data_range for outcome in finished if outcome.data_range},
-        "notes": {str(outcome.job.output): outcome.notes for outcome in finished if outcome.notes},
+        "notes": {str(outcome.job.output): _notes(outcome) for outcome in finished if outcome.notes},
         "work": {str(outcome.job.output): vars(outcome.work) for outcome in finished if outcome.work},
         "seconds": round(report.seconds, 3),
     }

@@ -108,9 +108,10 @@ def download(photo: StoredPhoto, version: int, reader: PhotoReader, folder: Path
 
 
 def _patched(photo: StoredPhoto, picture: PictureFile, version: int) -> tuple[Array, Bools]:
-    """Return the pixels of a version in a new array, and which of them differ from the file."""
-    pixels, hole = picture.pixels.copy(), np.zeros(picture.pixels.shape[:2], np.bool_)
-    for patch in photo.patches(version):
+    """Return the pixels of a version, which must not be changed, and which of them differ from the file."""
+    patches, hole = photo.patches(version), np.zeros(picture.pixels.shape[:2], np.bool_)
+    pixels = picture.pixels.copy() if patches else picture.pixels
+    for patch in patches:
         pixels[patch.box.slices][patch.hole] = patch.values
         hole[patch.box.slices] |= patch.hole
     return pixels, hole

@@ -46,7 +46,7 @@ def _raising(error: Exception) -> Callable[..., Any]:
 def _has(monkeypatch: pytest.MonkeyPatch, version: str | None) -> None:
     """Simulate that the TensorRT packages are installed in a version, or not at all."""
     monkeypatch.setattr(package_module, "find_spec", lambda name: None if version is None else ModuleSpec(name, None))
-    monkeypatch.setattr(package_module, "version", lambda _: version)
+    monkeypatch.setattr("importlib.metadata.version", lambda _: version)
     monkeypatch.setattr(package_module, "import_module", ModuleType)
 
 
@@ -107,7 +107,7 @@ def test_a_version_that_is_no_version(monkeypatch: pytest.MonkeyPatch, package: 
 def test_the_version_of_a_package_without_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
     """TensorRT from the system's package manager has no metadata, so its `__version__` is used."""
     _has(monkeypatch, "")
-    monkeypatch.setattr(package_module, "version", _raising(PackageNotFoundError("tensorrt")))
+    monkeypatch.setattr("importlib.metadata.version", _raising(PackageNotFoundError("tensorrt")))
     monkeypatch.setattr(package_module, "import_module", lambda _: SimpleNamespace(__version__="10.3.0"))
     assert TENSORRT.status().startswith("tensorrt 10.3.0 is too old")
 
@@ -124,7 +124,7 @@ def test_a_package_whose_libraries_do_not_load(monkeypatch: pytest.MonkeyPatch, 
 def test_a_broken_package_without_metadata_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch, settings: EngineSettings) -> None:
     """A package without metadata that cannot be loaded is skipped, with the loader's message as the reason."""
     _has(monkeypatch, "")
-    monkeypatch.setattr(package_module, "version", _raising(PackageNotFoundError("tensorrt")))
+    monkeypatch.setattr("importlib.metadata.version", _raising(PackageNotFoundError("tensorrt")))
     monkeypatch.setattr(package_module, "import_module", _raising(OSError("libnvinfer.so.10: cannot open")))
     assert "libnvinfer.so.10: cannot open" in _refusal(settings, "tensorrt")
 

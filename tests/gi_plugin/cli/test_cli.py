@@ -15,8 +15,8 @@ from PIL import Image
 
 from gi_plugin.cli.inpaint.report import LOSSY
 from gi_plugin.config import BACKENDS
-from gi_plugin.demo import CAPTIONS, photo_and_hole
 from gi_plugin.files.sheet import CAPTION_HEIGHT, GAP
+from gi_plugin.photos.demo import CAPTIONS, photo_and_hole
 from tests.gi_plugin.command import Cli
 
 

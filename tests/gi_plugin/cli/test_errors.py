@@ -66,6 +66,7 @@ BAD = {
     "no mask, and nothing is transparent": ("inpaint picture.png -o out.png", "picture.png: there is no mask, and the picture has no"),
     "picture and mask swapped": ("inpaint mask.png picture.png -o out.png", "give the picture first, then its mask"),
     "a result without its option": ("inpaint picture.png mask.png out.png", "3 paths: expected a picture, its mask and --output RESULT"),
+    "no mask": ("inpaint picture.png -o out.png", "no transparent pixels: give a mask file, or --box x,y,width,height"),
     "two kinds of masks": ("inpaint picture.png --mask mask.png --box 1,2,3,4 -o out.png", "--mask and --box: expected one of them"),
     "a box of three numbers": ("inpaint picture.png --box 1,2,3 -o out.png", "--box 1,2,3: expected x,y,width,height in pixels"),
     "a box without width": ("inpaint picture.png --box 1,2,0,3 -o out.png", "--box 1,2,0,3: expected x,y,width,height in pixels"),

@@ -9,6 +9,10 @@ from ..errors import Cancelled
 from ..options import Stoppable
 
 
+def go_on() -> None:
+    """Let a call go on: the check of calls that nobody stops."""
+
+
 class Control:
     """Asks between two steps whether a call is to stop. The time of the deadline starts when the object is made.
 

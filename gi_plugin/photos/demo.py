@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from . import attention_map, files
-from .arrays import Array, Bools
-from .files.sheet import sheet
-from .inpainter import Inpainter
-from .options import Options
-from .photos import cat
+from .. import attention_map, files
+from ..arrays import Array, Bools
+from ..files.sheet import sheet
+from ..inpainter import Inpainter
+from ..options import Options
+from . import cat
 
 SPOTS = ((245, 60, 28), (70, 395, 30))  # row, column, radius in pixels
 SCRATCHES = (((20, 30), (150, 110)), ((230, 190), (290, 330)), ((30, 250), (110, 330)), ((180, 330), (120, 440)))  # rows and columns
