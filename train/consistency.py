@@ -32,7 +32,7 @@ def _conflicts(settings: TrainSettings) -> tuple[tuple[bool, str], ...]:
     paper = settings.critic == "paper" and settings.critic_steps > 0
     return (
         (settings.free_form + settings.blobs + settings.shapes > 1, "free_form, blobs and shapes: expected a sum of at most 1"),
-        (settings.critic == "patch" and settings.gan == "wgan-gp", "critic = 'patch': expected gan = 'hinge', 'bce', 'lsgan' or 'relativistic'"),
+        (settings.critic == "patch" and settings.gan == "wgan-gp", "critic = 'patch': expected a gan other than 'wgan-gp'"),
         (paper and settings.feature_weight > 0, "feature_weight: expected critic = 'patch', whose features can be matched"),
         (paper and settings.gan == "wgan-gp" and settings.r1 > 0, "r1: expected a gan other than 'wgan-gp', which has its own penalty"),
         (paper and settings.mixed_crops, "mixed_crops: expected critic = 'patch' or critic_steps = 0; the paper's critics have one size"),

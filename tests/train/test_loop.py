@@ -239,7 +239,7 @@ def test_a_run_starts_from_a_trained_network(pictures: Path, tmp_path: Path) -> 
         ({"batch": 3, "accumulate": 2}, "multiple of processes x accumulate"),
         ({"validation": 10}, "too few pictures: got 10"),
         ({"free_form": 0.5, "blobs": 0.4, "shapes": 0.2}, "expected a sum of at most 1"),
-        ({"critic": "patch"}, "expected gan = 'hinge', 'bce', 'lsgan' or 'relativistic'"),
+        ({"critic": "patch"}, "expected a gan other than 'wgan-gp'"),
         ({"feature_weight": 1.0}, "feature_weight: expected critic = 'patch'"),
         ({"r1": 1.0}, "r1: expected a gan other than"),
         ({"mixed_crops": True}, "mixed_crops: expected critic = 'patch'"),

@@ -107,7 +107,7 @@ def test_feature_distance_is_relative() -> None:
 
 
 def test_patch_critics_see_patches_and_count_those_of_the_hole() -> None:
-    """A score depends on 44 px of the picture, 2 on each side for its high frequencies; at full size and at half size, the scores that touch the hole count."""
+    """A score depends on 44 px of the picture (2 on each side for its high frequencies); those that touch the hole count, at both sizes."""
     critic, picture = PatchCritic((4, 4, 4, 4)), torch.randn(1, 3, 128, 128, requires_grad=True)
     mask = torch.zeros(1, 1, 128, 128)
     mask[..., 64:80, 64:72] = 1
