@@ -11,24 +11,22 @@ import numpy as np
 
 from gi_plugin.arrays import Array, Bools, Floats
 from gi_plugin.transfer import Guide
-from gi_plugin.transfer.arrays import MISSING, SIDE
-from gi_plugin.transfer.composition import BAND, FADE, FADE_HIGH
+from gi_plugin.transfer.arrays import MISSING
+from gi_plugin.transfer.composition import BAND, FADE, FADE_HIGH, patch_window
 from gi_plugin.transfer.guide import no_sources
-from gi_plugin.transfer.matching import random_places, with_random_sources
+from gi_plugin.transfer.kernels import gaussian
+from gi_plugin.transfer.matching import SMALLEST_SIGMA, random_places, with_random_sources
 from gi_plugin.transfer.texture import SPREAD
 
 from ..gpu.memory import Shape
-from .guide_tables import gaussian, guide_arrays
+from .guide_tables import guide_arrays
 from .level_job import LevelJob
 from .masks import BoxMasks, border
-
-SMALLEST_SIGMA = 0.4  # as in matching._low_frequencies: a blur of at most this many pixels is none
 
 
 def constants() -> dict[str, Array]:
     """The arrays that are the same for every transfer: Gaussians, and weights of the pixels of a patch."""
-    line = np.hanning(SIDE + 2)[1:-1]  # as composition._window
-    return {"texture_taps": gaussian(SPREAD), "band_taps": gaussian(BAND), "window": np.outer(line, line).astype(np.float32)}
+    return {"texture_taps": gaussian(SPREAD), "band_taps": gaussian(BAND), "window": patch_window()}
 
 
 def level_arrays(job: LevelJob, guide: Guide, *, coarsest: bool) -> dict[str, Array]:

@@ -60,7 +60,7 @@ def _faded_inwards(
 def _copied(image: Floats, source: Level, found: Match, where: Bools, threads: int, check: Callable[[], None]) -> Floats:
     """Copy high frequencies [h, w, 3] of the picture from the source of each pixel of `where`; 0 elsewhere."""
     places, high = np.flatnonzero(where), np.zeros((where.size, 3), np.float32)
-    pixel = kernels.best_source(found.field, found.weight, _window(), where, threads).reshape(-1, 2)
+    pixel = kernels.best_source(found.field, found.weight, patch_window(), where, threads).reshape(-1, 2)
     row, column = (np.ascontiguousarray(numbers) for numbers in pixel.take(places, 0).T)
     step = max(STRIP // image.shape[1], HALO)
     for top in range(int(row.min()), int(row.max()) + 1, step):
@@ -75,7 +75,7 @@ def _copied(image: Floats, source: Level, found: Match, where: Bools, threads: i
     return high.reshape(*where.shape, 3)
 
 
-def _window() -> Floats:
+def patch_window() -> Floats:
     """Weights [5, 5] of the pixels of a patch: a Hann window."""
     line = np.hanning(SIDE + 2)[1:-1]
     return np.outer(line, line).astype(np.float32)

@@ -58,32 +58,28 @@ def _reduced(pixels: Floats, factor: int, part: slice) -> Floats:
     rows = pixels[blocks[0] * factor : (blocks[-1] + 1) * factor]
     whole = len(rows) // factor * factor
     full, last = [rows[start:whole:factor] for start in range(factor)], [row[None] for row in rows[whole:]]
-    means = [_sum(parts) / np.float32(len(parts)) for parts in (full, last) if parts]
+    means = [reduce(np.add, parts) / np.float32(len(parts)) for parts in (full, last) if parts]
     return np.asarray(np.concatenate(means)[blocks - blocks[0]], dtype=np.float32)
 
 
-def _sum(parts: list[Floats]) -> Floats:
-    """Add the first array and the pairwise sum of the others, in the order of `np.add.reduceat`, which is slow over short blocks."""
-    first, *others = parts
-    whole = len(others) // 8 * 8
-    lanes = [reduce(np.add, others[start:whole:8]) for start in range(min(whole, 8))]
-    while len(lanes) > 1:
-        lanes = [one + other for one, other in zip(lanes[::2], lanes[1::2], strict=True)]
-    rest = [*lanes, *others[whole:]]
-    return first + reduce(np.add, rest) if rest else first
-
-
 def _enlarged(pixels: Floats, ratio: int, part: slice, axis: int) -> Floats:
-    """Enlarge a part of an axis by cubic (Catmull-Rom) interpolation of four pixels; outside the picture the edge is repeated."""
-    places = (np.arange(part.start, part.stop) + 0.5) / ratio - 0.5
-    first = np.floor(places).astype(np.int64)
-    t = (places - first).astype(np.float32).reshape((-1, 1, 1) if axis == 0 else (-1, 1))
-    shares = ((-t + 2 * t**2 - t**3) / 2, (2 - 5 * t**2 + 3 * t**3) / 2, (t + 4 * t**2 - 3 * t**3) / 2, (t**3 - t**2) / 2)
+    """Enlarge a part of an axis by cubic interpolation of four pixels; outside the picture the edge is repeated."""
+    first, shares = cubic_shares(part, ratio)
     last = pixels.shape[axis] - 1
     if ratio == 1:
-        return pixels.take(first.clip(0, last), axis)
-    parts = (share * pixels.take((first + step).clip(0, last), axis) for step, share in zip((-1, 0, 1, 2), shares, strict=True))
-    return np.asarray(sum(parts), dtype=np.float32)
+        return pixels.take((first + 1).clip(0, last), axis)
+    columns = shares[:, :, None, None] if axis == 0 else shares[:, :, None]
+    return np.asarray(sum(share * pixels.take((first + step).clip(0, last), axis) for step, share in enumerate(columns)), dtype=np.float32)
+
+
+def cubic_shares(part: slice, ratio: int) -> tuple[Integers, Floats]:
+    """For a part of an axis enlarged by `ratio`: the first of the four pixels to mix [n], and their Catmull-Rom shares [4, n]."""
+    places = (np.arange(part.start, part.stop) + 0.5) / ratio - 0.5
+    second = np.floor(places).astype(np.int64)
+    t = (places - second).astype(np.float32)
+    return second - 1, np.stack(
+        [(-t + 2 * t**2 - t**3) / 2, (2 - 5 * t**2 + 3 * t**3) / 2, (t + 4 * t**2 - 3 * t**3) / 2, (t**3 - t**2) / 2]
+    )
 
 
 def no_sources(shape: tuple[int, ...]) -> Field:

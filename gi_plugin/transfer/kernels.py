@@ -89,7 +89,7 @@ def blur(picture: Floats, known: Bools | None, sigma: float, threads: int, check
     :param known: [H, W]; None: all pixels are known.
     :param check: called between strips of rows; what it raises ends the work.
     """
-    library, kernel = native.library(), _gaussian(sigma)
+    library, kernel = native.library(), gaussian(sigma)
     picture, known = np.ascontiguousarray(picture), None if known is None else np.ascontiguousarray(known)
     blurred, radius = np.empty_like(picture, np.float32), len(kernel) // 2
     for rows, near in _strips_of_blur(picture.shape, radius, _share(library, threads)):
@@ -110,7 +110,7 @@ def planes(image: Floats, known: Bools, gain: float, sigma: float, threads: int,
     :param sigma: of the Gaussian that averages gradients, in pixels.
     :param check: called between strips of rows; what it raises ends the work.
     """
-    library, kernel = native.library(), _gaussian(sigma)
+    library, kernel = native.library(), gaussian(sigma)
     image, known = np.ascontiguousarray(image), np.ascontiguousarray(known)
     result, radius = np.empty((*known.shape, CHANNELS), np.int16), len(kernel) // 2
     for rows, near in _strips_of_blur(image.shape, radius + 1, _share(library, threads)):  # a gradient also reads the row above
@@ -191,7 +191,7 @@ def _part(rows: slice, near: slice) -> slice:
     return slice(rows.start - near.start, rows.stop - near.start)
 
 
-def _gaussian(sigma: float) -> Floats:
+def gaussian(sigma: float) -> Floats:
     """The weights of a Gaussian that ends at three sigma; their sum is 1."""
     radius = max(math.ceil(3 * sigma), 1)
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)

@@ -21,6 +21,7 @@ from .schedule import Step
 
 QUANTILE = 0.05  # quantile of the costs at which the weight of a patch has fallen to 1 / e
 SAMPLE = 8192  # number of costs from which the quantile is computed
+SMALLEST_SIGMA = 0.4  # pixels of a level; a blur of at most this is none
 MIN_WEIGHT = np.float32(1e-6)  # smallest weight of a patch
 ENOUGH_PLACES = 1024  # random sources are drawn from every fourth row and column, if these have so many valid sources
 
@@ -130,7 +131,7 @@ def _low_frequencies(task: Task, source: Level, context: Level, box: Box) -> tup
     completed, hole = _floats(context.planes[wide.slices]), box.grown(-MARGIN)
     np.copyto(completed[hole.within(wide)], task.guide.at(source.factor, hole.slices), where=context.missing[hole.slices][..., None])
     colours = _floats(source.planes)
-    if sigma > 0.4:
+    if sigma > SMALLEST_SIGMA:
         completed = kernels.blur(completed, None, sigma, task.threads, task.check)
         colours = kernels.blur(colours, ~source.missing, sigma, task.threads, task.check)
     inner = box.inside(context.missing.shape)

@@ -10,7 +10,6 @@ import pytest
 
 from gi_plugin.arrays import Array
 from gi_plugin.box import Box, around
-from gi_plugin.engines.transfer.guide_tables import gaussian
 from gi_plugin.engines.transfer.masks import levels
 from gi_plugin.transfer import hole_depth, kernels, matching, schedule
 from gi_plugin.transfer.arrays import MARGIN, Bools, Estimate, Shorts, Sources
@@ -141,13 +140,3 @@ def test_the_composition(stages: Stages) -> None:
     found = Match(box, missing, Estimate(votes, stages.estimate(0).weight, None), field, weight)
     expected = compose(stages.case.image, stages.source[0], found, 1)
     np.testing.assert_array_equal(stages.found["filled"][missing], expected[missing])
-
-
-@pytest.mark.parametrize("sigma", [0.5, 1.3, 8.0])
-def test_the_gaussian_is_that_of_the_blur(sigma: float) -> None:
-    """A single bright pixel, blurred by the CPU, shows the same shares."""
-    taps = gaussian(sigma)
-    picture = np.zeros((1, 2 * len(taps), 3), np.float32)
-    picture[0, len(taps)] = 1
-    shown = kernels.blur(picture, None, sigma, 1)[0, :, 0]
-    np.testing.assert_allclose(shown[len(taps) - len(taps) // 2 :][: len(taps)], taps, rtol=1e-5)
