@@ -90,6 +90,8 @@ def blur(picture: Floats, known: Bools | None, sigma: float, threads: int, check
     :param check: called between strips of rows; what it raises ends the work.
     """
     library, kernel = native.library(), gaussian(sigma)
+    if picture.shape[2] != 3:
+        raise ValueError("expected three channels")  # an error in this package, not of the user; the compiled code reads three
     picture, known = np.ascontiguousarray(picture), None if known is None else np.ascontiguousarray(known)
     blurred, radius = np.empty_like(picture, np.float32), len(kernel) // 2
     for rows, near in _strips_of_blur(picture.shape, radius, _share(library, threads)):
