@@ -19,7 +19,7 @@ def guide_arrays(guide: Guide, factor: int, part: Box) -> dict[str, Array]:
     reduced, ratio = max(factor // guide.scale, 1), max(guide.scale // factor, 1)
     rows, columns = (-(-size // reduced) for size in guide.pixels.shape[:2])
     pixels = guide.at(factor, (slice(0, rows), slice(0, columns))) if reduced > 1 else guide.pixels
-    tables = {}
+    tables: dict[str, Array] = {}
     for axis, span in (("row", slice(part.top, part.bottom)), ("column", slice(part.left, part.right))):
         first, shares = cubic_shares(span, ratio)
         tables |= {f"{axis}_first": first.astype(np.int32), f"{axis}_shares": shares.T}
