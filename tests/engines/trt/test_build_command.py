@@ -66,7 +66,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
             monkeypatch.setattr(module, "find_gpu", lambda *_: gpu or _no_gpu())
         for module in (doctor, package_module):
             monkeypatch.setattr(module, "find_spec", find)
-        monkeypatch.setattr(package_module, "version", lambda _: "11.4.0")
+        monkeypatch.setattr("importlib.metadata.version", lambda _: "11.4.0")
         monkeypatch.setattr(package_module, "import_module", ModuleType)
 
     return have

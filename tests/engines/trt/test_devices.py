@@ -38,7 +38,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
         monkeypatch.setattr(module, "find_gpu", find)
     for module in (doctor, package_module):
         monkeypatch.setattr(module, "find_spec", lambda name: ModuleSpec(name, None) if name in {"tensorrt_rtx", "pycuda"} else None)
-    monkeypatch.setattr(package_module, "version", lambda _: "1.7.1")
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "1.7.1")
     monkeypatch.setattr(package_module, "import_module", ModuleType)
     monkeypatch.setenv("GI_PLUGIN_CACHE", str(tmp_path))
     return numbers
