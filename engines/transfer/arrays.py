@@ -12,16 +12,16 @@ import numpy as np
 from gi_plugin.arrays import Array, Bools, Floats
 from gi_plugin.transfer import Guide
 from gi_plugin.transfer.arrays import MISSING
-from gi_plugin.transfer.composition import BAND, FADE, FADE_HIGH, patch_window
+from gi_plugin.transfer.composition import BAND, FADE, FADE_HIGH, border, patch_window
 from gi_plugin.transfer.guide import no_sources
 from gi_plugin.transfer.kernels import gaussian
 from gi_plugin.transfer.matching import SMALLEST_SIGMA, random_places, with_random_sources
+from gi_plugin.transfer.pyramid import BoxMasks
 from gi_plugin.transfer.texture import SPREAD
 
 from ..gpu.memory import Shape
 from .guide_tables import guide_arrays
 from .level_job import LevelJob
-from .masks import BoxMasks, border
 
 
 def constants() -> dict[str, Array]:
@@ -53,7 +53,7 @@ def level_arrays(job: LevelJob, guide: Guide, *, coarsest: bool) -> dict[str, Ar
 
 def composition_arrays(around: BoxMasks, distance: Floats) -> dict[str, Array]:
     """The arrays of the composition, at full size, that are sent: border of the hole, lists of pixels, and how corrections fade."""
-    edge = border(around)
+    edge = border(around.weight)
     return {
         "border": as_bytes(edge),
         "edge": np.flatnonzero(edge).astype(np.int32),

@@ -10,8 +10,6 @@ from .job import TransferJob
 from .launching import Launcher
 from .searching import origin, smooth_fill, vote
 
-BAND_RADIUS = 6  # three times composition.BAND
-
 
 def compose(job: TransferJob, launch: Launcher, check: Callable[[], None]) -> None:
     """Queue the composition; the fill of the box is then in "filled". See `gi_plugin.transfer.composition`.
@@ -30,8 +28,8 @@ def compose(job: TransferJob, launch: Launcher, check: Callable[[], None]) -> No
     area, inner = math.prod(wide.shape), {"wide_top": wide.top, "wide_left": wide.left, "wide_width": wide.shape[1]}
     launch("surround", area, **place, **filled, **inner, fade="fade0", height=box[0], count=area, filled="surrounded")
     offset = {"top": level.box.top - wide.top, "left": level.box.left - wide.left, "width": box[1], "count": count}
-    _blur(launch, "blur_rows", "surrounded", wide.shape, offset, "low")
-    _blur(launch, "blur_rows masked", "image", (rows, columns), {"top": 0, "left": 0, "width": columns, "count": size}, "blurred")
+    _blur(job, launch, "blur_rows", "surrounded", wide.shape, offset, "low")
+    _blur(job, launch, "blur_rows masked", "image", (rows, columns), {"top": 0, "left": 0, "width": columns, "count": size}, "blurred")
     inked: dict[str, Any] = {"pixels": "inked0", "count": job.length("inked0"), "field": "field0", "weights": "weights0"}
     written = {"blurred": "blurred", "window": "window", "low": "low", "high": "high", "correction": "values0"}
     launch("copy", job.length("inked0"), **place, **inked, **written)
@@ -40,9 +38,11 @@ def compose(job: TransferJob, launch: Launcher, check: Callable[[], None]) -> No
     launch("finish", count, low="low", high="high", correction="values0", fade="fade_high0", weight="weight0", count=count, filled="filled")
 
 
-def _blur(launch: Launcher, rows_form: str, values: str, shape: tuple[int, int], box: dict[str, int], result: str) -> None:
+def _blur(
+    job: TransferJob, launch: Launcher, rows_form: str, values: str, shape: tuple[int, int], box: dict[str, int], result: str
+) -> None:
     """Blur `values`, known where the mask "known" is, and write a box of it."""
     size = math.prod(shape)
-    blur: dict[str, Any] = {"taps": "band_taps", "radius": BAND_RADIUS, "lines": "lines", "columns": shape[1]}
+    blur: dict[str, Any] = {"taps": "band_taps", "radius": job.length("band_taps") // 2, "lines": "lines", "columns": shape[1]}
     launch(rows_form, size, values=values, known="known", count=size, **blur)
     launch("blur_columns", box["count"], rows=shape[0], **box, result=result, **blur)

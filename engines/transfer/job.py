@@ -10,11 +10,12 @@ from gi_plugin.arrays import Array, Bools, Floats
 from gi_plugin.transfer import Guide, hole_depth, kernels, schedule
 from gi_plugin.transfer.arrays import KNOWN
 from gi_plugin.transfer.matching import seeds_of
+from gi_plugin.transfer.pyramid import BoxMasks, box_masks
 
 from ..gpu.memory import Shape
 from .arrays import as_bytes, composition_arrays, constants, level_arrays, scratch
 from .level_job import LevelJob
-from .masks import BoxMasks, box_masks, levels
+from .masks import levels
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from gi_plugin.box import Box
 from gi_plugin.transfer.composition import HALO
+from gi_plugin.transfer.pyramid import BoxMasks
 from gi_plugin.transfer.schedule import Step
 
-from .masks import BoxMasks, LevelMasks
+from .masks import LevelMasks
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gi_plugin.arrays import Array, Bools, Bytes
+from gi_plugin.arrays import Array, Bools
 from gi_plugin.box import Box, around
-from gi_plugin.transfer.arrays import KNOWN, MARGIN, MISSING, REACH, Counts
-from gi_plugin.transfer.pyramid import spread
+from gi_plugin.transfer.arrays import Counts
+from gi_plugin.transfer.pyramid import valid_sources
 from gi_plugin.transfer.transfer import levels_to_search
 
 
@@ -29,15 +29,6 @@ class LevelMasks:
         return self.known.shape[0], self.known.shape[1]
 
 
-@dataclass(frozen=True)
-class BoxMasks:
-    """The masks of the box around the hole at one level."""
-
-    box: Box
-    weight: Bytes  # [h, w]: 0 outside the picture, 1 missing, 2 known
-    target: Bools  # [h, w], True = a patch with its centre here touches the hole
-
-
 def levels(hole: Bools, allowed: Bools | None, depth: int) -> list[LevelMasks]:
     """Return the masks of the levels that are searched, full size first; none if there is no valid source.
 
@@ -47,32 +38,8 @@ def levels(hole: Bools, allowed: Bools | None, depth: int) -> list[LevelMasks]:
     """
     missing = list(_reduced(hole, depth))
     unknown = missing if allowed is None else list(_reduced(~allowed, depth))
-    found = [LevelMasks(2**number, ~no, _valid_sources(no), hole) for number, (no, hole) in enumerate(zip(unknown, missing, strict=True))]
+    found = [LevelMasks(2**number, ~no, valid_sources(no), hole) for number, (no, hole) in enumerate(zip(unknown, missing, strict=True))]
     return found[: len(levels_to_search((level.valid, level.missing) for level in found))]
-
-
-def _valid_sources(missing: Bools) -> Bools:
-    """As `gi_plugin.transfer.pyramid.valid_sources`, but it looks only at the surroundings of the missing pixels."""
-    valid = np.zeros(missing.shape, np.bool_)
-    valid[REACH:-REACH, REACH:-REACH] = True
-    if missing.any():
-        near = around(missing).grown(REACH).inside(missing.shape)
-        valid[near.slices] &= ~spread(missing[near.slices])
-    return valid
-
-
-def box_masks(missing: Bools) -> BoxMasks:
-    """Return the masks of the box around the missing pixels of a level [H, W], of which there must be some."""
-    box = around(missing).grown(MARGIN)
-    weight = np.zeros(box.shape, np.uint8)
-    inside = box.inside(missing.shape)
-    weight[inside.within(box)] = np.where(missing[inside.slices], np.uint8(MISSING), np.uint8(KNOWN))
-    return BoxMasks(box, weight, spread(weight == MISSING) & (weight > 0))
-
-
-def border(masks: BoxMasks) -> Bools:
-    """Mark the known pixels of the box that touch a missing one by a side or corner, [h, w]."""
-    return np.asarray(spread(masks.weight == MISSING, 1) & (masks.weight == KNOWN))
 
 
 def _reduced(missing: Bools, depth: int) -> Iterator[Bools]:

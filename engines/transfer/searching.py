@@ -15,8 +15,6 @@ from .job import TransferJob
 from .launching import Launcher
 from .level_job import LevelJob
 
-TEXTURE_RADIUS = 6  # three times texture.SPREAD
-
 
 def search_levels(job: TransferJob, launch: Launcher, check: Callable[[], None]) -> None:
     """Queue the pyramid and the search at all levels. The result is in "field0", "weights0" and "estimate0".
@@ -44,7 +42,13 @@ def pyramid(job: TransferJob, launch: Launcher) -> None:
     """Make the planes of all levels, once for the sources and once for what surrounds the hole, if these differ."""
     for known, planes, counts in (("known", "planes", "counts"), ("known_context", "context", "counts_context"))[: 1 + job.with_sources]:
         size, columns = math.prod(job.shape), job.shape[1]
-        blur: dict[str, Any] = {"columns": columns, "count": size, "taps": "texture_taps", "radius": TEXTURE_RADIUS, "lines": "lines"}
+        blur: dict[str, Any] = {
+            "columns": columns,
+            "count": size,
+            "taps": "texture_taps",
+            "radius": job.length("texture_taps") // 2,
+            "lines": "lines",
+        }
         launch("texture_rows", size, image="image", known=known, **blur)
         launch("planes", size, image="image", known=known, planes=f"{planes}0", counts=f"{counts}0", **blur)
         for level in job.levels[1:]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..box import Box
 from . import kernels
-from .arrays import KNOWN, ONE, SIDE, Bools, Floats, go_on
+from .arrays import KNOWN, MISSING, ONE, SIDE, Bools, Bytes, Floats, go_on
 from .interpolation import smooth_fill
 from .matching import Match
 from .pyramid import Level, spread
@@ -28,30 +28,30 @@ def compose(image: Floats, source: Level, found: Match, threads: int, check: Cal
     :param check: called between the steps; what it raises ends the work.
     :return: the box [h, w, 3] in [-1, 1]; known pixels are those of `image`.
     """
-    border = spread(found.missing, 1) & (found.estimate.weight == KNOWN)
+    edge = border(found.estimate.weight)
     known = found.box.cut(image)
     distance = kernels.distance(found.missing | (found.estimate.weight == 0), threads)
     hole = np.repeat(found.missing[..., None], 3, axis=2)  # [h, w, 3]; numpy is slow if it has to repeat a mask itself
     voted = found.estimate.planes.copy()
-    kernels.vote(source.planes, found.field, found.weight, border, voted, threads, check)
+    kernels.vote(source.planes, found.field, found.weight, edge, voted, threads, check)
     check()
     low: Floats = voted[..., :3] * np.float32(1 / ONE)
-    low += _faded_inwards(known - low, border, found.missing, distance, FADE, threads, check)
+    low += _faded_inwards(known - low, edge, found.missing, distance, FADE, threads, check)
     check()
     low = _smoothed(image, np.where(hole, low, known), found, threads, check)
-    high = _copied(image, source, found, found.missing | border, threads, check)
+    high = _copied(image, source, found, found.missing | edge, threads, check)
     check()
-    high += _faded_inwards(known - low - high, border, found.missing, distance, FADE_HIGH, threads, check)
+    high += _faded_inwards(known - low - high, edge, found.missing, distance, FADE_HIGH, threads, check)
     check()
     return np.where(hole, (low + high).clip(-1, 1), known)
 
 
 def _faded_inwards(
-    correction: Floats, border: Bools, missing: Bools, distance: Floats, fade: float, threads: int, check: Callable[[], None]
+    correction: Floats, edge: Bools, missing: Bools, distance: Floats, fade: float, threads: int, check: Callable[[], None]
 ) -> Floats:
-    """Spread the correction [h, w, 3] at the border into the hole. It falls to 1 / e every `fade` pixels."""
+    """Spread the correction [h, w, 3] at the edge of the hole into the hole. It falls to 1 / e every `fade` pixels."""
     check()
-    everywhere = smooth_fill(correction, border, check, threads)
+    everywhere = smooth_fill(correction, edge, check, threads)
     check()
     everywhere *= np.where(missing, np.exp(-distance / np.float32(fade)), np.float32(0))[..., None]
     return everywhere
@@ -73,6 +73,11 @@ def _copied(image: Floats, source: Level, found: Match, where: Bools, threads: i
             there = (row.take(chosen) - strip.top) * near.shape[1] + column.take(chosen) - strip.left
             high[places.take(chosen)] = np.float32(GRAIN) * (near.reshape(-1, 3).take(there, 0) - low.reshape(-1, 3).take(there, 0))
     return high.reshape(*where.shape, 3)
+
+
+def border(weight: Bytes) -> Bools:
+    """Mark the known pixels that touch a missing one by a side or corner, [h, w], from the weights of an estimate."""
+    return np.asarray(spread(weight == MISSING, 1) & (weight == KNOWN))
 
 
 def patch_window() -> Floats:

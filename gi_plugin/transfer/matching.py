@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arrays import Indices, Integers
-from ..box import Box, around
+from ..box import Box
 from . import kernels
-from .arrays import KNOWN, MARGIN, MISSING, ONE, Bools, Bytes, Estimate, Field, Floats, Shorts, Sources, go_on
+from .arrays import MARGIN, MISSING, ONE, Bools, Estimate, Field, Floats, Shorts, Sources, go_on
 from .guide import Guide, no_sources
 from .interpolation import smooth_fill
 from .numpy_kernels import scramble
-from .pyramid import Level, spread, valid_sources
+from .pyramid import Level, box_masks
 from .schedule import Step
 
 QUANTILE = 0.05  # quantile of the costs at which the weight of a patch has fallen to 1 / e
@@ -55,11 +55,9 @@ def match(task: Task, step: Step, source: Level, context: Level, coarser: Match 
     :param context: the level with all known pixels around the hole.
     :param coarser: the result of the next coarser level; None at the coarsest.
     """
-    valid, box = valid_sources(source.missing), around(context.missing).grown(MARGIN)
-    task.check()
-    missing = box.cut(context.missing)
-    weight = _weights(missing, box, context.missing.shape)
-    targets = spread(missing) & (weight > 0)
+    valid, surroundings = source.valid, box_masks(context.missing)
+    box, weight, targets = surroundings.box, surroundings.weight, surroundings.target
+    missing = weight == MISSING
     task.check()
     low, goal = (None, None) if step.pull == 0 else _low_frequencies(task, source, context, box)
     sources = Sources(source.planes, valid, low, step.pull)
@@ -114,14 +112,6 @@ def seeds_of(seed: int, factor: int, rounds: int) -> list[int]:
     :param seed: of the call, any integer.
     """
     return [int(number) for number in np.random.SeedSequence([seed % 2**64, factor]).generate_state(rounds + 1)]
-
-
-def _weights(missing: Bools, box: Box, shape: tuple[int, ...]) -> Bytes:
-    """Weights [h, w] of the pixels of a box: 0 outside the picture, MISSING or KNOWN."""
-    weight = np.zeros(box.shape, np.uint8)
-    weight[box.inside(shape).within(box)] = KNOWN
-    weight[missing] = MISSING
-    return weight
 
 
 def _low_frequencies(task: Task, source: Level, context: Level, box: Box) -> tuple[Shorts, Shorts]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from ..box import Box, around
 from . import kernels, texture
-from .arrays import REACH, Bools, Counts, Floats, Shorts, go_on
+from .arrays import KNOWN, MARGIN, MISSING, REACH, Bools, Bytes, Counts, Floats, Shorts, go_on
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,20 @@ class Level:
     planes: Shorts  # [h, w, 5]; 0 where nothing is known
     count: Counts  # [h, w] number of known full-size pixels in the block of each pixel
     missing: Bools  # [h, w], True = more than half of the block is unknown; at full size: the pixel is unknown
+
+    @cached_property
+    def valid(self) -> Bools:
+        """See `valid_sources`."""
+        return valid_sources(self.missing)
+
+
+@dataclass(frozen=True)
+class BoxMasks:
+    """The masks of the box around the hole at one level."""
+
+    box: Box  # may reach beyond the level
+    weight: Bytes  # [h, w]: 0 outside the picture, MISSING or KNOWN
+    target: Bools  # [h, w], True = a patch with its centre here touches the hole
 
 
 def pyramid(image: Floats, known: Bools, depth: int, threads: int, check: Callable[[], None] = go_on) -> list[Level]:
@@ -44,10 +60,21 @@ def _missing(count: Counts, shape: tuple[int, ...], factor: int) -> Bools:
 
 def valid_sources(missing: Bools) -> Bools:
     """Mark the centres of patches that lie inside the picture and have no missing pixel, [h, w]."""
-    valid = ~spread(missing)
-    valid[:REACH] = valid[-REACH:] = False
-    valid[:, :REACH] = valid[:, -REACH:] = False
+    valid = np.zeros(missing.shape, np.bool_)
+    valid[REACH:-REACH, REACH:-REACH] = True
+    if missing.any():
+        near = around(missing).grown(REACH).inside(missing.shape)
+        valid[near.slices] &= ~spread(missing[near.slices])
     return valid
+
+
+def box_masks(missing: Bools) -> BoxMasks:
+    """Return the masks of the box around the missing pixels of a level [H, W], of which there must be some."""
+    box = around(missing).grown(MARGIN)
+    weight = np.zeros(box.shape, np.uint8)
+    inside = box.inside(missing.shape)
+    weight[inside.within(box)] = np.where(missing[inside.slices], np.uint8(MISSING), np.uint8(KNOWN))
+    return BoxMasks(box, weight, spread(weight == MISSING) & (weight > 0))
 
 
 def spread(mask: Bools, reach: int = REACH) -> Bools:

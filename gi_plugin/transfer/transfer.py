@@ -16,7 +16,7 @@ from .composition import compose
 from .depth import hole_depth
 from .guide import Guide, no_sources
 from .matching import Task, match
-from .pyramid import pyramid, valid_sources
+from .pyramid import pyramid
 
 MIN_SOURCES = 30  # a reduced level with fewer valid sources is not searched, nor is any coarser one
 
@@ -79,7 +79,7 @@ def transfer(
     context = source if sources is None else pyramid(image, ~hole, depth, threads, check)
     task = Task(guide, schedule.guide_sigma(hole_depth(hole, threads)), seed, threads, check)
     found = None
-    for number in levels_to_search((valid_sources(ours.missing), theirs.missing) for ours, theirs in zip(source, context, strict=True)):
+    for number in levels_to_search((ours.valid, theirs.missing) for ours, theirs in zip(source, context, strict=True)):
         step = schedule.step(depth - number, source[number].missing.shape)
         found = match(task, step, source[number], context[number], found)
     if found is None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gi_plugin.engines.transfer.masks import border, box_masks, levels
+from gi_plugin.engines.transfer.masks import levels
 from gi_plugin.transfer import schedule
 from gi_plugin.transfer.arrays import KNOWN, MARGIN, MISSING, Bools
-from gi_plugin.transfer.pyramid import pyramid, spread, valid_sources
+from gi_plugin.transfer.composition import border
+from gi_plugin.transfer.pyramid import box_masks, pyramid, spread, valid_sources
 from gi_plugin.transfer.transfer import levels_to_search
 
 
@@ -45,7 +46,7 @@ def test_the_box_marks_missing_pixels_targets_and_border(seed: int) -> None:
     np.testing.assert_array_equal(found.weight == MISSING, found.box.cut(hole))
     np.testing.assert_array_equal(found.weight == KNOWN, found.box.cut(~hole))
     np.testing.assert_array_equal(found.target, found.box.cut(spread(hole)))
-    np.testing.assert_array_equal(border(found), found.box.cut(spread(hole, 1) & ~hole))
+    np.testing.assert_array_equal(border(found.weight), found.box.cut(spread(hole, 1) & ~hole))
     inner = np.zeros_like(found.target)
     inner[MARGIN // 2 : -(MARGIN // 2), MARGIN // 2 : -(MARGIN // 2)] = True
     assert not (found.target & ~inner).any()  # patches of targets stay in the box

@@ -12,7 +12,7 @@ from gi_plugin.arrays import Array
 from gi_plugin.box import Box, around
 from gi_plugin.engines.transfer.masks import levels
 from gi_plugin.transfer import hole_depth, kernels, matching, schedule
-from gi_plugin.transfer.arrays import MARGIN, Bools, Estimate, Shorts, Sources
+from gi_plugin.transfer.arrays import KNOWN, MARGIN, MISSING, Bools, Estimate, Shorts, Sources
 from gi_plugin.transfer.composition import compose
 from gi_plugin.transfer.guide import no_sources
 from gi_plugin.transfer.matching import Match, Task, seeds_of, with_random_sources
@@ -41,7 +41,7 @@ class Stages(NamedTuple):
     def estimate(self, number: int, goal: Shorts | None = None) -> Estimate:
         """The box before the search at a level."""
         box, level = self.box(number), self.context[number]
-        weight = matching._weights(box.cut(level.missing), box, level.missing.shape)  # noqa: SLF001
+        weight = box.cut(np.where(level.missing, MISSING, KNOWN)).astype(np.uint8)
         return Estimate(box.cut(level.planes), weight, goal)
 
     def seed(self, number: int) -> int:
