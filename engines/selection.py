@@ -94,18 +94,19 @@ def _status(name: str, settings: EngineSettings) -> BackendStatus:
 
 
 def _tensorrt_status(package: TensorRtPackage, settings: EngineSettings) -> BackendStatus:
-    reason = package.status()
-    if not reason and settings.device == "cpu":
-        reason = "installed, but [engine] device = 'cpu', and it runs only on GPUs"
-    if not reason:
-        try:
-            gpu = find_gpu(settings.gpu_number())
-            package.check_capability(gpu.capability)
-        except (EngineMissing, ImportError) as error:
-            reason = f"installed, but {error}"
-        else:
-            return BackendStatus(package.backend, available=True, reason=f"installed, {gpu.name} ({gpu.capability})")
-    return BackendStatus(package.backend, available=False, reason=reason)
+    unavailable = partial(BackendStatus, package.backend, available=False)
+    if reason := package.missing():
+        return unavailable(reason=reason)
+    if settings.device == "cpu":
+        return unavailable(reason="installed, but [engine] device = 'cpu', and it runs only on GPUs")
+    try:
+        gpu = find_gpu(settings.gpu_number())
+        package.check_capability(gpu.capability)
+    except (EngineMissing, ImportError) as error:
+        return unavailable(reason=f"installed, but {error}")
+    if reason := package.status():  # after the GPU: without one, looking up the version would take 20 ms of the first call
+        return unavailable(reason=reason)
+    return BackendStatus(package.backend, available=True, reason=f"installed, {gpu.name} ({gpu.capability})")
 
 
 def _tensorrt(package: TensorRtPackage, config: Config, window: int) -> Engine:

@@ -26,10 +26,14 @@ class TensorRtPackage:
     capabilities: tuple[str, ...] = ()  # GPU architectures for which it can build; empty: it decides itself
     library: str = ""  # library that its parser opens by a name which the wheel lacks; see `shared_library`
 
+    def missing(self) -> str:
+        """Return "not installed" and the remedy if the package is not installed; empty if it is. Its version is not checked."""
+        return "" if find_spec(self.module) else f"not installed; {self._remedy()}"
+
     def status(self) -> str:
         """Return the reason why the package cannot be used here; empty if it can."""
-        if find_spec(self.module) is None:
-            return f"not installed; {self._remedy()}"
+        if reason := self.missing():
+            return reason
         from packaging.version import InvalidVersion, Version  # noqa: PLC0415  # slow import, not needed without the package
 
         try:

@@ -170,7 +170,8 @@ def test_other_backends_reject_int8(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     gpu = Gpu("Stand-in", "sm_89", "13.0")
     for module in (selection, tensorrt_engine):
         monkeypatch.setattr(module, "find_gpu", lambda _: gpu)
-    monkeypatch.setattr(TensorRtPackage, "status", lambda _: "")
+    for check in ("missing", "status"):
+        monkeypatch.setattr(TensorRtPackage, check, lambda _: "")
     monkeypatch.setattr(TensorRtPackage, "load", lambda _: None)
     config = Config(model=ModelSettings(), engine=EngineSettings(backend=backend, precision="int8", cache=str(tmp_path)))
     with pytest.raises(EngineMissing) as caught:

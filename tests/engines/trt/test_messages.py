@@ -75,6 +75,7 @@ def test_a_package_that_is_missing_or_too_old(
     monkeypatch: pytest.MonkeyPatch, settings: EngineSettings, package: TensorRtPackage, version: str | None, text: str
 ) -> None:
     """Every message names the installed and the needed version, and the pip command."""
+    _gpu_is(monkeypatch, GPU)
     _has(monkeypatch, version)
     expected = text.format(module=package.module, oldest=package.oldest, pip=PIP.format(package.extra))
     assert package.status() == expected
@@ -123,6 +124,7 @@ def test_a_package_whose_libraries_do_not_load(monkeypatch: pytest.MonkeyPatch, 
 
 def test_a_broken_package_without_metadata_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch, settings: EngineSettings) -> None:
     """A package without metadata that cannot be loaded is skipped, with the loader's message as the reason."""
+    _gpu_is(monkeypatch, GPU)
     _has(monkeypatch, "")
     monkeypatch.setattr("importlib.metadata.version", _raising(PackageNotFoundError("tensorrt")))
     monkeypatch.setattr(package_module, "import_module", _raising(OSError("libnvinfer.so.10: cannot open")))
