@@ -218,6 +218,23 @@ def test_a_sequence_can_be_cancelled() -> None:
         next(results)
 
 
+@pytest.mark.parametrize("options", [{"cancel": threading.Event()}, {"deadline": 1e-9}], ids=["cancelled", "too late"])
+def test_the_function_takes_cancel_and_deadline(options: dict[str, Any]) -> None:
+    """A sequence whose event is set, or whose deadline has passed, raises `Cancelled`."""
+    if "cancel" in options:
+        options["cancel"].set()
+    with pytest.raises(gi_plugin.Cancelled):
+        list(gi_plugin.inpaint_sequence(_frames("still"), _mask(60), **options))
+
+
+def test_frames_may_have_blue_first() -> None:
+    """With `channel_order="bgr"`, frames as OpenCV reads them give the same fill, in their own order."""
+    frames, mask = _frames("still")[:3], _mask(60)
+    flipped = list(gi_plugin.inpaint_sequence([frame[..., ::-1] for frame in frames], mask, channel_order="bgr"))
+    for result, expected in zip(flipped, gi_plugin.inpaint_sequence(frames, mask), strict=True):
+        np.testing.assert_array_equal(result[..., ::-1], expected)
+
+
 def test_mistakes_are_named() -> None:
     """Too few masks, and frames of different shapes, are errors that say so."""
     frames = _frames("still")
