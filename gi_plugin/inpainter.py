@@ -132,7 +132,7 @@ class Inpainter:
         low, high = value_range(source, planned.hole, options.data_range)
         check_finite(Picture(source, planned.hole, low, high), planned.read())
         control.check()
-        result = copied(np.asarray(image), control)
+        result = copied(np.asarray(image), control.check)
         filled = Picture(in_order(check_image(result, options.channel_axis), options), planned.hole, low, high, control.check)
         on_gpu = self._open_transfer() if planned.detail == "transfer" and planned.windows else None
         settings = TransferSettings(self._sources(options, (rows, columns)), options.seed, self._threads(), on_gpu or transfer)

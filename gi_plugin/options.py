@@ -61,14 +61,9 @@ class Options:
         :raises ConfigError: if a key is unknown, or a value is invalid.
         """
         known = [entry.name for entry in dataclasses.fields(cls)]
-        unknown = [key for key in values if key not in known]
-        if engine := [key for key in unknown if key in ENGINE_SETTINGS]:
-            raise ConfigError(
-                f"option {engine[0]!r}: an engine is opened once for all calls, so this is a setting, not an option; set [engine] in "
-                "plugin.toml, or make a plugin with settings of its own: gi_plugin.hooks.plugin.plugin_for(project, config)"
-            )
-        if unknown:
-            raise ConfigError(f"unknown option {unknown[0]!r}: {nearest(unknown[0], known)}")
+        for key in values:
+            if key not in known:
+                raise unknown_option(key, known)
         return cls(**values)
 
 
@@ -100,10 +95,24 @@ def names_nearest_keyword(function: Callable[Arguments, Result]) -> Callable[Arg
     def checked(*arguments: Arguments.args, **keywords: Arguments.kwargs) -> Result:
         for name in keywords:
             if name not in known:
-                raise TypeError(f"inpaint has no option {name!r}: {nearest(name, known)}")
+                raise TypeError(f"inpaint has no option {name!r}: {_remedy(name, known)}")
         return function(*arguments, **keywords)
 
     return checked
+
+
+def unknown_option(name: str, known: Iterable[str]) -> ConfigError:
+    """Make the error about an option of a call that does not exist, or is a setting of the engine."""
+    return ConfigError(f"unknown option {name!r}: {_remedy(name, known)}")
+
+
+def _remedy(name: str, known: Iterable[str]) -> str:
+    if name not in ENGINE_SETTINGS:
+        return nearest(name, known)
+    return (
+        "an engine is opened once for all calls, so this is a setting, not an option; set [engine] in plugin.toml, or make a plugin with "
+        "settings of its own: gi_plugin.hooks.plugin.plugin_for(project, config)"
+    )
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -42,15 +42,15 @@ def load_plugins(manager: pluggy.PluginManager, group: str = GROUP, names: Seque
     """Register every installed plugin of an entry-point group. A broken plugin is skipped with a warning that names it.
 
     Broken means: its import fails, it is a class and not an instance, it has a hook that the specification lacks, its hook has an argument
-    too many, it needs a newer specification, or another plugin has its name (ours keeps its own; of others the first is loaded). If the
-    manager has another project name than `gi_plugin`, plugins are adapted to it.
+    too many, it needs a newer specification, or another plugin has its name (ours keeps its own; of others that of the first package in
+    alphabetical order is loaded). If the manager has another project name than `gi_plugin`, plugins are adapted to it.
 
     :param names: the plugins to load beside ours. None takes them from the environment variable GI_PLUGIN_PLUGINS, separated by commas; if
         it is not set, all are loaded.
     :return: the plugins that were not loaded.
     :raises ConfigError: if no installed plugin has one of the names; the message lists those that there are.
     """
-    points = sorted(entry_points(group=group), key=lambda point: _package(point) != OURS)  # ours first, so that it keeps its name
+    points = sorted(entry_points(group=group), key=_order)
     chosen = _chosen(names, points)
     failures, taken = [], dict[str, EntryPoint]()
     for point in points:
@@ -96,6 +96,11 @@ def _chosen(names: Sequence[str] | None, points: Sequence[EntryPoint]) -> set[st
     return set(names)
 
 
+def _order(point: EntryPoint) -> tuple[bool, str]:
+    """Ours come first, so that they keep their names; others by their packages, so that the order is the same on every machine."""
+    return _package(point) != OURS, _package(point)
+
+
 def _package(point: EntryPoint) -> str:
     return point.dist.name if point.dist else "unknown"
 
@@ -116,8 +121,11 @@ def _load(manager: pluggy.PluginManager, point: EntryPoint) -> str:
         manager.register(plugin, name=point.name)
     except Unusable as error:
         return str(error)
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # no error in another plugin's module may end the host
+    except pluggy.PluginValidationError as error:
         manager.unregister(name=point.name)  # pluggy 1.6 keeps a plugin that failed its check, and hooks added before the failure
+        return "; ".join(str(error).splitlines()[1:]) or str(error)  # its first line is the name of the plugin
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # no error in another plugin's module may end the host
+        manager.unregister(name=point.name)  # with the hooks added before the failure
         return f"{type(error).__name__}: {error}"
     return ""
 

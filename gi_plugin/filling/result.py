@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..arrays import Array
 from ..image import SCAN_ROWS
-from ..inputs.control import Control
 from ..options import Options
 
 
@@ -15,10 +16,13 @@ def in_order(pixels: Array, options: Options) -> Array:
     return pixels[..., 2::-1] if options.channel_order == "bgr" and pixels.shape[2] > 1 else pixels
 
 
-def copied(image: Array, control: Control) -> Array:
-    """Copy an image in strips, so that the call can be stopped in between."""
+def copied(image: Array, check: Callable[[], None]) -> Array:
+    """Copy an image or a mask in strips of rows.
+
+    :param check: called between two strips; what it raises ends the work.
+    """
     result = np.empty(image.shape, image.dtype)
     for start in range(0, len(image), SCAN_ROWS):
-        control.check()
+        check()
         result[start : start + SCAN_ROWS] = image[start : start + SCAN_ROWS]
     return result

@@ -17,6 +17,7 @@ from ..transfer import Guide, Transfer, transfer
 from .completion import CompletedView
 from .enlarging import Reduced, enlarge, enlarged
 from .piece import Piece
+from .result import copied
 
 CONTEXT = 0.65  # width of the context on each side, as a share of the part's longer side; 224 px in a window of 512 px have 0.64
 MIN_CONTEXT = 64  # smallest width of the context, in pixels
@@ -46,7 +47,7 @@ class TransferDetail:
         self._check = check
         self._picture, self._settings, self._only_window = picture, settings, windows == 1
         # the same pixels, with a hole that shrinks as parts are filled
-        self._current = picture if self._only_window else dataclasses.replace(picture, hole=picture.hole.copy())
+        self._current = picture if self._only_window else dataclasses.replace(picture, hole=copied(picture.hole, check))
 
     def fill(self, completion: CompletedView) -> Iterator[Piece]:
         """Fill the own boxes of all windows of a view."""

@@ -39,13 +39,13 @@ def split(hole: Bools, check: Callable[[], None] = go_on) -> SplitHole:
     """
     squares = squares_of(hole, check)
     thick = np.zeros(hole.shape, np.bool_)
+    found = False
     for part in _steps(squares):
         check()
-        _mark_deep(hole, part, thick)
-    box = _around(squares, hole)
-    if not thick[box].any():
+        found |= _mark_deep(hole, part, thick)
+    if not found:
         return SplitHole(squares, None)
-    _extend(hole[box], thick[box], check)
+    _extend(hole, thick, _border(thick, squares, check), check)
     thin = []
     for part in _steps(squares):
         check()
@@ -76,8 +76,8 @@ def gathered(plane: Bools, squares: Integers, margin: int = 0) -> Bools:
     return np.asarray(plane[rows[:, :, None], columns[:, None, :]])
 
 
-def _mark_deep(hole: Bools, squares: Integers, deep: Bools) -> None:
-    """Set those pixels of `squares` in `deep` [H, W] whose distance to every known pixel is above `DEPTH`."""
+def _mark_deep(hole: Bools, squares: Integers, deep: Bools) -> bool:
+    """Set those pixels of `squares` in `deep` [H, W] whose distance to every known pixel is above `DEPTH`; return whether there are any."""
     near = gathered(hole, squares, DEPTH)
     found = near[:, DEPTH : DEPTH + CORE, DEPTH : DEPTH + CORE].copy()
     for down, right in DISC:
@@ -86,11 +86,11 @@ def _mark_deep(hole: Bools, squares: Integers, deep: Bools) -> None:
     row, column = squares[number, 0] + row, squares[number, 1] + column
     inside = (row < hole.shape[0]) & (column < hole.shape[1])  # the last squares reach beyond the picture
     deep[row[inside], column[inside]] = True
+    return bool(len(number))
 
 
-def _extend(hole: Bools, reached: Bools, check: Callable[[], None]) -> None:
-    """Mark in `reached` all pixels of `hole` that are connected to its marked ones."""
-    front = _border(reached)
+def _extend(hole: Bools, reached: Bools, front: Integers, check: Callable[[], None]) -> None:
+    """Mark in `reached` all pixels of `hole` that are connected to its marked ones, whose outermost are `front` [K, 2]."""
     while len(front):
         check()
         near = (front[:, None] + AROUND).reshape(-1, 2).clip(0, np.array(hole.shape) - 1)
@@ -100,22 +100,20 @@ def _extend(hole: Bools, reached: Bools, check: Callable[[], None]) -> None:
         front = np.stack(np.divmod(places, hole.shape[1]), axis=1)
 
 
-def _around(squares: Integers, hole: Bools) -> tuple[slice, slice]:
-    """The part of `hole` that holds all squares; empty if there are none."""
-    if not len(squares):
-        return slice(0), slice(0)
-    (top, left), (bottom, right) = squares.min(axis=0).tolist(), (squares.max(axis=0) + CORE).tolist()
-    return slice(top, min(bottom, hole.shape[0])), slice(left, min(right, hole.shape[1]))
+def _border(region: Bools, squares: Integers, check: Callable[[], None]) -> Integers:
+    """Row and column [K, 2] of the pixels of `region` in `squares` that have a pixel outside it above, below, left or right.
 
-
-def _border(region: Bools) -> Integers:
-    """Row and column [K, 2] of the pixels of `region` that have a pixel outside it above, below, left or right."""
-    inside = region.copy()
-    for axis in (0, 1):
-        first, last = (np.moveaxis(plane, axis, 0) for plane in (inside, region))
-        first[1:] &= last[:-1]
-        first[:-1] &= last[1:]
-    return np.argwhere(region & ~inside)
+    :param check: called between the steps; what it raises ends the work.
+    """
+    found = []
+    for part in _steps(squares):
+        check()
+        near = gathered(region, part, 1)
+        inside = near[:, :-2, 1:-1] & near[:, 2:, 1:-1] & near[:, 1:-1, :-2] & near[:, 1:-1, 2:]
+        number, row, column = (near[:, 1:-1, 1:-1] & ~inside).nonzero()
+        found.append(np.stack([part[number, 0] + row, part[number, 1] + column], axis=1))
+    places = np.concatenate([np.zeros((0, 2), np.int64), *found])
+    return places[(places < region.shape).all(axis=1)]  # the last squares reach beyond the picture
 
 
 def _steps(squares: Integers) -> Iterator[Integers]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,31 +27,76 @@ MATCHING = 0.85  # smallest correlation of frames that show the same scene
 BLOCKS, BLOCK = 3, 64  # blocks in each direction in which a pan is checked, and the longest side of one in pixels
 EVEN = 0.3  # largest difference of the blocks' motion in a pan, in pixels
 _LIMIT = Lock()  # the limit on threads is that of the process: one motion at a time sets and resets it
+FEWEST_PAIRS = 0.05  # fewest pixels, as a share of the frame, in which two frames can be compared
 AGREEING = 5  # fewest blocks that must agree on a turn or a zoom
 
 
-def motion_between(before: Floats, known_before: Bools, after: Floats, known_after: Bools) -> Motion | None:
-    """Estimate the motion that takes pixels of `before` to their places in `after`.
+@dataclass(frozen=True)
+class Look:
+    """A frame as motion is measured from it, reduced to at most LONGEST pixels."""
 
-    :param before: [H, W] grey in [0, 1]; `after` likewise.
-    :param known_before: [H, W], True = may be used; `known_after` likewise.
+    grey: Floats  # [h, w] in [0, 1]
+    known: Bools  # [h, w], True = may be used
+    factor: int  # by which the frame was reduced
+
+    @classmethod
+    def of(cls, grey: Floats, known: Bools) -> Look:
+        """Reduce a frame: grey values [H, W] in [0, 1], and which of them may be used."""
+        factor = -(-max(grey.shape) // LONGEST)
+        return cls(grey[::factor, ::factor], known[::factor, ::factor], factor)
+
+    @cached_property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to be seen, as in a black frame."""
+        return not self.known.any() or float(self.grey[self.known].std()) < SAME
+
+    @cached_property
+    def corners(self) -> tuple[Any, Any] | None:
+        """Columns and rows [N, 2] of ORB's corners, and their descriptors; None if there is no corner."""
+        from skimage.feature import ORB  # noqa: PLC0415  # heavy
+
+        found: Any = ORB(n_keypoints=CORNERS)
+        try:
+            found.detect_and_extract(np.where(self.known, self.grey, self.grey[self.known].mean()))
+        except (RuntimeError, IndexError, ValueError):  # there is no corner
+            return None
+        inside = self.known[tuple(found.keypoints.astype(int).T)]
+        return found.keypoints[inside][:, ::-1], found.descriptors[inside]
+
+
+class Change(NamedTuple):
+    """What happens from one frame to another."""
+
+    motion: Motion
+    gain: float  # of the exposure: grey values become `gain` times as large, plus `offset`
+    offset: float
+
+
+def motion_between(before: Look, after: Look) -> Change | None:
+    """Estimate the motion of the camera from one frame to another, and the change of the exposure.
+
     :return: None if no motion of a camera explains the change.
     """
-    factor = -(-max(before.shape) // LONGEST)
-    before, after = before[::factor, ::factor], after[::factor, ::factor]
-    known_before, known_after = known_before[::factor, ::factor], known_after[::factor, ::factor]
-    small, both = (before, known_before, after, known_after), known_before & known_after
+    both = before.known & after.known
     if not both.any():
         return None
-    if np.abs(before - after)[both].mean() < SAME:
-        return np.eye(3)
-    with _one_thread():
-        turned = _turned(_pan(*small), *small)
-        found = turned if _agreement(turned, *small) >= MATCHING else _homography(*small)
-    if found is None or _agreement(found, *small) < MATCHING:
+    if np.abs(before.grey - after.grey)[both].mean() < SAME:
+        return Change(np.eye(3), 1.0, 0.0)
+    if before.is_empty or after.is_empty:
         return None
-    scale = np.diag([factor, factor, 1.0])
-    return np.asarray(scale @ found @ np.linalg.inv(scale))
+    small = before.grey, before.known, after.grey, after.known
+    with _one_thread():
+        found: Motion | None = _turned(_pan(*small), *small)
+        pairs = _pairs(found, *small)
+        if _agreement(*pairs) < MATCHING:
+            found = _homography(before, after)
+            pairs = _pairs(found, *small)
+    if found is None or _agreement(*pairs) < MATCHING:
+        return None
+    first, second = pairs
+    gain = float(second.std() / first.std())
+    scale = np.diag([before.factor, before.factor, 1.0])
+    return Change(np.asarray(scale @ found @ np.linalg.inv(scale)), gain, float(second.mean() - gain * first.mean()))
 
 
 def grey_of(pixels: npt.NDArray[np.generic], low: float, high: float) -> Floats:
@@ -106,7 +152,7 @@ def _turned(pan: Motion, before: Floats, known_before: Bools, after: Floats, kno
         here = tuple(_middle(*edge[number : number + 2]) for edge, number in zip(edges, (row, column), strict=True))
         there = tuple(slice(part.start + step, part.stop + step) for part, step in zip(here, whole, strict=True))
         block = before[here], known_before[here], after[there], known_after[there]
-        if min(block[0].shape) >= 8 and min(block[1].mean(), block[3].mean()) > 0.7:
+        if min(block[0].shape) >= 8 and min(block[1].mean(), block[3].mean()) > 0.7 and min(block[0].std(), block[2].std()) > SAME:
             step = _shift(*block)
             centre = np.array([(part.start + part.stop - 1) / 2 for part in here])
             places.append(centre[::-1])
@@ -126,42 +172,40 @@ def _middle(start: int, end: int) -> slice:
     return slice(first, first + length)
 
 
-def _homography(before: Floats, known_before: Bools, after: Floats, known_after: Bools) -> Motion | None:
-    from skimage.feature import ORB, match_descriptors  # noqa: PLC0415  # heavy
+def _homography(before: Look, after: Look) -> Motion | None:
+    from skimage.feature import match_descriptors  # noqa: PLC0415  # heavy
     from skimage.measure import ransac  # noqa: PLC0415  # heavy
     from skimage.transform import ProjectiveTransform  # noqa: PLC0415  # heavy
 
-    places, descriptors = [], []
-    for grey, known in ((before, known_before), (after, known_after)):
-        corners: Any = ORB(n_keypoints=CORNERS)
-        try:
-            corners.detect_and_extract(np.where(known, grey, grey[known].mean()))
-        except (RuntimeError, IndexError, ValueError):  # there is no corner
-            return None
-        inside = known[tuple(corners.keypoints.astype(int).T)]
-        places.append(corners.keypoints[inside][:, ::-1])
-        descriptors.append(corners.descriptors[inside])
-    pairs = match_descriptors(descriptors[0], descriptors[1], cross_check=True)
+    if before.corners is None or after.corners is None:
+        return None
+    (places, descriptors), (ends, others) = before.corners, after.corners
+    pairs = match_descriptors(descriptors, others, cross_check=True)
     if len(pairs) < FEWEST:
         return None
-    points = places[0][pairs[:, 0]], places[1][pairs[:, 1]]
+    points = places[pairs[:, 0]], ends[pairs[:, 1]]
     found, agreeing = ransac(points, ProjectiveTransform, min_samples=4, residual_threshold=1.5, max_trials=300, rng=0)
     return None if agreeing is None or agreeing.sum() < FEWEST else np.asarray(found.params)
 
 
-def _agreement(motion: Motion, before: Floats, known_before: Bools, after: Floats, known_after: Bools) -> float:
-    """Correlation of the known pixels that both frames show, compared at every other pixel."""
+def _agreement(first: Floats, second: Floats) -> float:
+    """Correlation of the values of two frames at the same places; 0 if there are no places, or one frame shows nothing there."""
+    spread = first.std() * second.std() if first.size else 0.0
+    return 0.0 if spread < SAME**2 else float(((first - first.mean()) * (second - second.mean())).mean() / spread)
+
+
+def _pairs(motion: Motion | None, before: Floats, known_before: Bools, after: Floats, known_after: Bools) -> tuple[Floats, Floats]:
+    """Values [N] of the known pixels that both frames show, of every other row and column; none if these are too few."""
+    none = np.zeros(0, np.float32)
+    if motion is None:
+        return none, none
     rows, columns = (axis.ravel() for axis in np.mgrid[: before.shape[0] : 2, : before.shape[1] : 2])
-    there = places_after(motion, rows, columns)
-    near = np.rint(there).astype(np.int64)
+    near = np.rint(places_after(motion, rows, columns)).astype(np.int64)
     inside = (near >= 0).all(axis=0) & (near[0] < after.shape[0]) & (near[1] < after.shape[1])
     rows, columns, near = rows[inside], columns[inside], near[:, inside]
     use = known_before[rows, columns] & known_after[near[0], near[1]]
-    if use.sum() < 0.2 * inside.size:
-        return 0.0
-    first, second = before[rows, columns][use], after[near[0], near[1]][use]
-    spread = first.std() * second.std()
-    return 1.0 if spread < SAME**2 else float(((first - first.mean()) * (second - second.mean())).mean() / spread)
+    enough = use.sum() >= FEWEST_PAIRS * before.size
+    return (before[rows, columns][use], after[near[0], near[1]][use]) if enough else (none, none)
 
 
 def places_after(motion: Motion, rows: npt.NDArray[np.integer], columns: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from ..image import check_image
 from ..inputs.value_range import Range, value_range
 from ..options import Options
 from ..planning.hole import grown_hole
-from .motion import Motion, grey_of, motion_between
+from .motion import Change, Look, Motion, grey_of, motion_between
 from .views import Target, View
 
 KEPT = 16  # earlier frames that are kept: the last ones, and of older ones about every second, fourth, eighth …
@@ -34,7 +35,7 @@ class Scene:
         self._fill, self._options, self._dilate = fill, options, dilate
         self._kept: list[View] = []
         self._made: deque[View] = deque(maxlen=MADE)
-        self._seen: list[tuple[View, Floats]] = []  # the frame against which motion is measured and the last one, with grey values
+        self._seen: list[tuple[View, Look]] = []  # the frame against which motion is measured, and the last one
         self._first: Array | None = None
         self.data_range: Range = (0.0, 1.0)  # once a frame was seen: that of the first, for all frames, so that nothing flickers
 
@@ -74,20 +75,24 @@ class Scene:
             hole = np.zeros_like(view.usable)
             hole[missing] = True
             pixels = self._fill(pixels, hole)
-            self._made.append(View(view.number, pixels, hole, view.place, view.scene))
-        self._keep(View(view.number, pixels, view.usable, view.place, view.scene))
+            self._made.append(replace(view, pixels=pixels, usable=hole))
+        self._keep(replace(view, pixels=pixels))
         return self._as_frame(pixels)
 
     def _placed(self, number: int, pixels: Array, usable: Bools) -> View:
-        grey = grey_of(pixels, *self.data_range)
-        for before, grey_before in self._seen:
-            motion = motion_between(grey_before, before.usable, grey, usable)
-            if motion is not None:
-                view = View(number, pixels, usable, before.place @ np.linalg.inv(motion), before.scene)
-                self._seen = [self._seen[0] if _is_near(motion, grey.shape) else (view, grey), (view, grey)]
+        look = Look.of(grey_of(pixels, *self.data_range), usable)
+        for before, look_before in self._seen:
+            change = motion_between(look_before, look)
+            if change is not None:
+                view = _after(before, change, number, pixels, usable)
+                reference = self._seen[0][0]
+                near = _is_near(np.linalg.inv(view.place) @ reference.place, usable.shape)
+                if near and before is not reference:
+                    break  # the camera is where it was, and yet the picture is another one: a dissolve
+                self._seen = [self._seen[0] if near else (view, look), (view, look)]
                 return view
         view = View(number, pixels, usable, np.eye(3), number)
-        self._seen = [(view, grey)]
+        self._seen = [(view, look)]
         return view
 
     def _keep(self, view: View) -> None:
@@ -103,6 +108,13 @@ class Scene:
         if self._first.ndim == 2:
             return pixels[..., 0].copy()
         return np.moveaxis(pixels, -1, self._options.channel_axis or 0).copy()
+
+
+def _after(before: View, change: Change, number: int, pixels: Array, usable: Bools) -> View:
+    """Make the view of a frame from its change since another one."""
+    gain, offset = before.tone
+    tone = gain / change.gain, offset - gain * change.offset / change.gain
+    return View(number, pixels, usable, before.place @ np.linalg.inv(change.motion), before.scene, tone)
 
 
 def _mean(pixels: Array, known: Bools) -> Floats:

@@ -18,7 +18,7 @@ from ..config import Detail
 from ..errors import ImageError, require
 from ..inpainter import Inpainter
 from ..inputs.control import Control
-from ..options import Options
+from ..options import Options, Stoppable
 from ..shared import default_inpainter
 from .scene import Scene
 from .views import View
@@ -38,10 +38,14 @@ def inpaint_sequence(
     detail: Detail | None = None,
     seed: int = 0,
     invert_mask: bool = False,
+    channel_order: str = "rgb",
+    cancel: Stoppable | None = None,
+    deadline: float | None = None,
 ) -> Iterator[Array]:
     """Fill the holes of the frames of a sequence, so that the fill stays calm from frame to frame.
 
-    What other frames show under the hole is used as far as the camera stands, pans or turns. Options are those of `gi_plugin.inpaint`.
+    What other frames show under the hole is used as far as the camera stands, pans or turns. Options are those of `gi_plugin.inpaint`;
+    `deadline` is that of the whole sequence, and is looked at between two frames.
 
     :param frames: images of one shape and dtype, as for `gi_plugin.inpaint`; taken one after the other.
     :param masks: one mask for all frames (an array), or an iterable with one per frame.
@@ -50,9 +54,10 @@ def inpaint_sequence(
     :raises ImageError: if a frame or a mask cannot be used, frames differ in shape or dtype, or there are too few masks.
     :raises ConfigError: if the value of an option or a setting is wrong.
     :raises EngineError: if no engine can run, or one fails.
+    :raises Cancelled: if the caller cancelled the sequence, or its deadline passed.
     :raises MissingDependency: if scikit-image, which finds the motion of the camera, is not installed.
     """
-    options = Options(channel_axis, data_range, dilate, mask_alpha, detail, seed=seed, invert_mask=invert_mask)
+    options = Options(channel_axis, data_range, dilate, mask_alpha, detail, None, seed, invert_mask, channel_order, cancel, deadline)
     return fill_sequence(frames, masks, default_inpainter(), options, ahead)
 
 
@@ -61,7 +66,7 @@ def fill_sequence(
 ) -> Iterator[Array]:
     """Fill the holes of frames by an inpainter; arguments, result and errors as for `inpaint_sequence`.
 
-    :raises Cancelled: between two frames, if the options ask to stop.
+    :raises Cancelled: if the options ask to stop.
     """
     require("skimage", "sequence")
     control = Control(options.cancel, options.deadline)

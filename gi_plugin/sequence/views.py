@@ -17,6 +17,7 @@ WHOLE = 0.1  # a pan that differs less than so many pixels from whole ones is ta
 MARGIN = 4  # pixels around the places that are read, for the cubic interpolation
 CLEAR = 2  # distance in pixels from the hole of a view at which its pixels can be interpolated
 RING = 3  # width of the ring around the hole in which a view is compared with the frame, in pixels
+VISIBLE = 0.03  # smallest change of the gain, or of the middle of the range, that is passed on to made-up pixels; less may be an error
 FOREIGN = 0.06  # mean difference in the ring, as a share of the range, from which on a view is not used
 
 
@@ -29,6 +30,7 @@ class View:
     usable: Bools  # [H, W], True = may be taken
     place: Motion  # takes pixels of this view to the scene
     scene: int  # number of the scene: a cut starts another one
+    tone: tuple[float, float] = (1.0, 0.0)  # gain and offset that take grey values of this view, in [0, 1], to those of the scene
 
     @cached_property
     def clear(self) -> Bools:
@@ -77,10 +79,18 @@ class Target:
         """
         there = places_after(self._motion_to(view), *missing)
         seen = _at(np.rint(there), view.usable)
-        return self._write(missing, seen, _read(view.pixels, there[:, seen])) if seen.any() else missing
+        return self._write(missing, seen, self._exposed(_read(view.pixels, there[:, seen]), view)) if seen.any() else missing
 
     def _motion_to(self, view: View) -> Motion:
         return np.asarray(np.linalg.inv(view.place) @ self.view.place)
+
+    def _exposed(self, values: Places, view: View) -> Places:
+        """Change values [N, C] of a view to the exposure of this frame, if the two differ visibly."""
+        gain = view.tone[0] / self.view.tone[0]
+        offset = (view.tone[1] - self.view.tone[1]) / self.view.tone[0]
+        if max(abs(gain - 1), abs(gain / 2 + offset - 1 / 2)) < VISIBLE:
+            return values
+        return (values - self.low) * gain + self.low + offset * (self.high - self.low)
 
     def _write(self, missing: Pixels, seen: Bools, values: Places) -> Pixels:
         rows, columns = missing

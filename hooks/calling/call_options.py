@@ -12,7 +12,7 @@ import pluggy
 
 from gi_plugin.config import Config
 from gi_plugin.errors import ConfigError
-from gi_plugin.options import Options, nearest
+from gi_plugin.options import Options, nearest, unknown_option
 
 from ..markers import Option
 
@@ -73,12 +73,13 @@ def _with_own_options(manager: pluggy.PluginManager) -> set[str]:
 
 def _check_alone(options: Mapping[str, Any], known: Mapping[str, Mapping[str, Option]], *, open_to_others: bool) -> None:
     shared = (entry.name for entry in dataclasses.fields(Options))  # every plugin may take these, whether ours is there or not
-    names = {"plugin", *shared, *(name for table in known.values() for name in table)}
+    names = sorted({"plugin", *shared, *(name for table in known.values() for name in table)})
     for key, value in options.items():
         if isinstance(value, Mapping):
-            raise ConfigError(f"options for {key!r}: there is no such plugin with options; there are {', '.join(known) or 'none'}")
+            hint = nearest(key, known) if known else "no plugin has options"
+            raise ConfigError(f"options for {key!r}: there is no such plugin with options; {hint}")
         if key not in names and not open_to_others:
-            raise ConfigError(f"unknown option {key!r}: {nearest(key, names)}")
+            raise unknown_option(key, names)
 
 
 def _check(values: Any, table: Mapping[str, Option], origin: str) -> None:

@@ -132,7 +132,7 @@ class _Call:
     def answer(self, image: Array, hole: Bools, name: str | None) -> Array:
         """Return the first result of `inpaint` that keeps the contract; errors as for `checked_inpaint`."""
         removed = [] if name is None else others_with(self.manager, "inpaint", name)
-        first: Exception | None = None
+        failures: list[Exception] = []
         while True:
             caller = self.manager.subset_hook_caller("inpaint", removed)
             try:
@@ -140,8 +140,8 @@ class _Call:
                 if result is None:
                     break
                 if not (problem := wrong(image, hole, result, self.axis)):
-                    if first is not None:
-                        log.warning("%s; another plugin answered", first_line(first))
+                    for failure in failures:
+                        log.warning("%s; another plugin answered", first_line(failure))
                     return result  # type: ignore[no-any-return]  # checked
                 culprit = self._guilty(image, hole, removed)
                 error: Exception = PluginError(culprit, problem)
@@ -151,13 +151,13 @@ class _Call:
                 found = raiser(self.manager, "inpaint", raised)
                 if found is None or self.manager.get_plugin(found) in removed:
                     raise
-                culprit, error = found, raised
+                culprit, error = self._blamed(found, raised, image, hole, removed)
             self._failed(culprit, error)
-            first = first or named(culprit, error)
+            failures.append(named(culprit, error))
             removed.append(self.manager.get_plugin(culprit))
             if all(is_wrapper(impl) or impl.plugin in removed for impl in self.manager.hook.inpaint.get_hookimpls()):
                 break  # wrappers need not see that nobody is left
-        raise first or LookupError("no plugin answered: install one, or see `gi-plugin plugins`")
+        raise failures[0] if failures else LookupError("no plugin answered: install one, or see `gi-plugin plugins`")
 
     def finish(self, image: Array, hole: Bools, filled: Array, *, compare: bool) -> Array:
         """Chain `finish`, in the reverse order of `prepare_input`.
@@ -185,21 +185,36 @@ class _Call:
         names = [impl.plugin_name for impl in reversed(getattr(self.manager.hook, hook).get_hookimpls()) if not is_wrapper(impl)]
         return [(name, self.manager.subset_hook_caller(hook, others_with(self.manager, hook, name))) for name in names]
 
+    def _blamed(self, name: str, error: Exception, image: Array, hole: Bools, removed: list[Any]) -> tuple[str, Exception]:
+        """Find who caused an error of a plugin: the plugin itself, or if it is a wrapper, the one whose wrong result it got."""
+        if any(is_wrapper(impl) and impl.plugin_name == name for impl in self.manager.hook.inpaint.get_hookimpls()):
+            inner, problem = self._inside(image, hole, removed)
+            if problem:
+                return inner, PluginError(inner, problem)
+        return name, error
+
     def _guilty(self, image: Array, hole: Bools, removed: list[Any]) -> str:
         """Find who broke the contract: the plugin that answers, else the wrapper without which its result is good."""
-        impls = [impl for impl in reversed(self.manager.hook.inpaint.get_hookimpls()) if impl.plugin not in removed]
-        arguments = {"image": image, "mask": hole, "options": self.options}
-        for impl in impls:
-            if not is_wrapper(impl) and (result := impl.function(*(arguments[name] for name in impl.argnames))) is not None:
-                if wrong(image, hole, result, self.axis):
-                    return str(impl.plugin_name)
-                break
-        wrappers = [impl for impl in impls if is_wrapper(impl)]
-        for impl in wrappers:
+        inner, problem = self._inside(image, hole, removed)
+        wrappers = [impl for impl in self.manager.hook.inpaint.get_hookimpls() if is_wrapper(impl) and impl.plugin not in removed]
+        if problem or not wrappers:
+            return inner
+        for impl in reversed(wrappers):
             others = [other.plugin for other in wrappers if other is not impl]
-            if wrong(image, hole, self.manager.subset_hook_caller("inpaint", [*removed, *others])(**arguments), self.axis):
+            result = self.manager.subset_hook_caller("inpaint", [*removed, *others])(image=image, mask=hole, options=self.options)
+            if wrong(image, hole, result, self.axis):
                 return str(impl.plugin_name)
-        return str(wrappers[0].plugin_name) if wrappers else str(impls[0].plugin_name)
+        return str(wrappers[-1].plugin_name)
+
+    def _inside(self, image: Array, hole: Bools, removed: list[Any]) -> tuple[str, str]:
+        """The plugin that answers inside the wrappers, and what is wrong with its result."""
+        arguments = {"image": image, "mask": hole, "options": self.options}
+        for impl in reversed(self.manager.hook.inpaint.get_hookimpls()):
+            if impl.plugin not in removed and not is_wrapper(impl):
+                result = impl.function(*(arguments[name] for name in impl.argnames))
+                if result is not None:
+                    return str(impl.plugin_name), wrong(image, hole, result, self.axis)
+        return "", ""
 
     def _failed(self, name: str, error: Exception) -> None:
         """Name a broken plugin to the hook `inpaint_failed`."""

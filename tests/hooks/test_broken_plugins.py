@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ UNLOADED = {  # kind: text of the module, name of the entry point, the object th
     ),
     "the name of ours": (f"{HOOK}def inpaint(image): ...", plugin.NAME, "", "gi-plugin has a plugin of the same name"),
     "a newer specification": (f"{HOOK}def inpaint(image): ...\nspec_version = 99", "", "", "needs version 99"),
-    "an argument too many": (f"{HOOK}def inpaint(image, colour): ...", "", "", "colour"),
+    "an argument too many": (f"{HOOK}def inpaint(image, colour): ...", "", "", "inpaint(image, colour); Argument(s) {'colour'}"),
     "an engine under a name of ours": (
         f"{HOOK}def register_engines(register): register('openvino', print)", "", "", "another backend has this name"
     ),
@@ -105,6 +106,44 @@ def test_the_error_names_the_plugin_if_nobody_else_answers(install: Install, kin
     assert caught.value.plugin == "acme"
 
 
+class _Marking:
+    """A wrapper that relies on the contract: it marks the filled pixels of what the others return."""
+
+    @hookimpl(wrapper=True)
+    def inpaint(self, mask: Array) -> Generator[None, Array, Array]:
+        result = yield
+        result[mask, 0] = 5
+        return result
+
+
+@pytest.mark.parametrize("kind", ["it raises an error", "another shape", "no array"])
+def test_a_wrapper_is_not_blamed_for_the_plugin_inside(install: Install, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    """If a wrapper stumbles over a wrong result, the plugin that returned it is named and left out, and the wrapper acts."""
+    text, reason = WRONG[kind]
+    install("acme", text)
+    manager = plugin_manager()
+    manager.register(_Constant(), name="constant")
+    manager.register(_Marking(), name="marking")
+    manager.set_blocked(plugin.NAME)
+    assert load_plugins(manager) == []
+    image, mask = picture()
+    filled = checked_inpaint(manager, image, mask)
+    assert {tuple(pixel) for pixel in filled[mask].tolist()} == {(5, 9, 9)}
+    ((_, _, message),) = caplog.record_tuples
+    assert message.startswith("plugin acme: ")
+    assert reason in message
+
+
+def test_every_broken_plugin_is_in_the_log(install: Install, caplog: pytest.LogCaptureFixture) -> None:
+    """If several plugins break before one answers, each is named."""
+    for number, kind in enumerate(("it raises an error", "another dtype")):
+        install(f"acme{number}", WRONG[kind][0])
+    manager = plugin_manager()
+    load_plugins(manager)
+    checked_inpaint(manager, *picture())
+    assert [message.split(":")[0] for _, _, message in caplog.record_tuples] == ["plugin acme1", "plugin acme0"]
+
+
 class _Constant:
     """Fills with one level."""
 
@@ -114,15 +153,15 @@ class _Constant:
 
 
 def test_two_strangers_of_one_name(install: Install) -> None:
-    """The first is loaded, the second is named with the package of the first."""
-    for package in ("acme", "emca"):
+    """That of the first package in alphabetical order is loaded, the second is named with the package of the first."""
+    for package in ("emca", "acme"):
         install(package, f"{HOOK}def inpaint(image): ...", "fill")
     manager = plugin_manager()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         (failure,) = load_plugins(manager)
     assert manager.has_plugin("fill")
-    assert {failure.package, failure.reason.split()[0]} == {"acme", "emca"}
+    assert (failure.package, failure.reason.split()[0]) == ("emca", "acme")
 
 
 CHAINED: dict[str, Any] = {  # hook: a broken implementation, and part of the error

@@ -38,7 +38,7 @@ FAILURES = {  # by name of a plugin: its module, and the start of the message
         def inpaint_backends(colour):
             return []
         """,
-        "PluginValidationError",
+        "hookimpl definition: inpaint_backends(colour); Argument(s) {'colour'}",
     ),
 }
 

@@ -21,7 +21,7 @@ from gi_plugin.arrays import Array, Bools
 from gi_plugin.config import Config
 from gi_plugin.inpainter import Inpainter
 from gi_plugin.options import Options
-from gi_plugin.sequence.motion import grey_of, motion_between, places_after
+from gi_plugin.sequence.motion import Look, grey_of, motion_between, places_after
 from gi_plugin.sequence.scene import KEPT, MADE
 from gi_plugin.sequence.sequence import fill_sequence
 from tests.gi_plugin.command import Cli
@@ -121,6 +121,35 @@ def test_a_cut_starts_anew() -> None:
     np.testing.assert_array_equal(results[COUNT], _filled(other, _mask(60))[0][0])
 
 
+@pytest.mark.parametrize("level", [0, 255])
+def test_an_empty_frame_between_two_scenes_is_a_cut(level: int) -> None:
+    """Through black or white frames, nothing of the first scene gets into the second."""
+    other = [np.ascontiguousarray(frame[::-1, ::-1]) for frame in _frames("still")]
+    between = [np.full((*SHAPE, 3), level, np.uint8)] * 3
+    results, _ = _filled(_frames("still") + between + other, _mask(60))
+    for result, expected in zip(results[COUNT + 3 :], _filled(other, _mask(60))[0], strict=True):
+        np.testing.assert_array_equal(result, expected)
+
+
+def test_little_of_a_scene_is_left_after_a_dissolve() -> None:
+    """When one scene dissolves into another, what was made up for the first does not stay."""
+    first, other = _frames("still"), [np.ascontiguousarray(frame[::-1, ::-1]) for frame in _frames("still")]
+    between = [(first[0] * (1 - share) + other[0] * share).astype(np.uint8) for share in np.linspace(0, 1, 14)[1:-1]]
+    results, _ = _filled(first + between + other, _mask(60))
+    alone, mask = _filled(other, _mask(60))[0][-1].astype(float), _mask(60)
+    assert np.abs(results[-1] - alone)[mask].mean() < 0.3 * np.abs(results[0] - alone)[mask].mean()
+
+
+def test_what_is_made_up_fades_with_the_frame() -> None:
+    """In a fade to black, made-up pixels darken like the frame around them."""
+    frames, mask = _frames("still"), _mask(60)
+    gains = np.linspace(1, 0.1, 12)
+    faded = [(frame * gain).astype(np.uint8) for frame, gain in zip(frames, gains, strict=False)]
+    results, _ = _filled(frames + faded, mask)
+    for result, gain in zip(results[COUNT:], gains, strict=True):
+        assert np.abs(result - gain * results[0])[mask].mean() < 6  # made anew, or at most VISIBLE off
+
+
 def test_a_changing_exposure_is_levelled_out() -> None:
     """Pixels from a darker frame are brightened to the frame around them."""
     masks = [_mask(5 + 5 * number) for number in range(COUNT)]
@@ -169,13 +198,13 @@ def test_frames_may_have_every_layout(layout: str) -> None:
 
 def test_the_motion_is_measured() -> None:
     """The measured motion takes the corners to within half a pixel of their true places."""
-    first, *_, last = (grey_of(frame, 0, 255) for frame in _frames("zoom"))
-    found = motion_between(first, np.ones(SHAPE, bool), last, np.ones(SHAPE, bool))
+    first, *_, last = (Look.of(grey_of(frame, 0, 255), np.ones(SHAPE, bool)) for frame in _frames("zoom"))
+    found = motion_between(first, last)
     assert found is not None
     rows, columns = np.array([30, 90, 60]), np.array([40, 120, 80])
     scale, shift = 1.004 ** -(COUNT - 1), 2.5 * (COUNT - 1)
     true = np.stack([rows / scale, (columns - shift) / scale])
-    assert np.abs(places_after(found, rows, columns) - true).max() < 0.5
+    assert np.abs(places_after(found.motion, rows, columns) - true).max() < 0.5
 
 
 def test_a_sequence_can_be_cancelled() -> None:
@@ -187,6 +216,23 @@ def test_a_sequence_can_be_cancelled() -> None:
     event.set()
     with pytest.raises(gi_plugin.Cancelled):
         next(results)
+
+
+@pytest.mark.parametrize("options", [{"cancel": threading.Event()}, {"deadline": 1e-9}], ids=["cancelled", "too late"])
+def test_the_function_takes_cancel_and_deadline(options: dict[str, Any]) -> None:
+    """A sequence whose event is set, or whose deadline has passed, raises `Cancelled`."""
+    if "cancel" in options:
+        options["cancel"].set()
+    with pytest.raises(gi_plugin.Cancelled):
+        list(gi_plugin.inpaint_sequence(_frames("still"), _mask(60), **options))
+
+
+def test_frames_may_have_blue_first() -> None:
+    """With `channel_order="bgr"`, frames as OpenCV reads them give the same fill, in their own order."""
+    frames, mask = _frames("still")[:3], _mask(60)
+    flipped = list(gi_plugin.inpaint_sequence([frame[..., ::-1] for frame in frames], mask, channel_order="bgr"))
+    for result, expected in zip(flipped, gi_plugin.inpaint_sequence(frames, mask), strict=True):
+        np.testing.assert_array_equal(result[..., ::-1], expected)
 
 
 def test_mistakes_are_named() -> None:
@@ -216,7 +262,8 @@ def test_the_command_line_fills_a_folder_of_frames(cli: Cli) -> None:
 def test_measuring_motion_leaves_numpys_threads_as_they_were() -> None:
     """After several threads measured motions at once, and one got no result, the limit on BLAS threads is that of before."""
     known = np.ones(SHAPE, bool)
-    first, *_, last = [grey_of(frame, 0, 255) for frame in _frames("uneven pan")[:4]]
+    first, *_, last = [Look.of(grey_of(frame, 0, 255), known) for frame in _frames("uneven pan")[:4]]
+    opposite = Look.of(1 - last.grey, known)
 
     def limits() -> list[int]:
         return [info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"]
@@ -224,6 +271,6 @@ def test_measuring_motion_leaves_numpys_threads_as_they_were() -> None:
     with threadpool_limits(limits=3, user_api="blas"):
         before = limits()
         with ThreadPoolExecutor(4) as pool:
-            found = list(pool.map(lambda after: motion_between(first, known, after, known), [last, 1 - last] * 6))
+            found = list(pool.map(lambda after: motion_between(first, after), [last, opposite] * 6))
         assert limits() == before
     assert [motion is None for motion in found] == [False, True] * 6
