@@ -152,6 +152,7 @@ def main() -> None:
     """Run the command line; for wrong usage and gi-plugin's own errors, print one line and exit with code 2."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # we report damaged files ourselves
+    warnings.showwarning = lambda message, *_: say(f"warning: {message}", "yellow")  # one line, without a line of the source
     try:
         _add_commands_of_plugins()
         sys.exit(app(standalone_mode=False))
