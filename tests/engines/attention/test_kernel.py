@@ -198,7 +198,7 @@ def test_compiles_for_every_architecture(kernels: Kernels, arch: int) -> None:
 
 
 def test_half_precision_compiles(kernels: Kernels) -> None:
-    """Products in bf16 and weights in fp16 spill no registers either; the Triton 3.7 that PyTorch's CUDA build brings spills a few bytes."""
+    """Products in bf16 and weights in fp16 spill no registers either; the Triton 3.7 of PyTorch's CUDA build spills a few bytes."""
     assert kernels(89, "bf16", SCALE, "fp16").spilled_bytes <= (0 if Version(version("triton")) >= Version("3.9") else 32)
 
 
