@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -53,9 +54,15 @@ class BuildLibrary(Command):
 
 
 class Build(build):
-    """The setuptools build, followed by the library."""
+    """The setuptools build into an empty folder, followed by the library."""
 
     sub_commands: ClassVar = [*build.sub_commands, ("build_library", None)]
+
+    def run(self) -> None:
+        """Remove what an earlier build left, which would go into the wheel, and build."""
+        if Path(self.build_base).resolve() in Path(self.build_lib).resolve().parents:  # no folder that a user has chosen
+            shutil.rmtree(self.build_lib, ignore_errors=True)
+        super().run()
 
 
 class Wheel(bdist_wheel):

@@ -33,6 +33,7 @@ def test_the_site_has_every_document(site: Path) -> None:
     for document in (ROOT / "docs").glob("*.md"):
         text = (site / f"{document.stem}.html").read_text(encoding="utf-8")
         assert re.findall(r'<(?:script|img|link)[^>]* (?:src|href)="(https?://[^"]*)"', text) == []
+    assert re.search(r'<img [^>]*src="demo.png"', (site / "index.html").read_text(encoding="utf-8"))
     assert "inpaint_sequence" in (site / "reference" / "python.html").read_text(encoding="utf-8")
 
 
@@ -61,12 +62,12 @@ def test_the_reference_names_every_setting() -> None:
         ("[card](../gi_plugin/models/README.md)", "transfer.md", "[card](model-card.md)"),
         ("[a](../../docs/transfer.md)", "model-card.md", "[a](transfer.md)"),
         ("![a](docs/demo.png)", "changelog.md", "![a](demo.png)"),
+        ("![a](demo.png)", "index.md", "![a](demo.png)"),
         ("[ours](../plugin.toml)", "hosts.md", "ours (`plugin.toml`)"),
         ("[a](https://example.org/b)", "hosts.md", "[a](https://example.org/b)"),
     ],
 )
 def test_links_are_led_to_pages(link: str, page: str, expected: str) -> None:
     """A link to another document leads to its page; a file that has none is named."""
-    origin = next((path for path, name in pages.ELSEWHERE.items() if name == page), f"docs/{page}")
-    found = pages.LINK.sub(lambda match: pages.led(match[0], match[2], match[3], origin, page), link)
+    found = pages.LINK.sub(lambda match: pages.led(match[0], match[2], match[3], pages.origin(page), page), link)
     assert found == expected

@@ -189,7 +189,10 @@ def test_the_sdist_holds_what_the_tests_need(built: Built) -> None:
 
 
 def test_the_sdist_builds_the_same_wheel(built: Built, tmp_path: Path) -> None:
-    """The wheel that is built from the tree has the files of the one that was built from the sdist, byte by byte."""
+    """The wheel that is built from the tree, after an older build, has the files of the one from the sdist, byte by byte, and no other."""
+    older = built.tree / "build" / "lib" / "gi_plugin" / "gone.py"
+    older.parent.mkdir(parents=True, exist_ok=True)
+    older.touch()
     _build("--wheel", "--outdir", str(tmp_path), str(built.tree), cwd=tmp_path, compiler="auto")
     (direct,) = tmp_path.glob("*.whl")
     assert direct.name == built.wheel.name

@@ -18,6 +18,7 @@ from building.metadata import LINK, repository  # noqa: E402
 from website import reference  # noqa: E402
 
 ELSEWHERE = {"gi_plugin/models/README.md": "model-card.md", "CHANGELOG.md": "changelog.md", "README.md": "index.md"}  # file: page
+STYLE = "site.css"
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -32,6 +33,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "reference/commands.md": reference.commands(),
         "reference/settings.md": reference.settings(),
         "reference/python.md": reference.PYTHON,
+        STYLE: (ROOT / "website" / STYLE).read_text(encoding="utf-8"),
         **{ELSEWHERE[name]: (ROOT / name).read_text(encoding="utf-8") for name in ("gi_plugin/models/README.md", "CHANGELOG.md")},
     }
     for name, text in pages.items():
@@ -41,8 +43,14 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Lead links to other pages, to the repository if its address is known, or to nowhere: then the name of the file stays."""
-    origin = next((path for path, name in ELSEWHERE.items() if name == page.file.src_uri), f"docs/{page.file.src_uri}")
-    return LINK.sub(lambda link: led(link[0], link[2], link[3], origin, page.file.src_uri), markdown)
+    uri = page.file.src_uri
+    return LINK.sub(lambda link: led(link[0], link[2], link[3], origin(uri), uri), markdown)
+
+
+def origin(page: str) -> str:
+    """Return the file that a page is made of; the start page is no README, although links to the README lead to it."""
+    here = f"docs/{page}"
+    return here if (ROOT / here).exists() else next((path for path, name in ELSEWHERE.items() if name == page), here)
 
 
 def led(whole: str, text: str, target: str, origin: str, page: str) -> str:

@@ -6,7 +6,6 @@ Exit codes: 0 success, 1 some inputs failed (each is named), 2 wrong usage or in
 from __future__ import annotations
 
 import logging
-import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -16,14 +15,14 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 from rich.table import Column, Table
-from typer.core import TyperCommand, TyperGroup
 
 import gi_plugin
 
 from ..config import config_source, load_config
 from ..errors import GiError
-from . import bench, engines, evaluation, hosts, inpaint, rented, settings, training
+from . import bench, engines, evaluation, hosts, inpaint, settings, training
 from .terminal import AsJson, Backend, ConfigFile, Spinner, in_command_words, print_json, say, show
+from .usage import LiteralCommand, PlainGroup, UsageError, told
 
 EXAMPLES = {  # the groups of the help, and an example of every command, in the order of the help
     "Use": {
@@ -55,27 +54,22 @@ EXAMPLES = {  # the groups of the help, and an example of every command, in the 
     },
 }
 PLACES = {name: (group, example) for group, examples in EXAMPLES.items() for name, example in examples.items()}
-MODULES = (inpaint, engines, bench, training, rented, evaluation, hosts)
+MODULES = (inpaint, engines, bench, training, evaluation, hosts)
 
 
-class LiteralCommand(TyperCommand):
-    """A command whose help is shown as it is written: Rich would take words in brackets, such as [engine], for markup."""
-
-    def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        super().__init__(*arguments, **keywords)
-        self.help = escape(re.sub(r"(?<!\n)\n(?!\n)", " ", self.help or ""))  # a paragraph is one line, which the terminal wraps
-        for parameter in self.params:
-            if text := getattr(parameter, "help", None):
-                parameter.help = escape(text)  # type: ignore[attr-defined]  # arguments and options have it
-
-
-class OrderedGroup(TyperGroup):
+class OrderedGroup(PlainGroup):
     """The group of all commands, in the order of `EXAMPLES`; those of plugins come last."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of the commands in the order of the help."""
         order = list(PLACES)
         return sorted(super().list_commands(ctx), key=lambda name: order.index(name) if name in PLACES else len(order))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that the arguments begin with; a picture in its place has a message of its own."""
+        if args[0] not in self.commands and Path(args[0]).exists():
+            ctx.fail(f"{args[0]} is a path: expected a command first, for example gi-plugin inpaint {args[0]}")
+        return super().resolve_command(ctx, args)
 
 
 app = typer.Typer(
@@ -86,7 +80,6 @@ app = typer.Typer(
     help="Fill holes in pictures with a contextual-attention network.",
     epilog="Example: gi-plugin inpaint photo.jpg mask.png -o filled.png",
 )
-UsageError: Any = typer.BadParameter.__base__  # click's UsageError; its module differs between versions of typer
 
 
 def register(function: Callable[..., None]) -> Callable[..., None]:
@@ -99,8 +92,8 @@ def register(function: Callable[..., None]) -> Callable[..., None]:
 
 for command in (command for module in MODULES for command in module.COMMANDS):
     register(command)
-app.add_typer(engines.engines_app, name="engines", rich_help_panel=PLACES["engines"][0])
-app.add_typer(settings.config_app, name="config", rich_help_panel=PLACES["config"][0])
+for name, group_app in (("engines", engines.engines_app), ("config", settings.config_app)):
+    app.add_typer(group_app, name=name, rich_help_panel=PLACES[name][0], epilog=f"Example: {PLACES[name][1]}")
 
 
 def _print_version(wanted: bool) -> None:
@@ -159,12 +152,13 @@ def main() -> None:
     """Run the command line; for wrong usage and gi-plugin's own errors, print one line and exit with code 2."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # we report damaged files ourselves
+    warnings.showwarning = lambda message, *_: say(f"warning: {message}", "yellow")  # one line, without a line of the source
     try:
         _add_commands_of_plugins()
         sys.exit(app(standalone_mode=False))
     except UsageError as error:
-        if error.format_message():  # it is empty if the help was printed
-            say(f"error: {error.format_message()} (see: {error.ctx.command_path if error.ctx else 'gi-plugin'} --help)", "red")
+        if message := told(error, sys.argv[1:]):
+            say(f"error: {message}", "red")
     except (GiError, OSError) as error:
         say(f"error: {in_command_words(str(error))}", "red")
     sys.exit(2)

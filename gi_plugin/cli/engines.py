@@ -16,11 +16,12 @@ from ..config import EngineSettings, cache_directory, check_settings, load_confi
 from ..errors import ConfigError, EngineMissing, require
 from .stopping import ended_by_signals
 from .terminal import AsJson, ConfigFile, Spinner, print_json, say, show
+from .usage import LiteralCommand, PlainGroup
 
 if TYPE_CHECKING:
     from gi_plugin.engines.trt.package import TensorRtPackage
 
-engines_app = typer.Typer(no_args_is_help=True, help="List or remove the engines in the cache.")
+engines_app = typer.Typer(cls=PlainGroup, no_args_is_help=True, help="List or remove the engines in the cache.")
 
 
 def build(
@@ -113,7 +114,7 @@ def gpu(
     say(f"wrote {file}")
 
 
-@engines_app.command("list", epilog="Example: gi-plugin engines list")
+@engines_app.command("list", cls=LiteralCommand, epilog="Example: gi-plugin engines list")
 def engines_list(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """List the engines in the cache."""
     from gi_plugin.engines import EngineCache  # noqa: PLC0415
@@ -129,7 +130,7 @@ def engines_list(config: ConfigFile = None, as_json: AsJson = False) -> None:
     show(table)
 
 
-@engines_app.command("clear", epilog="Example: gi-plugin engines clear")
+@engines_app.command("clear", cls=LiteralCommand, epilog="Example: gi-plugin engines clear")
 def engines_clear(config: ConfigFile = None) -> None:
     """Remove every engine from the cache; engines are built again when needed."""
     from gi_plugin.engines import EngineCache  # noqa: PLC0415

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 Plugin = Annotated[str | None, typer.Option("--plugin", help="Name of the plugin that must fill; see `gi-plugin plugins`.")]
 NoPlugins = Annotated[bool, typer.Option("--no-plugins", help="Use no plugins but ours; see also GI_PLUGIN_PLUGINS.")]
-MaskFrom = Annotated[str | None, typer.Option("--mask-from", help="Name of the plugin that finds the mask in each picture.")]
 
 
 def choice_of(plugin: str | None, no_plugins: bool, mask_from: str | None = None) -> PluginChoice:

@@ -14,12 +14,13 @@ import gi_plugin
 from ..config import APPLICATION, config_source, load_config, user_config_file, written
 from ..errors import ConfigError
 from .terminal import AsJson, ConfigFile, print_json, say
+from .usage import LiteralCommand, PlainGroup
 
-config_app = typer.Typer(no_args_is_help=True, help="Show the settings, or start a settings file.")
+config_app = typer.Typer(cls=PlainGroup, no_args_is_help=True, help="Show the settings, or start a settings file.")
 NAME = "plugin.toml"
 
 
-@config_app.command("show", epilog="Example: gi-plugin config show")
+@config_app.command("show", cls=LiteralCommand, epilog="Example: gi-plugin config show")
 def config_show(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Print every setting that applies, as a plugin.toml."""
     settings = load_config(config)
@@ -31,7 +32,7 @@ def config_show(config: ConfigFile = None, as_json: AsJson = False) -> None:
     print(written(settings), end="")
 
 
-@config_app.command("init", epilog="Example: gi-plugin config init")
+@config_app.command("init", cls=LiteralCommand, epilog="Example: gi-plugin config init")
 def config_init(
     config: Annotated[Path | None, typer.Option("--config", help="File to write (default: the user's plugin.toml).")] = None,
 ) -> None:
@@ -45,7 +46,7 @@ def config_init(
     say(f"wrote {file}")
 
 
-@config_app.command("path", epilog="Example: gi-plugin config path")
+@config_app.command("path", cls=LiteralCommand, epilog="Example: gi-plugin config path")
 def config_path(config: ConfigFile = None) -> None:
     """Print the path of the settings file that is read, or would be if it existed."""
     file = config_source(config) or user_config_file()

@@ -47,6 +47,7 @@ def say(text: str, style: str | None = None) -> None:
 
 def in_command_words(message: str) -> str:
     """Write a message that names options of Python with those of the command line, and tell how to name a missing mask."""
+    message = re.sub(r"command line: (\w+) = ", r"--\1 ", message)
     message = re.sub(r"data_range=\(([^,]*), ([^)]*)\)", r"--data-range \1 \2", message)
     for name in ("invert_mask", "mask_alpha"):
         option = f"--{name.replace('_', '-')}"

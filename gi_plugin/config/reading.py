@@ -53,7 +53,7 @@ def _read(source: Path) -> str:
     try:
         return source.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{source}: cannot be read: {error}") from error
+        raise ConfigError(f"{source}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _tables() -> dict[str, type[Any]]:

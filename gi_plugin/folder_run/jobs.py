@@ -147,9 +147,11 @@ def _check_results(images: Sequence[Path], outputs: Sequence[Path], mask: Path |
 def _single(image: Path, mask: Path | None, output: Path, *, in_place: bool) -> Job:
     """Return the job of one picture.
 
-    :raises ImageError: if its result would overwrite the mask, or the picture without leave, or the picture with loss.
+    :raises ImageError: if the picture is its own mask, or the result would overwrite the mask, or the picture without leave or with loss.
     """
     if mask is not None:
+        if mask.samefile(image):
+            raise ImageError(f"{image} was given as the picture and as its mask: give a mask of its own, white where pixels are missing")
         check_not_overwritten(output, mask=mask)
     if not in_place:
         check_not_overwritten(output, picture=image)

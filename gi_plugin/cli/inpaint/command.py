@@ -7,16 +7,15 @@ from collections.abc import Callable
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from ...config import Config, Detail, check_settings, load_config
+from ...config import Config, check_settings, load_config
 from ...errors import ConfigError
 from ...folder_run.summary import RunSummary
-from ..plugin_options import MaskFrom, NoPlugins, Plugin, choice_of, plugged
+from ..plugin_options import NoPlugins, Plugin, choice_of, plugged
 from ..stopping import StopRequest
 from ..terminal import AsJson, Backend, ConfigFile, Spinner, tracked
+from . import parameters
 from .inputs import Inputs, inputs_of, names_folder, place_of
 from .report import Reporter
 from .streams import STREAM, Streams
@@ -29,61 +28,33 @@ if TYPE_CHECKING:
 
 
 def inpaint(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="PICTURE [MASK]",
-            help="Picture, folder of pictures, or pattern such as 'photos/*.jpg', then its mask (white = missing): a file for all "
-            "pictures, or a folder of masks with the same names. - is standard input. Without a mask, transparent pixels are missing.",
-        ),
-    ],
+    paths: parameters.Paths,
     *,
-    output: Annotated[
-        str | None, typer.Option("--output", "-o", help="Result file; folder for results, which is made; or - for standard output.")
-    ] = None,
-    in_place: Annotated[
-        bool, typer.Option("--in-place", help="Replace the picture by its result (one picture, lossless formats).")
-    ] = False,
-    mask: Annotated[Path | None, typer.Option("--mask", "-m", help="The mask as an option; all other paths are then pictures.")] = None,
-    box: Annotated[
-        list[str] | None,
-        typer.Option("--box", metavar="X,Y,W,H", help="Fill this box (left, top, width, height in pixels); may be repeated."),
-    ] = None,
-    mask_from: MaskFrom = None,
-    attention_map: Annotated[
-        Path | None, typer.Option("--attention-map", help="Also draw the attention map to this file (one picture only).")
-    ] = None,
-    dilate: Annotated[int | None, typer.Option("--dilate", help="Grow the hole by this many pixels, 0 to 64.")] = None,
-    mask_alpha: Annotated[bool, typer.Option("--mask-alpha", help="Read the hole from the mask's alpha channel.")] = False,
-    invert_mask: Annotated[bool, typer.Option("--invert-mask", help="Black (with --mask-alpha: transparent) = missing.")] = False,
-    mask_suffix: Annotated[
-        str, typer.Option("--mask-suffix", help="Many pictures: the mask of a.png is a, then this text (_mask or -mask).")
-    ] = "",
-    data_range: Annotated[
-        tuple[float, float] | None,
-        typer.Option("--data-range", help="Lowest and highest value of the picture, if it is not 8 bits (default: from its known pixels)."),
-    ] = None,
-    detail: Annotated[
-        Detail | None,
-        typer.Option("--detail", help="transfer: pixels of the picture, guided by the network; network: the network's own pixels."),
-    ] = None,
-    sources: Annotated[
-        Path | None, typer.Option("--sources", help="Mask of the region that pixels may come from (white = yes); as large as each picture.")
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another number gives another result.")] = 0,
-    sequence: Annotated[
-        bool, typer.Option("--sequence", help="The folder holds the frames of a sequence, in the order of their names: fill them calmly.")
-    ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Many pictures: also make results again that exist already.")] = False,
-    ray: Annotated[bool, typer.Option("--ray", help="Many pictures: distribute the work with Ray, here or on --address.")] = False,
-    address: Annotated[str | None, typer.Option("--address", help="Ray cluster; auto is the one that this machine belongs to.")] = None,
+    output: parameters.Output = None,
+    in_place: parameters.InPlace = False,
+    attention_map: parameters.AttentionMap = None,
+    mask: parameters.Mask = None,
+    box: parameters.Box = None,
+    mask_from: parameters.MaskFrom = None,
+    dilate: parameters.Dilate = None,
+    mask_alpha: parameters.MaskAlpha = False,
+    invert_mask: parameters.InvertMask = False,
+    mask_suffix: parameters.MaskSuffix = "",
+    detail: parameters.DetailFrom = None,
+    sources: parameters.Sources = None,
+    seed: parameters.Seed = 0,
+    data_range: parameters.DataRange = None,
+    sequence: parameters.Sequence = False,
+    overwrite: parameters.Overwrite = False,
+    ray: parameters.WithRay = False,
+    address: parameters.Address = None,
+    quiet: parameters.Quiet = False,
+    verbose: parameters.Verbose = False,
+    as_json: AsJson = False,
     config: ConfigFile = None,
     backend: Backend = None,
     plugin: Plugin = None,
     no_plugins: NoPlugins = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and failures.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also print engines, windows and times.")] = False,
-    as_json: AsJson = False,
 ) -> None:
     """Fill the hole of a picture, or of every picture in a folder and its sub-folders.
 

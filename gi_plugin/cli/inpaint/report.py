@@ -65,8 +65,9 @@ class Reporter:
             if failed:
                 say(f"{len(failed)} of {report.jobs} failed")
         elif many:
-            rate = len(done) / max(report.seconds, 1e-9)
-            say(f"{len(done)} filled, {len(report.skipped)} skipped, {len(failed)} failed; {report.seconds:.1f} s, {rate:.3g} pictures/s")
+            rate = f", {len(done) / max(report.seconds, 1e-9):.3g} pictures/s" if done else ""
+            why = "; skipped results are up to date, --overwrite makes them again" if report.skipped else ""
+            say(f"{len(done)} filled, {len(report.skipped)} skipped, {len(failed)} failed; {report.seconds:.1f} s{rate}{why}")
         else:
             for outcome in report.outcomes:
                 say(self.shown(f"wrote {outcome.job.output}: {extent(outcome.work)}{report.seconds:.1f} s"))

@@ -27,7 +27,7 @@ def test_the_commands_stand_in_their_groups(cli: Cli) -> None:
     assert [line.split()[1] for line in text.splitlines() if line.startswith("╭")] == ["Options", *EXAMPLES]
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if not hasattr(COMMANDS[name], "commands")])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_help_has_an_example(cli: Cli, command: str) -> None:
     """`-h` shows an example that calls the command with options that it has."""
     result = cli(command, "-h")
@@ -39,6 +39,15 @@ def test_every_help_has_an_example(cli: Cli, command: str) -> None:
 def test_words_in_brackets_are_shown(cli: Cli) -> None:
     """A text such as [train] is not taken for markup."""
     assert "[train]" in cli("train", "-h").out
+
+
+def test_the_usage_is_written_as_it_is_typed(cli: Cli) -> None:
+    """Arguments have no braces, flags no type, and the options of `inpaint` stand in groups."""
+    text = cli("inpaint", "-h").out
+    assert "gi-plugin inpaint [OPTIONS] PICTURE... [MASK] " in text
+    assert "<bool>" not in text + cli("config", "-h").out + cli("-h").out
+    titles = [line.strip("╭─╮ ") for line in text.splitlines() if line.startswith("╭")]
+    assert titles == ["Arguments", "Options", "What is missing", "How it is filled", "Many pictures"]
 
 
 def test_the_version_is_printed(cli: Cli) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 
 import pytest
 
@@ -30,6 +31,13 @@ def test_verbose_tells_engine_windows_and_times(cli: Cli, picture: str) -> None:
     assert re.fullmatch(rf"[\w/.]+: 1 hole, 300 px, 1 windows? of \d+ px; {times}", lines[0])
     assert re.fullmatch(r"engines: openvino \w+, \d+ px", lines[1])
     assert len(lines) == 3
+
+
+def test_a_warning_of_python_is_one_line(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    """A warning, such as that there is no compiled code, is shown without a line of the source."""
+    assert cli("--version").code == 0
+    warnings.showwarning(RuntimeWarning("first\nsecond"), RuntimeWarning, __file__, 1)
+    assert capsys.readouterr().err == "warning: first second\n"
 
 
 def test_json_has_the_work_and_its_time(cli: Cli) -> None:

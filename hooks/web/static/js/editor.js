@@ -28,23 +28,32 @@ export class Editor {
     return this.state.marks.length > 0;
   }
 
-  // Load a photo; `mask` is a mask file for it, if there is one.
+  // Whether nothing can be done to the photo: it is being filled, or another one is about to take its place.
+  get busy() {
+    return Boolean(this.work || (this.loading && this.photo));
+  }
+
+  // Load a photo; `mask` is a mask file for it, if there is one. The photo before stays until the server has read the new one.
   async open(file, mask) {
     this.cancel();
-    const loading = (this.loading = open(file, (bitmap, size) => loading === this.loading && this.show(file.name, bitmap, size)));
-    this.leave();
+    const before = this.photo, show = (picture) => this.show(file.name, ...picture);
+    let shown;
+    const loading = (this.loading = open(file, (...picture) => loading === this.loading && (before ? (shown = picture) : show(picture))));
     this.onChange();
     try {
       const photo = await loading;
       if (loading !== this.loading) return void server.leave(photo.key);
+      this.leave();
+      if (before) show(shown);
       this.photo = photo;
-      if (mask) await this.useMask(mask);
     } catch (error) {
       if (loading !== this.loading) return;
-      this.size = null;
+      if (!before) this.size = null;
       say(error.message, "error");
+      mask = null;
     }
     this.loading = null;
+    if (mask) await this.useMask(mask).catch((error) => say(error.message, "error"));
     this.onChange();
   }
 
@@ -69,15 +78,15 @@ export class Editor {
   }
 
   mark(mark) {
-    if (this.size && !this.work) this.history.push({ marks: [...this.state.marks, mark] });
+    if (this.size && !this.busy) this.history.push({ marks: [...this.state.marks, mark] });
   }
 
   clear() {
-    if (this.painted && !this.work) this.history.push({ marks: [] });
+    if (this.painted && !this.busy) this.history.push({ marks: [] });
   }
 
   begin(point, width, erase) {
-    if (!this.size || this.work) return false;
+    if (!this.size || this.busy) return false;
     this.stroke = { kind: "stroke", erase, width, points: [point] };
     this.marks.draw(this.stroke);
     return true;
@@ -100,7 +109,7 @@ export class Editor {
   }
 
   move(steps) {
-    if (!this.work) this.history.move(steps);
+    if (!this.busy) this.history.move(steps);
   }
 
   async useMask(file) {
@@ -120,7 +129,7 @@ export class Editor {
 
   // Fill what is painted. Another seed gives another result.
   async fill(seed = 0) {
-    if (this.work || !this.size) return;
+    if (this.busy || !this.size) return;
     const work = (this.work = new AbortController()), { version, marks } = this.state;
     this.progress = null;
     this.onChange();
@@ -143,7 +152,7 @@ export class Editor {
 
   // Fill again what was filled last, with another seed.
   async again() {
-    if (this.work || !this.canRepeat) return;
+    if (this.busy || !this.canRepeat) return;
     const { seed } = this.state;
     this.history.move(-1);
     await this.fill(seed + 1);

@@ -39,12 +39,12 @@ function render() {
   byId("hint").hidden = !size || editor.history.canUndo || editor.painted;
   stage.classList.toggle("busy", Boolean(work));
   const on = { fill: work || editor.painted, undo: editor.history.canUndo, redo: editor.history.canRedo, again: editor.canRepeat, compare: state.version, download: photo && state.version };
-  for (const [id, enabled] of Object.entries(on)) byId(id).disabled = !enabled || (work && id !== "fill");
+  for (const [id, enabled] of Object.entries(on)) byId(id).disabled = !enabled || (editor.busy && !(work && id === "fill"));
   byId("fill").textContent = work ? "Cancel" : "Fill";
   byId("fill").classList.toggle("cancel", Boolean(work));
   byId("compare").setAttribute("aria-pressed", compare.on);
   byId("lossy").hidden = !photo?.lossy;
-  for (const id of ["upload-mask", "download-mask", "invert", "clear"]) byId(id).disabled = !photo || work || (["download-mask", "clear"].includes(id) && !editor.painted);
+  for (const id of ["upload-mask", "download-mask", "invert", "clear"]) byId(id).disabled = !photo || editor.busy || (["download-mask", "clear"].includes(id) && !editor.painted);
   renderProgress(work || (editor.loading && size), work ? editor.progress : null);
   renderSources();
   showPercent();
