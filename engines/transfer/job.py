@@ -42,16 +42,17 @@ class TransferJob:
 
 def job_of(image: Floats, hole: Bools, guide: Guide, sources: Bools | None, seed: int, threads: int) -> TransferJob | None:
     """Prepare a transfer; arguments as for `gi_plugin.transfer.transfer`. None if there is no valid source."""
-    depth = schedule.depth(hole.shape)
-    found = levels(hole, None if sources is None else sources & ~hole, depth)
+    coarsest = schedule.coarsest(hole.shape)
+    found = levels(hole, None if sources is None else sources & ~hole, coarsest)
     if not found:
         return None
     arounds = [box_masks(masks.missing) for masks in found]
     distance = kernels.distance(arounds[0].weight < KNOWN, threads)
-    sigma = schedule.guide_sigma(_depth_of(hole, arounds[0], distance, threads))
+    depth = _depth_of(hole, arounds[0], distance, threads)
+    sigma = schedule.guide_sigma(depth)
     jobs = []
     for number, (masks, around) in enumerate(zip(found, arounds, strict=True)):
-        step = schedule.step(depth - number, masks.shape)
+        step = schedule.step(coarsest - number, masks.shape, depth)
         jobs.append(LevelJob(number, masks, around, step, seeds_of(seed, masks.factor, step.rounds), sigma / masks.factor))
     sent = {"image": image, "known": as_bytes(found[0].known), **constants()}
     if sources is not None:

@@ -73,14 +73,14 @@ def transfer(
         return Transferred(image.copy(), no_sources(hole.shape))
     image, threads = np.ascontiguousarray(image, dtype=np.float32), threads or usable_cores()
     allowed = ~hole if sources is None else sources & ~hole
-    depth = schedule.depth(hole.shape)
+    coarsest, depth = schedule.coarsest(hole.shape), hole_depth(hole, threads)
     check()
-    source = pyramid(image, allowed, depth, threads, check)
-    context = source if sources is None else pyramid(image, ~hole, depth, threads, check)
-    task = Task(guide, schedule.guide_sigma(hole_depth(hole, threads)), seed, threads, check)
+    source = pyramid(image, allowed, coarsest, threads, check)
+    context = source if sources is None else pyramid(image, ~hole, coarsest, threads, check)
+    task = Task(guide, schedule.guide_sigma(depth), seed, threads, check)
     found = None
     for number in levels_to_search((ours.valid, theirs.missing) for ours, theirs in zip(source, context, strict=True)):
-        step = schedule.step(depth - number, source[number].missing.shape)
+        step = schedule.step(coarsest - number, source[number].missing.shape, depth)
         found = match(task, step, source[number], context[number], found)
     if found is None:
         return Transferred(filled_by_guide(image, hole, guide), None)

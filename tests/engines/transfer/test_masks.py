@@ -27,7 +27,7 @@ def _masks(seed: int) -> tuple[Bools, Bools | None]:
 def test_levels_are_those_of_the_pyramid(seed: int) -> None:
     """Number of levels, missing pixels and valid sources are equal for any size, also if levels end in cut blocks."""
     hole, allowed = _masks(seed)
-    depth, black = schedule.depth(hole.shape), np.zeros((*hole.shape, 3), np.float32)
+    depth, black = schedule.coarsest(hole.shape), np.zeros((*hole.shape, 3), np.float32)
     source, context = (pyramid(black, known, depth, 1) for known in (~hole if allowed is None else allowed, ~hole))
     expected = levels_to_search((valid_sources(one.missing), two.missing) for one, two in zip(source, context, strict=True))
     found = levels(hole, allowed, depth)

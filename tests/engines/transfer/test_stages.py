@@ -50,8 +50,8 @@ class Stages(NamedTuple):
 
     def pull(self, number: int) -> float:
         """The weight of the guide at a level."""
-        depth = schedule.depth(self.case.hole.shape)
-        return schedule.step(depth - number, self.source[number].missing.shape).pull
+        coarsest = schedule.coarsest(self.case.hole.shape)
+        return schedule.step(coarsest - number, self.source[number].missing.shape, hole_depth(self.case.hole)).pull
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -61,7 +61,7 @@ def stages(request: pytest.FixtureRequest, interpreting: ProcessPoolExecutor) ->
     running = interpreting.submit(run_stages, case)
     image, hole, guide, sources, seed = case
     allowed = ~hole if sources is None else sources & ~hole
-    source, context = (pyramid(image, known, schedule.depth(hole.shape), 1) for known in (allowed, ~hole))
+    source, context = (pyramid(image, known, schedule.coarsest(hole.shape), 1) for known in (allowed, ~hole))
     count = len(levels_to_search((valid_sources(one.missing), two.missing) for one, two in zip(source, context, strict=True)))
     task = Task(guide, schedule.guide_sigma(hole_depth(hole)), seed, 1)
     return Stages(case, running.result(), source[:count], context[:count], task)
@@ -70,7 +70,7 @@ def stages(request: pytest.FixtureRequest, interpreting: ProcessPoolExecutor) ->
 def test_the_masks_of_all_levels_are_those_of_the_pyramid(stages: Stages) -> None:
     """The levels are those that the CPU searches, with the same missing pixels and valid sources."""
     image, hole, _, sources, _ = stages.case
-    found = levels(hole, None if sources is None else sources & ~hole, schedule.depth(hole.shape))
+    found = levels(hole, None if sources is None else sources & ~hole, schedule.coarsest(hole.shape))
     assert len(found) == len(stages.source)
     for level, source, context in zip(found, stages.source, stages.context, strict=True):
         np.testing.assert_array_equal(level.known, ~source.missing)

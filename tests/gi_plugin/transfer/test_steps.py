@@ -132,13 +132,21 @@ def test_boxes_cut_with_zeros_outside() -> None:
 @pytest.mark.parametrize("side", [1, 31, 256, 512, 1000, 2048, 3400, 10000])
 def test_every_window_has_steps(side: int) -> None:
     """The coarsest level is 1/16 to 1/128 of the window; every level has at least one round and a valid radius."""
-    depth = schedule.depth((side, side))
-    assert depth >= 4
-    assert depth <= 7  # counts of pixels fit in 16 bits
-    for number in range(depth + 1):
-        step = schedule.step(number, (side, side))
+    coarsest = schedule.coarsest((side, side))
+    assert coarsest >= 4
+    assert coarsest <= 7  # counts of pixels fit in 16 bits
+    for number in range(coarsest + 1):
+        step = schedule.step(number, (side, side), side / 4)
         assert step.rounds >= 1
         assert 1 <= step.radius <= max(side, 16)
+
+
+def test_the_guide_weighs_more_in_a_narrow_hole() -> None:
+    """At each level its weight is larger in a hole of strokes than in a thick one; at full size it has none."""
+    narrow, thick = (np.array([schedule.step(number, (512, 512), depth).pull for number in range(5)]) for depth in (12, 64))
+    assert np.all(narrow[:4] > thick[:4])
+    assert np.all(thick[:4] > 0)
+    assert narrow[4] == thick[4] == 0
 
 
 def _matched(image: Floats, hole: Bools) -> Match:
