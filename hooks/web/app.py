@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from .access import Access, refusal
 from .state import ServerState
 
 STATIC = Path(__file__).with_name("static")
+NO_SUCH_CALL = "there is no such call; /openapi.json lists the calls and their methods"
 TIDY_EVERY = 60  # seconds between two searches for unused photos
 STATUS: tuple[tuple[type[Exception], int], ...] = (
     (ConfigError, 400),
@@ -72,7 +74,8 @@ async def _tidying(app: Starlette) -> AsyncIterator[None]:
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # see `HANDLERS`
     headers: Mapping[str, str] | None = error.headers
-    return refusal(error.status_code, error.detail, dict(headers) if headers else None)
+    framework = error.detail == HTTPStatus(error.status_code).phrase  # Starlette's own words say no more than the status
+    return refusal(error.status_code, NO_SUCH_CALL if framework else error.detail, dict(headers) if headers else None)
 
 
 async def _our_error(_: Request, error: Exception) -> Response:

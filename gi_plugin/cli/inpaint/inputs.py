@@ -67,7 +67,7 @@ def inputs_of(paths: Sequence[Path], mask: Path | None, boxes: Sequence[str], ma
         mask = last
     else:
         pictures.append(last)
-    expanded = tuple(path for text in pictures for path in _expanded(text))
+    expanded = tuple(path for text in pictures for path in _expanded(text, mask))
     return Inputs(expanded, expanded != tuple(pictures) or len(expanded) > 1, mask, tuple(map(parse_box, boxes)))
 
 
@@ -106,12 +106,13 @@ def names_folder(output: str) -> bool:
     return output.endswith(tuple(filter(None, (os.sep, os.altsep)))) or Path(output).is_dir()
 
 
-def _expanded(path: Path) -> Iterator[Path]:
-    """Yield the files that a pattern matches; a path without a pattern, or of a file with such a name, as it is."""
+def _expanded(path: Path, mask: Path | None) -> Iterator[Path]:
+    """Yield the files that a pattern matches, but not the mask; a path without a pattern, or of a file with such a name, as it is."""
     if not set(WILDCARDS) & set(str(path)) or path.exists():
         yield path
         return
-    found = sorted(match for match in map(Path, glob.glob(str(path), recursive=True)) if match.is_file())  # noqa: PTH207  # absolute, too
+    matches = map(Path, glob.glob(str(path), recursive=True))  # noqa: PTH207  # absolute, too
+    found = sorted(match for match in matches if match.is_file() and not (mask and mask.exists() and match.samefile(mask)))
     if not found:
         raise ImageError(f"{path}: no file matches this pattern")
     yield from found

@@ -60,6 +60,14 @@ def test_a_pattern_that_matches_one_file_writes_into_a_folder(cli: Cli) -> None:
     assert [path.name for path in Path("out").iterdir()] == ["a.png"]
 
 
+def test_a_pattern_leaves_out_the_mask(cli: Cli) -> None:
+    """A mask beside the pictures is not filled itself, and a pattern that matches nothing else is an error."""
+    Path("folder/mask.png").write_bytes(Path("mask.png").read_bytes())
+    assert cli("inpaint", "folder/*.png", "--mask", "folder/mask.png", "-o", "out").code == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a.png"]
+    assert "folder/m*.png: no file matches this pattern" in cli("inpaint", "folder/m*.png", "-m", "folder/mask.png", "-o", "new").lines[-1]
+
+
 def test_a_file_with_the_name_of_a_pattern_is_that_file(cli: Cli) -> None:
     """Brackets in the name of a file that exists are no pattern."""
     Path("picture.png").rename("a[1].png")

@@ -179,7 +179,7 @@ def test_only_the_pages_addresses_answer(server: PageServer, method: str, path: 
     """The addresses of the page answer; others, and files outside the page's folder, are refused in JSON."""
     answer = httpx.request(method, server.address + path)
     assert answer.status_code == status
-    assert answer.is_success or isinstance(answer.json()["error"], str)
+    assert answer.is_success or len(answer.json()["error"].split()) > 3
 
 
 @pytest.mark.parametrize(
