@@ -8,7 +8,7 @@ from dataclasses import dataclass
 ROUNDS = (16, 14, 10, 6, 3, 2, 1)  # rounds of search and vote at each level, coarse to fine
 PULL = (2.0, 2.0, 1.0, 0.5, 0.0)  # weight of the guide's low frequencies in the cost, coarse to fine
 PULL_IF_NARROW = (6.0, 6.0, 3.0, 0.75, 0.0)  # the same in a narrow hole, where the guide is more reliable
-NARROW = 15  # largest depth of a narrow hole, in pixels: strokes of up to 30 px
+NARROW = 20  # largest depth of a narrow hole, in pixels: strokes of up to 40 px
 GLOBAL_LEVELS = 4  # the coarsest levels search the whole picture
 LOCAL_RADIUS = 8  # finer levels search around the sources found so far, in pixels
 
