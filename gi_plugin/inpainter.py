@@ -61,6 +61,7 @@ class Inpainter:
         self._thin_engine: ThinEngine | None = None
         self._gpu_transfer: list[GpuTransfer | None] = []  # empty until the first call
         self._lock = threading.Lock()
+        self._closings = 0  # how often the engines were closed
 
     @names_nearest_keyword
     def __call__(
@@ -120,7 +121,8 @@ class Inpainter:
             ) from error
 
     def _run(self, image: Array, mask: Array | PlannedHole, options: Options) -> Inpainting:
-        control = Control(options.cancel, options.deadline, options.progress)
+        closings = self._closings
+        control = Control(options.cancel, options.deadline, options.progress, lambda: self._closings != closings)
         source = check_image(image, options.channel_axis)
         rows, columns = source.shape[:2]
         if rows * columns > self.config.hook.max_pixels:
@@ -188,10 +190,11 @@ class Inpainter:
     def close(self) -> None:
         """Release the engines; a later call opens them again.
 
-        It waits until the engines have finished the window that they are working on. Running calls then fail with an `EngineError`; to end
-        a single call, use its option `cancel`.
+        It waits until the engines have finished the window that they are working on. Running calls fail with an `EngineError` at their next
+        step; to end a single call, use its option `cancel`.
         """
         with self._lock:
+            self._closings += 1
             for engine in self._engines.values():
                 engine.close()
             self._engines.clear()

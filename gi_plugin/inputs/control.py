@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from ..errors import Cancelled
+from ..errors import Cancelled, EngineError
 from ..options import Stoppable
 
 
@@ -19,19 +19,27 @@ class Control:
     :param cancel: the call stops once this event is set.
     :param deadline: seconds after which the call stops.
     :param progress: called with the share that is done, 0 to 1.
+    :param closed: returns whether the engines were closed since the call began.
     """
 
     def __init__(
-        self, cancel: Stoppable | None = None, deadline: float | None = None, progress: Callable[[float], None] | None = None
+        self,
+        cancel: Stoppable | None = None,
+        deadline: float | None = None,
+        progress: Callable[[float], None] | None = None,
+        closed: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._cancel, self._deadline, self._progress = cancel, deadline, progress
+        self._cancel, self._deadline, self._progress, self._closed = cancel, deadline, progress, closed
         self._start = time.monotonic()
 
     def check(self) -> None:
         """Return if the call may go on.
 
         :raises Cancelled: if it is to stop.
+        :raises EngineError: if the engines were closed.
         """
+        if self._closed():
+            raise EngineError("the engine was closed")
         if self._cancel is not None and self._cancel.is_set():
             raise Cancelled("the caller cancelled the call")
         if self._deadline is not None and time.monotonic() - self._start > self._deadline:

@@ -13,6 +13,7 @@ import pytest
 import gi_plugin
 from gi_plugin.arrays import Array
 from gi_plugin.config import Config, EngineSettings, ModelSettings
+from gi_plugin.errors import EngineError
 from gi_plugin.inpainter import Inpainter
 from gi_plugin.inputs.control import Control
 from gi_plugin.options import Options
@@ -116,6 +117,21 @@ def _resident() -> int:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc")
+@pytest.mark.parametrize("detail", ["transfer", "network"])
+def test_closing_ends_running_calls(inpainter: Inpainter, detail: Any) -> None:
+    """A call that is between two windows while the engines are closed does not open them again; the next call does."""
+    shares, _ = _stopping_after(-1, threading.Event())
+
+    def close(share: float) -> None:
+        shares.append(share)
+        inpainter.close()
+
+    with pytest.raises(EngineError, match="the engine was closed"):
+        inpainter(IMAGE, MASK, detail=detail, progress=close)
+    assert len(shares) == 1
+    inpainter(IMAGE, MASK, detail=detail)
+
+
 def test_a_hundred_cancelled_calls_leave_nothing(inpainter: Inpainter) -> None:
     """They leave no thread, memory within 5 %, and the engine usable."""
     expected = inpainter(IMAGE, MASK)
