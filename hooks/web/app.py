@@ -74,8 +74,8 @@ async def _tidying(app: Starlette) -> AsyncIterator[None]:
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # see `HANDLERS`
     headers: Mapping[str, str] | None = error.headers
-    framework = error.detail == HTTPStatus(error.status_code).phrase  # Starlette's own words say no more than the status
-    return refusal(error.status_code, NO_SUCH_CALL if framework else error.detail, dict(headers) if headers else None)
+    unknown = error.status_code in (404, 405) and error.detail == HTTPStatus(error.status_code).phrase  # Starlette says no more
+    return refusal(error.status_code, NO_SUCH_CALL if unknown else error.detail, dict(headers) if headers else None)
 
 
 async def _our_error(_: Request, error: Exception) -> Response:
