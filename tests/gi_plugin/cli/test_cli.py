@@ -29,7 +29,8 @@ def test_a_picture_is_filled(cli: Cli) -> None:
     np.testing.assert_array_equal(after[hole == 0], before[hole == 0])
     assert (after[hole > 0] != before[hole > 0]).mean() > 0.5
     with Image.open("new/map.png") as drawn:
-        assert drawn.size == (2 * 60 + 3 * GAP, 40 + GAP + CAPTION_HEIGHT)
+        assert drawn.width == 2 * 60 + 3 * GAP
+        assert drawn.height > 40 + GAP + CAPTION_HEIGHT  # captions of several lines over small pictures
 
 
 def test_a_lossy_result_prints_a_note(cli: Cli) -> None:
