@@ -91,7 +91,7 @@ class Inpainter:
         """Check a mask, grow its hole and plan the windows, for one picture of `shape` (rows, columns) or many; errors as for `inpaint`."""
         dilate = self.config.hook.dilate if options.dilate is None else options.dilate
         detail: Detail = options.detail or self.config.hook.detail
-        check = Control(options.cancel, options.deadline).check
+        check = self._control(options).check
         return plan_hole(mask, shape, detail, alpha=options.mask_alpha, invert=options.invert_mask, dilate=int(dilate), check=check)
 
     def find_mask(self, image: Array, options: Options) -> Array | None:  # noqa: ARG002  # for inpainters with plugins
@@ -121,8 +121,7 @@ class Inpainter:
             ) from error
 
     def _run(self, image: Array, mask: Array | PlannedHole, options: Options) -> Inpainting:
-        closings = self._closings
-        control = Control(options.cancel, options.deadline, options.progress, lambda: self._closings != closings)
+        control = self._control(options)
         source = check_image(image, options.channel_axis)
         rows, columns = source.shape[:2]
         if rows * columns > self.config.hook.max_pixels:
@@ -139,6 +138,11 @@ class Inpainter:
         on_gpu = self._open_transfer() if planned.detail == "transfer" and planned.windows else None
         settings = TransferSettings(self._sources(options, (rows, columns)), options.seed, self._threads(), on_gpu or transfer)
         return Inpainting(result, planned.hole, list(fill(filled, planned, self, settings, control)), (low, high))
+
+    def _control(self, options: Options) -> Control:
+        """Control over a call that begins now."""
+        closings = self._closings
+        return Control(options.cancel, options.deadline, options.progress, lambda: self._closings != closings)
 
     def _plan_with_doubts(self, image: Array, mask: Array, options: Options) -> PlannedHole:
         """Plan a hole, and warn if the mask is probably not what the caller meant."""
