@@ -115,6 +115,17 @@ def test_a_row_that_fails_does_not_end_the_check(monkeypatch: pytest.MonkeyPatch
         assert {row.milliseconds for row in others} == {None}
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.usefixtures("clock")
+def test_without_a_gpu_every_row_of_one_has_a_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A PyTorch without CUDA, or a driver without a GPU, costs the rows that need them, and no row runs on the CPU in secret."""
+    monkeypatch.setattr(gpu_check, "build_engine", _not_built)
+    rows = list(gpu_check.check(Config(engine=EngineSettings(cache=str(tmp_path))), [72], "cuda", lambda _: None))
+    ran = [row for row in rows if row.milliseconds is not None]
+    assert [row.form for row in ran] == ["transfer on the CPU"]
+    assert all(row.note and "\n" not in row.note for row in rows if row not in ran)
+
+
 def test_differences_of_the_transfer_are_found() -> None:
     """The comparison of two transfers is all zeros for the CPU with itself, and has the differences of one that is wrong."""
 
