@@ -15,8 +15,9 @@ from skimage import data
 from gi_plugin.arrays import Floats
 from gi_plugin.config import Config, EngineSettings, ModelSettings
 from gi_plugin.engines import ThinEngine, open_thin_engine
+from gi_plugin.engines.cpu import compiled
 from gi_plugin.engines.gpu import recorded
-from gi_plugin.engines.thin import torch_thin
+from gi_plugin.engines.thin import openvino_thin, torch_thin
 from gi_plugin.errors import EngineError, EngineMissing, ModelError
 from gi_plugin.thin import TILE, scaled
 
@@ -77,6 +78,19 @@ def test_the_device_of_the_settings_is_obeyed(monkeypatch: pytest.MonkeyPatch, d
         open_thin_engine(Config(engine=EngineSettings(backend="torch", device=device)))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert open_thin_engine(Config(engine=EngineSettings(backend="torch", device="cpu"))).backend == "torch cpu fp32"
+
+
+@pytest.mark.parametrize("backend", ["auto", "tensorrt", "tensorrt-rtx"])
+def test_a_gpu_for_the_network_leaves_thin_holes_to_the_cpu(
+    monkeypatch: pytest.MonkeyPatch, reference: ThinEngine, tiles: tuple[Floats, Floats], tmp_path: Path, backend: str
+) -> None:
+    """With [engine] device = "gpu" OpenVINO, which runs no NVIDIA GPU, does not look for one."""
+    monkeypatch.setattr(compiled, "device_of", lambda settings: compiled.DEVICE if settings.device == "cpu" else pytest.fail("a GPU"))
+    monkeypatch.setattr(openvino_thin, "device_of", compiled.device_of)
+    settings = EngineSettings(backend=backend, device="gpu", precision="fp32", threads=1, cache=str(tmp_path))
+    engine = open_thin_engine(Config(engine=settings))
+    np.testing.assert_array_equal(_all(engine, tiles), _all(reference, tiles))
+    engine.close()
 
 
 def test_on_a_gpu_batches_are_whole(monkeypatch: pytest.MonkeyPatch, reference: ThinEngine, tiles: tuple[Floats, Floats]) -> None:
