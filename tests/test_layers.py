@@ -81,7 +81,7 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "engines.transfer.kernels.pictures engines.transfer.kernels.level engines.transfer.launching engines.transfer.arrays",
     "engines.transfer.compile engines.transfer.job",
     "engines.transfer.searching",
-    "engines.transfer.composing",
+    "engines.transfer.composing engines.transfer.self_check",
     "engines.transfer.gpu_transfer",
     "engines.attention.kernel engines.cpu.hole_region engines.cpu.int8_file engines.trt.precision",
     "engines.overflow engines.trt.rtx_kernel_cache",

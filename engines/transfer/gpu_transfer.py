@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock
 
 import numpy as np
@@ -28,6 +29,7 @@ from .composing import compose
 from .job import TransferJob, job_of
 from .launching import Launcher
 from .searching import search_levels
+from .self_check import check_on
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +85,8 @@ class GpuTransfer:
         return written_back(image, hole, job.levels[0].box, received["filled"], received["field0"], check)
 
     def close(self) -> None:
-        """Release the memory of the GPU, and the kernels."""
-        with self._lock, self._device.active():
+        """Release the memory of the GPU and the kernels; a GPU that has failed releases them with its context."""
+        with self._lock, self._device.active(), suppress(self._device.cuda.Error, EngineError):
             self._block.close()
             for kernel in self._kernels.values():
                 kernel.close()
@@ -100,12 +102,22 @@ class GpuTransfer:
 
 
 def open_transfer(settings: EngineSettings) -> GpuTransfer | None:
-    """Open the GPU that the settings name for the transfer; None if they name none, or it cannot be used: then the CPU runs it."""
+    """Open the GPU that the settings name for the transfer, and check its results.
+
+    :return: None if the settings name none, it cannot be used, or its results are wrong: then the CPU runs the transfer.
+    """
     if not settings.device.startswith("gpu"):
         return None
     try:
         find_gpu(settings.gpu_number())
-        return GpuTransfer(settings)
+        on_gpu = GpuTransfer(settings)
     except (EngineError, ImportError) as error:
         log.info("the transfer runs on the CPU: %s", first_line(error))
         return None
+    try:
+        check_on(on_gpu)
+    except EngineError as error:
+        log.warning("the transfer runs on the CPU: %s", first_line(error))
+        on_gpu.close()
+        return None
+    return on_gpu

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -25,6 +26,7 @@ from gi_plugin.errors import Cancelled, EngineError, EngineMissing
 from gi_plugin.inpainter import Inpainter
 from gi_plugin.transfer import Transferred, schedule, transfer
 from gi_plugin.transfer.arrays import go_on
+from tests.engines.transfer import interpreted
 from tests.engines.transfer.interpreted import simulated
 from tests.engines.transfer.stages import CASES, Case, case
 from tests.gi_plugin.transfer.scenes import block
@@ -121,17 +123,55 @@ def test_a_transfer_on_a_gpu_can_be_cancelled() -> None:
         assert len(asked) == last
 
 
-@pytest.mark.parametrize(("device", "used"), [("auto", False), ("cpu", False), ("gpu", True), ("gpu:1", True)])
-def test_the_gpu_is_used_if_the_settings_name_one(device: str, *, used: bool) -> None:
-    """Only [engine] device = "gpu…" moves the transfer to a GPU; an inpainter opens it once, at its first transfer."""
-    config = Config(engine=EngineSettings(device=device))
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+def test_the_gpu_is_used_only_if_the_settings_name_it(device: str) -> None:
+    """Without a GPU in [engine] device the transfer stays on the CPU, also if there is a GPU."""
     with simulated():
-        assert (open_transfer(config.engine) is not None) == used
-        inpainter = Inpainter(config)
+        assert open_transfer(EngineSettings(device=device)) is None
+
+
+def _open_twice() -> None:
+    with simulated(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schedule, "ROUNDS", ROUNDS)
+        inpainter = Inpainter(Config(engine=EngineSettings(device="gpu:1")))
         first = inpainter._open_transfer()  # noqa: SLF001
-        assert (first is not None) == used
+        assert isinstance(first, GpuTransfer)
         assert inpainter._open_transfer() is first  # noqa: SLF001
         inpainter.close()
+
+
+def test_an_inpainter_opens_the_gpu_once(interpreting: ProcessPoolExecutor) -> None:
+    """The GPU that the settings name passes the check of its results, and serves all calls."""
+    interpreting.submit(_open_twice).result()
+
+
+def _open_a_wrong_gpu() -> tuple[bool, list[str]]:
+    """Open a simulated GPU that leaves out one kernel: whether it is used, and what the log says."""
+    run, said = interpreted.run, list[str]()
+    with simulated() as gpu, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schedule, "ROUNDS", ROUNDS)
+        patch.setattr(interpreted, "run", lambda form, *rest: None if form == "finish" else run(form, *rest))
+        patch.setattr(gpu_transfer.log, "warning", lambda *message: said.append(message[0] % message[1:]))
+        used = open_transfer(SETTINGS) is not None
+        assert gpu.memory == {}
+    return used, said
+
+
+def test_a_gpu_with_wrong_results_is_not_used(interpreting: ProcessPoolExecutor) -> None:
+    """The transfer runs on the CPU, the log says why, and the GPU's memory is released."""
+    used, said = interpreting.submit(_open_a_wrong_gpu).result()
+    assert not used
+    assert [re.sub(r"[0-9.]+ of", "N of", message) for message in said] == [
+        "the transfer runs on the CPU: on this GPU the fill of a test picture differs from the CPU's by N of 255 on average"
+    ]
+
+
+def test_a_gpu_that_fails_when_it_is_opened_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
+    """The transfer runs on the CPU, and the log has the driver's words."""
+    with simulated() as gpu, caplog.at_level(logging.WARNING):
+        gpu.fails = "copy"
+        assert open_transfer(SETTINGS) is None
+    assert caplog.messages == ["the transfer runs on the CPU: the transfer failed on the GPU: an illegal memory access was encountered"]
 
 
 def test_without_a_gpu_the_cpu_runs_the_transfer(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
