@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from gi_plugin.engines.attention.autograd import accelerate
 from gi_plugin.engines.gpu.recorded import recorded
 from gi_plugin.engines.selection import open_engine
-from gi_plugin.engines.transfer.gpu_transfer import GpuTransfer
+from gi_plugin.engines.transfer.gpu_transfer import GpuTransfer, open_transfer
 from gi_plugin.engines.trt.builder import build_engine, request_of
 from gi_plugin.engines.trt.package import TENSORRT_PACKAGES
 from gi_plugin.train.checkpoint import load_network
@@ -183,12 +183,16 @@ def _transfer_row(config: Config, form: str, row: GpuRow) -> GpuRow:
 
 
 def _call_row(config: Config, row: GpuRow) -> GpuRow:
-    """Time `inpaint` from its arguments to its result, with the network and the transfer on the device."""
+    """Time `inpaint` from its arguments to its result, with the network on the device, and the transfer where the product runs it."""
+    on_gpu = open_transfer(config.engine)
+    place = "CPU" if on_gpu is None else "GPU"
+    if on_gpu is not None:
+        on_gpu.close()
     inpainter = Inpainter(replace(config, engine=replace(config.engine, backend="torch", precision=row.precision)))
     pixels, hole, _ = gpu_transfer.case(row.window)
     timed = timed_row(row, partial(inpainter, pixels, hole, data_range=(-1, 1)), "cpu", None)
     inpainter.close()
-    return timed
+    return replace(timed, note=f"transfer on the {place}")
 
 
 def _run(network: InpaintingNetwork, image: Tensor, mask: Tensor, kind: torch.dtype | None) -> Tensor:
