@@ -118,6 +118,26 @@ def test_sixteen_threads_share_two_workers(bench: Workbench) -> None:
     assert (bench.gpu.most_running, bench.gpu.contexts) == (WORKERS, WORKERS)
 
 
+def test_workers_are_made_one_after_the_other(bench: Workbench) -> None:
+    """Memory that one thread allocates would spoil the graph that another one records."""
+    engine, making, most = bench.open(), threading.Semaphore(1), list[bool]()
+    create = cuda_stand_in.Engine.create_execution_context
+
+    def created(self: cuda_stand_in.Engine, config: object = None) -> cuda_stand_in.Context | None:
+        most.append(making.acquire(blocking=False))
+        time.sleep(0.05)
+        making.release()
+        return create(self, config)
+
+    bench.monkeypatch.setattr(cuda_stand_in.Engine, "create_execution_context", created)
+    bench.gpu.gate.clear()
+    calls = [_started(lambda: engine(*_window(0.1))) for _ in range(WORKERS)]
+    bench.gpu.gate.set()
+    for call in calls:
+        call.join(30)
+    assert most == [True] * bench.gpu.contexts
+
+
 def test_a_call_allocates_nothing(bench: Workbench) -> None:
     """After the first call no memory, graph or context is created, and results do not share memory."""
     engine = bench.open()

@@ -192,6 +192,18 @@ def test_the_result_file_is_named_after_the_gpu() -> None:
     assert gpu_check.result_file(Path("docs"), "NVIDIA H200 NVL").as_posix() == "docs/gpu-nvidia-h200-nvl.json"
 
 
+def test_without_a_gpu_the_command_says_why(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is one line with the reason, and no file, which would have the name of no GPU."""
+
+    def missing(_number: int) -> Gpu:
+        raise EngineMissing("no CUDA GPU can be used: it is imaginary")
+
+    monkeypatch.setattr(driver, "find_gpu", missing)
+    result = cli("gpu", "--output", "results")
+    assert (result.code, result.lines) == (2, ["error: no CUDA GPU can be used: it is imaginary"])
+    assert not Path("results").exists()
+
+
 def test_the_command_writes_the_report(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """`gi-plugin gpu` writes GPU and rows as JSON, with null for missing figures, and prints a table."""
     measured = [GpuRow("first form", 256, "fp32", note="no engine"), GpuRow("second form", 512, "fp16", 1.5, 2.0, 3.0, 0.125)]
