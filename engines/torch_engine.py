@@ -49,8 +49,8 @@ class TorchEngine:
             if accelerate(loaded):
                 self.backend += " + kernel"
             self._run: Callable[..., list[Array]] | None = on_arrays(partial(_completed, loaded, self._dtype), shapes, device)
-        except RuntimeError as error:  # too little memory, or a GPU that this PyTorch was not built for
-            raise EngineError(f"{self.backend} cannot be opened for windows of {window} px: {first_line(error)}") from error
+        except RuntimeError as error:
+            raise not_opened(self.backend, f"windows of {window} px", device, error) from error
         self._retry = Fp32Retry(lambda: TorchEngine(network, window, replace(settings, precision="fp32")))
 
     def __call__(self, image: Floats, mask: Floats) -> tuple[Floats, Matches]:
@@ -70,6 +70,12 @@ class TorchEngine:
         """Release the network."""
         self._run = None
         self._retry.close()
+
+
+def not_opened(backend: str, purpose: str, device: torch.device, error: RuntimeError) -> EngineError:
+    """Describe what keeps an engine from opening: too little memory, or a GPU that this PyTorch was not built for."""
+    remedy = "; [engine] device = 'cpu' does without the GPU" if device.type == "cuda" else ""
+    return EngineError(f"{backend} cannot be opened for {purpose}: {first_line(error)}{remedy}")
 
 
 def on_arrays(forward: Forward, shapes: Sequence[tuple[int, ...]], device: torch.device) -> Callable[..., list[Array]]:

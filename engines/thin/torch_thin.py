@@ -17,7 +17,7 @@ from gi_plugin.train.model.precision import placed
 from gi_plugin.train.thin.network import ThinNetwork
 from gi_plugin.train.thin.state import read_network
 
-from ..torch_engine import on_arrays, torch_device
+from ..torch_engine import not_opened, on_arrays, torch_device
 
 BATCH = 256  # tiles per run
 
@@ -34,8 +34,8 @@ class TorchThin:
         try:
             forward = partial(_correction, placed(loaded, device, torch.channels_last), half)
             self._run: Callable[..., list[Array]] | None = on_arrays(forward, shapes, device)
-        except RuntimeError as error:  # too little memory, or a GPU that this PyTorch was not built for
-            raise EngineError(f"{self.backend} cannot be opened for thin holes: {first_line(error)}") from error
+        except RuntimeError as error:
+            raise not_opened(self.backend, "thin holes", device, error) from error
 
     def __call__(self, image: Floats, mask: Floats) -> Floats:
         """Compute corrections of a first fill; see `ThinEngine`."""

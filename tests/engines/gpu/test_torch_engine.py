@@ -214,16 +214,18 @@ def test_the_precision_of_the_settings(setting: str, device: str, expected: str)
 def test_a_gpu_that_cannot_run_the_network_is_an_error_of_the_engine(
     monkeypatch: pytest.MonkeyPatch, small_network_file: Path, tmp_path: Path
 ) -> None:
-    """Too little memory, or a GPU that PyTorch was not built for, is reported with engine and window, in one line."""
+    """Too little memory, or a GPU that PyTorch was not built for, is reported with engine, window and remedy, in one line."""
 
     def fail(*_: object) -> Any:
         raise RuntimeError("CUDA error: no kernel image is available\nCompile with TORCH_USE_CUDA_DSA")
 
     monkeypatch.setattr(torch_engine, "on_arrays", fail)
-    with pytest.raises(
-        EngineError, match=r"^torch cpu fp32 cannot be opened for windows of 72 px: CUDA error: no kernel image is available$"
-    ):
+    monkeypatch.setattr(torch_engine, "torch_device", lambda _: CUDA)
+    monkeypatch.setattr(torch_engine, "placed", lambda network, *_: network)
+    reason = "torch cuda fp32 cannot be opened for windows of 72 px: CUDA error: no kernel image is available"
+    with pytest.raises(EngineError) as caught:
         TorchEngine(small_network_file, WINDOW, _settings(tmp_path, "fp32"))
+    assert str(caught.value) == f"{reason}; [engine] device = 'cpu' does without the GPU"
 
 
 def test_closing_does_not_disturb_a_running_call(small_network_file: Path, tmp_path: Path) -> None:
