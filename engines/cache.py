@@ -83,9 +83,13 @@ class EngineCache:
         folder = self.directory / engine_key(parts)
         if not self.has(parts):
             return None
-        entry = self._entry(folder)
-        payload = (folder / PAYLOAD).read_bytes()
-        found, expected = hashlib.sha256(payload).hexdigest(), self._sidecar(folder)["sha256"]
+        try:
+            entry, payload = self._entry(folder), (folder / PAYLOAD).read_bytes()
+            found, expected = hashlib.sha256(payload).hexdigest(), self._sidecar(folder)["sha256"]
+        except (EngineMismatch, FileNotFoundError):
+            if self.has(parts):
+                raise
+            return None  # another process removed it meanwhile
         if found != expected or entry.parts != dict(parts):
             raise EngineMismatch(f"{folder}: expected sha256 {expected}, found {found}: the cached engine was changed; {_remedy()}")
         return payload

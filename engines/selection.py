@@ -33,7 +33,8 @@ def open_engine(config: Config, window: int) -> Engine:
             "the backend of a plugin is known once the plugin is loaded (see: gi-plugin plugins)"
         )
     skipped: list[str] = []
-    for status in backend_status(config.engine) if backend == "auto" else [BACKENDS.get(backend).status(config.engine)]:
+    for name in known if backend == "auto" else [backend]:
+        status = BACKENDS.get(name).status(config.engine)
         if not status.available:
             skipped.append(f"{status.name}: {status.reason}")
             continue
@@ -50,24 +51,25 @@ def open_engine(config: Config, window: int) -> Engine:
 
 
 def open_thin_engine(config: Config) -> ThinEngine:
-    """Open the engine of the tiny network for thin holes: PyTorch if the settings name it, else OpenVINO on the CPU.
+    """Open the engine of the tiny network for thin holes: PyTorch or OpenVINO if the settings name it, else OpenVINO on the CPU.
 
-    The TensorRT backends leave thin holes to the CPU, too: a call takes milliseconds there.
+    The TensorRT backends leave thin holes to the CPU, whatever the device: a call takes milliseconds there.
 
     :raises EngineMissing: if its package is not installed.
     :raises ModelError: if the network file cannot be used.
     """
-    network = network_path(config.model.thin, THIN)
-    status = _status("torch" if config.engine.backend == "torch" else "openvino", config.engine)
+    network, named = network_path(config.model.thin, THIN), config.engine.backend in ("openvino", "torch")
+    settings = config.engine if named else replace(config.engine, backend="openvino", device="cpu")
+    status = _status(settings.backend, settings)
     if not status.available:
         raise EngineMissing(f"no engine can be used for thin holes: {status.name}: {status.reason}")
     if status.name == "torch":
         from .thin.torch_thin import TorchThin  # noqa: PLC0415  # slow import, only needed for this backend
 
-        return TorchThin(network, config.engine)
+        return TorchThin(network, settings)
     from .thin.openvino_thin import OpenVinoThin  # noqa: PLC0415  # slow import, only needed for this backend
 
-    return OpenVinoThin(network, config.engine)
+    return OpenVinoThin(network, settings)
 
 
 def backend_status(settings: EngineSettings | None = None) -> list[BackendStatus]:
@@ -90,7 +92,25 @@ def _status(name: str, settings: EngineSettings) -> BackendStatus:
     extra = {"openvino": "pip install openvino", "torch": 'pip install "gi-plugin[train]"'}[name]
     if find_spec(name) is None:
         return BackendStatus(name, available=False, reason=f"not installed; install it with: {extra}")
+    try:
+        _check_gpu(name, settings)
+    except EngineMissing as error:
+        return BackendStatus(name, available=False, reason=f"installed, but {error}")
     return BackendStatus(name, available=True, reason="installed")
+
+
+def _check_gpu(name: str, settings: EngineSettings) -> None:
+    """Check that OpenVINO or PyTorch finds the GPU, if the settings name one."""
+    if not settings.device.startswith("gpu"):
+        return
+    if name == "openvino":
+        from .cpu.compiled import device_of  # noqa: PLC0415  # slow import, only needed if the settings name a GPU
+
+        device_of(settings)
+    else:
+        from .torch_engine import torch_device  # noqa: PLC0415  # slow import, as above
+
+        torch_device(settings)
 
 
 def _tensorrt_status(package: TensorRtPackage, settings: EngineSettings) -> BackendStatus:
@@ -112,7 +132,7 @@ def _tensorrt_status(package: TensorRtPackage, settings: EngineSettings) -> Back
 def _tensorrt(package: TensorRtPackage, config: Config, window: int) -> Engine:
     from .trt.engine import TensorRtEngine  # noqa: PLC0415  # slow import, only needed for this backend
 
-    fp32 = replace(config, engine=replace(config.engine, precision="fp32"))
+    fp32 = replace(config, engine=replace(config.engine, precision="fp32", device="cpu"))
     network = network_path(config.model.path)
     return TensorRtEngine(network, window, config.engine, package, lambda: _openvino(fp32, window), config.source)
 

@@ -6,7 +6,7 @@ would take longer than their arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from gi_plugin.arrays import Array, Floats, Matches
 from gi_plugin.config import EngineSettings
-from gi_plugin.errors import EngineError, EngineMissing
+from gi_plugin.errors import EngineError, EngineMissing, first_line
 from gi_plugin.train.checkpoint import load_network
 from gi_plugin.train.model.network import InpaintingNetwork
 from gi_plugin.train.model.precision import placed
@@ -26,7 +26,7 @@ from .attention.autograd import accelerate
 from .overflow import Fp32Retry
 from .protocol import full_batch
 
-Forward = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+Forward = Callable[..., Sequence[Tensor]]
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -36,17 +36,21 @@ class TorchEngine:
     def __init__(self, network: Path, window: int, settings: EngineSettings) -> None:
         self.window = window
         self.batch = settings.batch
-        self._device = _device(settings)
-        precision = _precision(settings.precision, self._device)
+        device = torch_device(settings)
+        precision = _precision(settings.precision, device)
         self._dtype = DTYPES[precision]
-        self.backend = f"torch {self._device.type} {precision}"
+        self.backend = f"torch {device.type} {precision}"
         if settings.threads:
             torch.set_num_threads(settings.threads)
-        loaded = _in_precision(placed(load_network(network).eval(), self._device), self._dtype)
-        if accelerate(loaded):
-            self.backend += " + kernel"
-        forward = partial(_completed, loaded, self._dtype)
-        self._run: Callable[..., list[Array]] | None = self._on_gpu(forward) if self._device.type == "cuda" else partial(_on_cpu, forward)
+        loaded = load_network(network).eval()
+        shapes = [(self.batch, channels, window, window) for channels in (3, 1)]
+        try:
+            loaded = _in_precision(placed(loaded, device), self._dtype)
+            if accelerate(loaded):
+                self.backend += " + kernel"
+            self._run: Callable[..., list[Array]] | None = on_arrays(partial(_completed, loaded, self._dtype), shapes, device)
+        except RuntimeError as error:
+            raise not_opened(self.backend, f"windows of {window} px", device, error) from error
         self._retry = Fp32Retry(lambda: TorchEngine(network, window, replace(settings, precision="fp32")))
 
     def __call__(self, image: Floats, mask: Floats) -> tuple[Floats, Matches]:
@@ -67,12 +71,24 @@ class TorchEngine:
         self._run = None
         self._retry.close()
 
-    def _on_gpu(self, forward: Forward) -> Callable[..., list[Array]]:
-        from .gpu.recorded import RecordedCall  # noqa: PLC0415  # only needed on a machine with a GPU
 
-        shapes = [(self.batch, channels, self.window, self.window) for channels in (3, 1)]
-        call = RecordedCall(forward, shapes, self._device)
-        return lambda *arrays: call(*(full_batch(array, self.batch) for array in arrays))
+def not_opened(backend: str, purpose: str, device: torch.device, error: RuntimeError) -> EngineError:
+    """Describe what keeps an engine from opening: too little memory, or a GPU that this PyTorch was not built for."""
+    remedy = "; [engine] device = 'cpu' does without the GPU" if device.type == "cuda" else ""
+    return EngineError(f"{backend} cannot be opened for {purpose}: {first_line(error)}{remedy}")
+
+
+def on_arrays(forward: Forward, shapes: Sequence[tuple[int, ...]], device: torch.device) -> Callable[..., list[Array]]:
+    """Make a function of tensors one of arrays: on a GPU one CUDA graph for the whole batch, on the CPU PyTorch's eager mode.
+
+    :param shapes: of its inputs; an array may hold fewer samples, and on a GPU the results are those of a whole batch all the same.
+    """
+    if device.type == "cpu":
+        return partial(_on_cpu, forward)
+    from .gpu.recorded import RecordedCall  # noqa: PLC0415  # only needed on a machine with a GPU
+
+    call = RecordedCall(forward, shapes, device)
+    return lambda *arrays: call(*(full_batch(array, shape[0]) for array, shape in zip(arrays, shapes, strict=True)))
 
 
 def _completed(network: InpaintingNetwork, dtype: torch.dtype, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,12 +97,12 @@ def _completed(network: InpaintingNetwork, dtype: torch.dtype, image: Tensor, ma
     return completion.completed.float(), completion.matches
 
 
-def _on_cpu(forward: Forward, image: Floats, mask: Floats) -> list[Array]:
-    return [tensor.numpy() for tensor in forward(torch.from_numpy(image), torch.from_numpy(mask))]
+def _on_cpu(forward: Forward, *arrays: Floats) -> list[Array]:
+    return [tensor.numpy() for tensor in forward(*map(torch.from_numpy, arrays))]
 
 
-def _device(settings: EngineSettings) -> torch.device:
-    """Return the device in the settings.
+def torch_device(settings: EngineSettings) -> torch.device:
+    """Return PyTorch's name of the device in the settings.
 
     :raises EngineMissing: if there is no such GPU.
     """

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gi_plugin.train.model.attention import ContextualAttention, attention_weights
+from gi_plugin.errors import first_line
+from gi_plugin.train.model.attention import SOFTMAX_SCALE, ContextualAttention, attention_weights
 from gi_plugin.train.model.network import InpaintingNetwork
+
+log = logging.getLogger(__name__)
 
 
 class KernelWeights(torch.autograd.Function):
@@ -43,10 +47,22 @@ def _kernel_step(gram: Tensor, mask: Tensor, scale: float) -> tuple[Tensor, Tens
 
 
 def accelerate(network: InpaintingNetwork) -> bool:
-    """Make a network use the kernel, and return whether it does: it needs triton and a network on a CUDA device."""
-    if find_spec("triton") is None or next(network.parameters()).device.type != "cuda":
+    """Make a network use the kernel, and return whether it does: it needs a network on a CUDA device, triton, and what that needs."""
+    device = next(network.parameters()).device
+    if find_spec("triton") is None or device.type != "cuda" or not _runs(device):
         return False
     for module in network.modules():
         if isinstance(module, ContextualAttention):
             module.step = _kernel_step
+    return True
+
+
+def _runs(device: torch.device) -> bool:
+    """Run the kernel on one small grid. Triton compiles its launcher on the machine, with a C compiler and the headers of Python."""
+    try:
+        with torch.inference_mode():
+            _kernel_step(torch.zeros(1, 9, 9, device=device), torch.zeros(1, 1, 3, 3, device=device), SOFTMAX_SCALE)
+    except Exception as error:  # noqa: BLE001  # of a compiler, the system or the driver: PyTorch's formula gives the same result
+        log.warning("the attention kernel cannot be used (%s): PyTorch's own operations take its place", first_line(error))
+        return False
     return True

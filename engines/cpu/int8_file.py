@@ -55,7 +55,10 @@ def is_usable(network: Path, fingerprint: str) -> bool:
     if notes.get(SOURCE[1].encode(), b"").decode() != fingerprint:
         log.warning("%s was made from another network and is not used; make it again with: gi-plugin quantize", int8_path(network))
         return False
-    return float(notes.get(GUIDE_DROP[1].encode(), "inf")) <= LARGEST_DROP
+    try:
+        return float(notes[GUIDE_DROP[1].encode()]) <= LARGEST_DROP
+    except (KeyError, ValueError):  # made before the drop was measured, or damaged
+        return False
 
 
 def load(network: Path) -> openvino.Model:

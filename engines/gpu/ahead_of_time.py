@@ -15,10 +15,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from gi_plugin.errors import EngineError, require
+from gi_plugin.errors import EngineError, first_line, require
 
-PTX_VERSION = 87  # of CUDA 12.8, the first version with sm_120; drivers of CUDA 12.8 or later accept it
-NEWER_PTX = {103: 88, 121: 88}  # architectures that need CUDA 12.9; LLVM would end the process for an older version
+PTX = dict.fromkeys((75, 80, 86, 87, 89, 90, 100, 120), 87) | {103: 88, 121: 88}  # architectures and their versions of PTX: of CUDA 12.8,
+# whose drivers accept it, else of 12.9. For another architecture, or an older version, LLVM would end the process
 PTX_TYPES = {"i32": "u32", "fp32": "f32"}  # of numbers; pointers are u64
 
 
@@ -44,13 +44,19 @@ def compiled_for(
     :param signature: Triton's types of the parameters, such as "*fp32" and "i32".
     :param constants: values of the constant parameters.
     :param options: of the Triton compiler; "num_warps" among them.
-    :raises EngineError: if the assembler rejects the code, or TRITON_INTERPRET was set when Triton was imported.
+    :raises EngineError: if the architecture is unknown, compiler or assembler fail, or TRITON_INTERPRET was set when Triton was imported.
     :raises MissingDependency: if triton is not installed.
     """
+    if arch not in PTX:
+        known = ", ".join(f"sm_{number}" for number in sorted(PTX))
+        raise EngineError(f"kernels cannot be compiled for sm_{arch}, only for {known}: use [engine] device = 'cpu'")
     triton = require("triton", "tensorrt")
     if not isinstance(kernel, triton.JITFunction):
         raise EngineError("kernels cannot be compiled while TRITON_INTERPRET is set; unset it and start again")
-    code = _compile(triton, kernel, signature, constants, arch, options)
+    try:
+        code = _compile(triton, kernel, signature, constants, arch, options)
+    except Exception as error:  # of the compiler, which has no common class of errors
+        raise EngineError(f"{kernel.fn.__name__} cannot be compiled for sm_{arch}: {first_line(error)}") from error
     ptx = with_own_parameters(code.asm["ptx"], code.metadata.name, [PTX_TYPES.get(kind, "u64") for kind in signature.values()])
     cubin, registers, spilled = _assemble(ptx)
     return CompiledKernel(code.metadata.name, cubin, ptx, 32 * options["num_warps"], code.metadata.shared, registers, spilled)
@@ -82,7 +88,7 @@ def _compile(
     with tempfile.TemporaryDirectory() as folder, triton.knobs.cache.scope(), triton.knobs.compilation.scope():
         triton.knobs.cache.dir = folder
         triton.knobs.compilation.disable_line_info = True
-        return triton.compile(source, target=target, options={**options, "ptx_version": NEWER_PTX.get(arch, PTX_VERSION)})
+        return triton.compile(source, target=target, options={**options, "ptx_version": PTX[arch]})
 
 
 def _assemble(ptx: str) -> tuple[bytes, int, int]:
@@ -98,7 +104,10 @@ def _assemble(ptx: str) -> tuple[bytes, int, int]:
         source, result = Path(folder, "kernel.ptx"), Path(folder, "kernel.cubin")
         source.write_text(ptx, encoding="utf-8")
         command = [assembler, "-v", f"--gpu-name={target}", source, "-o", result]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # a tool of the triton package
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # a tool of the triton package
+        except OSError as error:
+            raise EngineError(f"Triton's assembler {assembler} cannot be started: {error}") from error
         if done.returncode:
             raise EngineError(f"a kernel cannot be assembled for {target}: {done.stderr.strip()}")
         cubin = result.read_bytes()

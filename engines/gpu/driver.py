@@ -91,6 +91,10 @@ class Kernel:
         """
         _checked(self._launch(self._function, *grid, self.threads, 1, 1, self.shared_bytes, stream, packed, 0))
 
+    def close(self) -> None:
+        """Unload the kernel from the current context, in which it must not run any more."""
+        _checked(_driver().cuModuleUnload(self._module))
+
 
 class Graph:
     """A CUDA graph: work on a stream that is recorded once and then launched as a whole."""

@@ -14,20 +14,31 @@ import numpy as np
 import numpy.typing as npt
 
 from gi_plugin.arrays import Array
-from gi_plugin.errors import EngineMissing, MissingDependency, require
+from gi_plugin.errors import EngineError, EngineMissing, MissingDependency, require
 
 MOST_KEPT = 2**28  # bytes of a block on the device that is kept for the next use; a larger one is released
 ALIGNED = 256  # bytes; arrays in a block begin at multiples of it
+NON_BLOCKING = 1  # CUDA's flag for a stream that neither waits for the default stream, on which a host may work, nor makes it wait
+_retained: list[Any] = []  # contexts. PyCUDA would leave one that it releases current in this thread, in place of the thread's own
 Shape = tuple[tuple[int, ...], npt.DTypeLike]  # of an array, and its dtype
 
 
 class Device:
-    """A CUDA device."""
+    """A CUDA device. Its primary context is released when the process ends."""
 
     def __init__(self, number: int = 0) -> None:
+        """Retain the primary context.
+
+        :raises EngineMissing: if there is no such GPU, or it lets this process have no context.
+        :raises MissingDependency: if PyCUDA is not installed.
+        """
         self.cuda = _pycuda()
-        self.cuda.init()
-        self._context = self.cuda.Device(number).retain_primary_context()
+        try:
+            self.cuda.init()
+            self._context = self.cuda.Device(number).retain_primary_context()
+        except self.cuda.Error as error:  # another process has the GPU for itself, or its memory
+            raise EngineMissing(f"gpu:{number} cannot be used: {error}") from error
+        _retained.append(self._context)
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -48,7 +59,7 @@ class Buffers:
     def __init__(self, device: Device, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> None:
         cuda = device.cuda
         self._cuda, self._inputs, self._outputs = cuda, tuple(inputs), tuple(outputs)
-        self.stream = cuda.Stream()
+        self.stream = cuda.Stream(NON_BLOCKING)
         shapes = {name: (array.shape, array.dtype) for name, array in {**inputs, **outputs}.items()}
         self.host: dict[str, Array] = {name: cuda.pagelocked_empty(*shape) for name, shape in shapes.items()}
         self.device = {name: cuda.mem_alloc(array.nbytes) for name, array in self.host.items()}
@@ -80,14 +91,19 @@ class Block:
 
     def __init__(self, device: Device) -> None:
         self._cuda, self._size = device.cuda, 0
-        self._stream = device.cuda.Stream()
+        self._stream: Any = device.cuda.Stream(NON_BLOCKING)
         self._received: dict[str, tuple[int, Shape]] = {}  # offset in the block, shape and dtype
         self._host: Array = np.empty(0, np.uint8)
         self._memory: Any = None
 
     @property
     def stream(self) -> int:
-        """The stream on which copies are queued."""
+        """The stream on which copies are queued.
+
+        :raises EngineError: if the block was closed.
+        """
+        if self._stream is None:
+            raise EngineError("the engine was closed")
         return int(self._stream.handle)
 
     def upload(self, sent: Mapping[str, Array], received: Mapping[str, Shape], scratch: Mapping[str, Shape]) -> dict[str, int]:
@@ -115,11 +131,16 @@ class Block:
         self._stream.synchronize()
         received = {name: self._view(place, shape).copy() for name, (place, shape) in self._received.items()}
         if self._size > MOST_KEPT:
-            self.close()
+            self._release()
         return received
 
     def close(self) -> None:
-        """Release the memory."""
+        """Release memory and stream."""
+        if self._stream is not None:
+            self._release()
+            self._stream = None  # must happen while its context is current
+
+    def _release(self) -> None:
         self._stream.synchronize()
         if self._memory is not None:
             self._memory.free()
@@ -130,7 +151,7 @@ class Block:
 
     def _grow(self, size: int, travelling: int) -> None:
         if size > self._size or travelling > len(self._host):
-            self.close()
+            self._release()
             self._memory, self._host = self._cuda.mem_alloc(size), self._cuda.pagelocked_empty(travelling, np.uint8)
             self._size = size
 

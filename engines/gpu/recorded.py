@@ -17,6 +17,7 @@ from gi_plugin.errors import first_line
 
 Result = TypeVar("Result")
 WARM = 3  # calls before the recording: the first ones load kernels and choose algorithms
+_recording = threading.Lock()  # a recording begins by waiting for the whole device, which would spoil another thread's recording
 log = logging.getLogger(__name__)
 
 
@@ -32,7 +33,7 @@ def recorded(call: Callable[[], Result], stream: torch.cuda.Stream) -> Callable[
             call()
     stream.synchronize()
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+    with _recording, torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
         result = call()
 
     def replay() -> Result:
@@ -51,9 +52,10 @@ class RecordedCall:
         :param shapes: of its inputs, which are float32.
         """
         self._device, self._stream, self._lock = device, torch.cuda.Stream(device), threading.Lock()
-        self._sent = [torch.zeros(shape, pin_memory=True) for shape in shapes]
-        self._inputs = [torch.zeros(shape, device=device) for shape in shapes]
+        self._stream.wait_stream(torch.cuda.current_stream(device))  # on which parameters may still be copied or converted
         with self._working(), torch.backends.cudnn.flags(enabled=True, benchmark=True):
+            self._sent = [torch.zeros(shape, pin_memory=True) for shape in shapes]
+            self._inputs = [torch.zeros(shape, device=device) for shape in shapes]
             self._replay = self._recorded(lambda: function(*self._inputs))
             self._received = [torch.empty(result.shape, dtype=result.dtype, pin_memory=True) for result in self._replay()]
 

@@ -85,9 +85,12 @@ class GpuTransfer:
         return written_back(image, hole, job.levels[0].box, received["filled"], received["field0"], check)
 
     def close(self) -> None:
-        """Release the memory of the GPU; a GPU that has failed releases it with its context."""
-        with self._lock, self._device.active(), suppress(self._device.cuda.Error):
+        """Release the memory of the GPU and the kernels; a GPU that has failed releases them with its context."""
+        with self._lock, self._device.active(), suppress(self._device.cuda.Error, EngineError):
             self._block.close()
+            for kernel in self._kernels.values():
+                kernel.close()
+            self._kernels.clear()
 
     def _run(self, job: TransferJob, check: Callable[[], None]) -> dict[str, Array]:
         """Queue a transfer and wait for its result."""

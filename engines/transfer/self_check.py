@@ -29,7 +29,7 @@ def _case() -> tuple[Floats, Bools, Guide]:
     random = np.random.default_rng(0)
     slope = np.linspace(-0.8, 0.8, SIDE, dtype=np.float32)
     image = np.stack((slope[:, None] * slope, slope[:, None] + 0 * slope, slope + 0 * slope[:, None]), axis=-1)
-    image = (image + random.normal(0, 0.2, image.shape).astype(np.float32)).clip(-1, 1)
+    image = (image + random.normal(0, 0.2, (SIDE, SIDE, 3)).astype(np.float32)).clip(-1, 1)
     hole = np.zeros((SIDE, SIDE), np.bool_)
     hole[HOLE, HOLE] = True
     cells = SIDE // 2 // CELL

@@ -75,7 +75,8 @@ def _environment(request: Request, package: TensorRtPackage, folder: Path) -> di
     environment = dict(os.environ)
     visible = environment.get(VISIBLE, "")
     if request.device:
-        environment[VISIBLE] = visible.split(",")[request.device] if visible else str(request.device)
+        listed = visible.split(",") if visible else [str(number) for number in range(request.device + 1)]
+        environment[VISIBLE] = listed[request.device] if request.device < len(listed) else visible  # a portable build needs no GPU
     library = package.shared_library()
     if library is not None:
         (folder / package.library).symlink_to(library)

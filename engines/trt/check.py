@@ -31,14 +31,14 @@ def compare(config: Config, request: Request, built: Built, open_engine: Callabl
     """
     try:
         gpu = find_gpu(request.device)
-    except EngineMissing:
+    except (EngineMissing, ImportError):
         return "not compared with fp32: there is no GPU here"
     if gpu.capability not in built.runs_on.split():
         return f"not compared with fp32: it does not run on the GPU here, {gpu.capability}"
     from ..cpu.openvino_engine import OpenVinoEngine  # noqa: PLC0415  # slow import, only needed on a machine with a GPU
 
     engine = open_engine(replace(config, engine=replace(config.engine, backend=request.backend)), request.window)
-    reference = OpenVinoEngine(Path(request.network), request.window, replace(config.engine, precision="fp32"))
+    reference = OpenVinoEngine(Path(request.network), request.window, replace(config.engine, precision="fp32", device="cpu"))
     image, mask = smooth_window(request.window)
     hole = np.broadcast_to(mask, image.shape) > 0
     difference = 127.5 * float(np.abs(engine(image, mask)[0] - reference(image, mask)[0])[hole].mean())

@@ -69,13 +69,16 @@ class TensorRtEngine:
         for _ in range(WORKERS):
             self._idle.put(None)  # a worker that is created when needed
         self._lock, self._closed = threading.Lock(), False
+        self._making = threading.Lock()  # of workers: allocating memory would spoil a graph that another thread records
 
     def __call__(self, image: Floats, mask: Floats) -> tuple[Floats, Matches]:
         """Fill the holes of windows; see `Engine`."""
         worker = self._idle.get()
         try:
             with self._device.active():
-                worker = worker or self._worker()
+                if worker is None:
+                    with self._making:
+                        worker = self._worker()
                 completed, matches = worker(full_batch(image, self.batch), full_batch(mask, self.batch))
             count = image.shape[0]
             if np.isfinite(completed[:count]).all():
@@ -118,7 +121,7 @@ class _Worker:
     """An execution context with its stream and memory. It runs one call at a time and allocates nothing per call."""
 
     def __init__(self, device: Device, engine: Any, context: Any) -> None:
-        self._context = context
+        self._context, self._cuda_error = context, device.cuda.Error
         shapes = {name: tuple(engine.get_tensor_shape(name)) for name in (*INPUTS, *OUTPUTS)}
         arrays = {name: np.empty(shape, np.int64 if name == "matches" else np.float32) for name, shape in shapes.items()}
         self._buffers = Buffers(device, {name: arrays[name] for name in INPUTS}, {name: arrays[name] for name in OUTPUTS})
@@ -152,7 +155,7 @@ class _Worker:
     def _recorded(self) -> Graph | None:
         try:
             return Graph(self._stream, self._queue)
-        except EngineError as error:
+        except (EngineError, self._cuda_error) as error:
             log.warning("no CUDA graph can be used (%s): every call queues its kernels one by one", error)
             return None
 

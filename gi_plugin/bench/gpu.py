@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from gi_plugin.engines.attention.autograd import accelerate
 from gi_plugin.engines.gpu.recorded import recorded
 from gi_plugin.engines.selection import open_engine
-from gi_plugin.engines.transfer.gpu_transfer import GpuTransfer
+from gi_plugin.engines.transfer.gpu_transfer import GpuTransfer, open_transfer
 from gi_plugin.engines.trt.builder import build_engine, request_of
 from gi_plugin.engines.trt.package import TENSORRT_PACKAGES
 from gi_plugin.train.checkpoint import load_network
@@ -70,7 +70,8 @@ def check(config: Config, windows: list[int], device: str, progress: Callable[[s
     :param device: "cuda"; "cpu" is for tests of the check itself.
     :param progress: called with the name of what is measured.
     """
-    if device == "cuda":
+    config = _placed(config, device)
+    if torch.cuda.is_available():  # else the rows of PyTorch say what it lacks
         torch.cuda.set_device(config.engine.gpu_number())
     rates = Rates(device)
     for row, measure in _stages(config, windows, rates):
@@ -79,6 +80,12 @@ def check(config: Config, windows: list[int], device: str, progress: Callable[[s
             yield measure(row)
         except Exception as error:  # noqa: BLE001  # of a library, a compiler or the driver: the row says which
             yield replace(row, note=first_line(error) or type(error).__name__)
+
+
+def _placed(config: Config, device: str) -> Config:
+    """Settings whose engines take the device that is checked, and no other."""
+    gpu = config.engine.device if config.engine.device.startswith("gpu") else "gpu"
+    return replace(config, engine=replace(config.engine, device=gpu if device == "cuda" else "cpu"))
 
 
 class Rates:
@@ -104,7 +111,7 @@ def _stages(config: Config, windows: list[int], rates: Rates) -> Iterator[tuple[
             yield GpuRow(backend, window, "fp16"), partial(_built_row, config)
         for form in TRANSFER_FORMS[: None if rates.device == "cuda" else 1]:
             yield GpuRow(f"transfer {form}", window, "int16"), partial(_transfer_row, config, form)
-        yield GpuRow(CALL, window, "auto"), partial(_call_row, config, rates.device)
+        yield GpuRow(CALL, window, "auto"), partial(_call_row, config)
 
 
 def _attention_row(rates: Rates, form: str, row: GpuRow) -> GpuRow:
@@ -175,15 +182,17 @@ def _transfer_row(config: Config, form: str, row: GpuRow) -> GpuRow:
     return timed
 
 
-def _call_row(config: Config, device: str, row: GpuRow) -> GpuRow:
-    """Time `inpaint` from its arguments to its result, with the network and the transfer on the device."""
-    place = config.engine.device if config.engine.device.startswith("gpu") else "gpu"
-    settings = replace(config.engine, backend="torch", precision=row.precision, device=place if device == "cuda" else "cpu")
-    inpainter = Inpainter(replace(config, engine=settings))
+def _call_row(config: Config, row: GpuRow) -> GpuRow:
+    """Time `inpaint` from its arguments to its result, with the network on the device, and the transfer where the product runs it."""
+    on_gpu = open_transfer(config.engine)
+    place = "CPU" if on_gpu is None else "GPU"
+    if on_gpu is not None:
+        on_gpu.close()
+    inpainter = Inpainter(replace(config, engine=replace(config.engine, backend="torch", precision=row.precision)))
     pixels, hole, _ = gpu_transfer.case(row.window)
     timed = timed_row(row, partial(inpainter, pixels, hole, data_range=(-1, 1)), "cpu", None)
     inpainter.close()
-    return timed
+    return replace(timed, note=f"transfer on the {place}")
 
 
 def _run(network: InpaintingNetwork, image: Tensor, mask: Tensor, kind: torch.dtype | None) -> Tensor:

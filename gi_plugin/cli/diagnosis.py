@@ -37,7 +37,8 @@ def examine(config: Config, source: Path | None) -> dict[str, Any]:
         "system": platform.platform(),
         "cpus": os.cpu_count(),
         "gpu": _gpu(),
-        "gpu in plain words": _describe_gpu(config),
+        "gpu in plain words": _describe_gpu(config, config.engine.backend if config.engine.backend != "auto" else chosen),
+        "transfer": _describe_transfer(config),
         "packages": {name: _version(name) for name in DISTRIBUTIONS},
         "backends": [{"name": status.name, "available": status.available, "reason": status.reason} for status in statuses],
         "backend setting": config.engine.backend,
@@ -81,8 +82,11 @@ def _gpu() -> str:
     return ", ".join(names) or "no NVIDIA GPU driver found: the network runs on the CPU"
 
 
-def _describe_gpu(config: Config) -> str:
-    """Say whether a GPU runs the network, and if not, the next step towards it."""
+def _describe_gpu(config: Config, backend: str | None) -> str:
+    """Say whether a GPU runs the network, and if not, the next step towards it.
+
+    :param backend: that in the settings, or the one that "auto" chooses.
+    """
     try:
         gpu = _chosen_gpu(config)
     except MissingDependency:
@@ -90,6 +94,8 @@ def _describe_gpu(config: Config) -> str:
     except EngineMissing as error:
         hint = " TensorRT-RTX engines for other machines can be built here: gi-plugin build --backend tensorrt-rtx."
         return f"The CPU is used: {error}.{'' if TENSORRT_RTX.status() else hint}"
+    if backend == "torch" and _torch_finds_gpu(config):
+        return f"{gpu} is used by PyTorch."
     installed = [
         package for package in TENSORRT_PACKAGES.values() if not package.status() and config.engine.layer in ("auto", *package.layers)
     ]
@@ -100,10 +106,29 @@ def _describe_gpu(config: Config) -> str:
         return f'{gpu} is there, {reason} pip install "gi-plugin[tensorrt]" (or [rtx] for RTX GPUs). Until then the CPU is used.'
     if find_spec("pycuda") is None:
         return f"{gpu} and {usable[0].module} are there, PyCUDA is not: pip install pycuda (it needs a C++ compiler and the CUDA toolkit)."
+    return _describe_engines(config, gpu, usable)
+
+
+def _torch_finds_gpu(config: Config) -> bool:
+    from ..engines.torch_engine import torch_device  # noqa: PLC0415  # heavy
+
     try:
-        return _describe_engines(config, gpu, usable)
-    except GiError as error:
-        return f"{gpu} and {usable[0].module} are there, but: {error}"
+        return torch_device(config.engine).type == "cuda"
+    except EngineMissing:
+        return False
+
+
+def _describe_transfer(config: Config) -> str:
+    """Say where the detail transfer runs."""
+    if not config.engine.device.startswith("gpu"):
+        return "on the CPU"
+    missing = [package for package in ("pycuda", "triton") if find_spec(package) is None]
+    if missing:
+        return f'on the CPU: {missing[0]} is not installed; install it with: pip install "gi-plugin[tensorrt]"'
+    try:
+        return f"on {find_gpu(config.engine.gpu_number())}, if its kernels can be compiled; else on the CPU"
+    except (EngineMissing, ImportError) as error:
+        return f"on the CPU: {error}"
 
 
 def _chosen_gpu(config: Config) -> Gpu:
@@ -114,9 +139,13 @@ def _chosen_gpu(config: Config) -> Gpu:
 
 def _describe_engines(config: Config, gpu: Gpu, usable: list[TensorRtPackage]) -> str:
     """Say whether the cache holds the engines for a GPU, and if not, the command that builds them."""
-    network, cache = network_file.network_path(config.model.path), EngineCache(cache_directory(config.engine))
-    requests = [request_of(network, window, config.engine, usable[0], config_file=config.source) for window in SIZES[config.hook.detail]]
-    missing = [entry for entry in requests if cache.entry(cached_parts(cache, entry, gpu)) is None]
+    cache = EngineCache(cache_directory(config.engine))
+    try:
+        network = network_file.network_path(config.model.path)
+        requests = [request_of(network, side, config.engine, usable[0], config_file=config.source) for side in SIZES[config.hook.detail]]
+        missing = [entry for entry in requests if cache.entry(cached_parts(cache, entry, gpu)) is None]
+    except GiError as error:
+        return f"{gpu} and {usable[0].module} are there, but: {error}"
     if missing:
         return f"{gpu} and {usable[0].module} are there, but no engine is built: {build_command(missing[0])}"
     return f"{gpu} is used, with engines for both window sizes."

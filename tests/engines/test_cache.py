@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gi_plugin.config import EngineSettings
-from gi_plugin.engines.cache import PAYLOAD, SIDECAR, EngineCache, engine_cache, engine_key
+from gi_plugin.engines.cache import PAYLOAD, SIDECAR, CachedEngine, EngineCache, engine_cache, engine_key
 from gi_plugin.errors import EngineMismatch
 
 PARTS = {"network": "abc", "backend": "openvino fp32", "window": "256"}
@@ -71,6 +71,21 @@ def test_a_damaged_entry_is_refused(cache: EngineCache, damage: str) -> None:
     with pytest.raises(EngineMismatch, match="gi-plugin engines clear") as caught:
         cache.load(PARTS)
     assert str(folder) in str(caught.value)
+
+
+@pytest.mark.parametrize("read", [False, True])
+def test_an_engine_that_is_removed_while_it_is_read_is_none(monkeypatch: pytest.MonkeyPatch, cache: EngineCache, read: bool) -> None:
+    """Another process may prune the cache before or after the sidecar was read; the engine is then built anew."""
+    cache.store(PARTS, b"engine")
+    entry = cache._entry  # noqa: SLF001
+
+    def removed(folder: Path) -> CachedEngine:
+        found = entry(folder) if read else None
+        cache.remove(folder.name)
+        return found or entry(folder)
+
+    monkeypatch.setattr(cache, "_entry", removed)
+    assert cache.load(PARTS) is None
 
 
 def test_only_the_owner_can_read(cache: EngineCache) -> None:

@@ -242,7 +242,7 @@ def asked() -> Iterator[list[EngineSettings]]:
 
 def test_backends_are_judged_by_the_settings(asked: list[EngineSettings]) -> None:
     """A copy of the plugin with settings of its own, and the benchmark, ask each backend with them."""
-    config = Config(engine=EngineSettings(device="gpu:3"))
+    config = Config(engine=EngineSettings(threads=3))
     assert "probe" in [record["backend"] for record in plugin.plugin_for(PROJECT, config).inpaint_backends()]
     assert list(windows.candidates(config))
     assert asked == [config.engine, config.engine]

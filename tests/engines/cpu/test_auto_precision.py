@@ -69,6 +69,13 @@ def test_the_measured_drop_decides(network: Path, text: str, usable: bool) -> No
     assert (drop <= LARGEST_DROP) == usable
 
 
+@pytest.mark.parametrize("drop", ["", "unknown", "nan"])
+def test_a_drop_that_is_no_number_is_no_reason_to_choose_int8(network: Path, drop: str) -> None:
+    """A damaged note is no error: the network runs without int8."""
+    _note(network, NOTE.format(drop))
+    assert not is_usable(network, fingerprint(network))
+
+
 @pytest.mark.parametrize("missing", [".int8.xml", ".int8.bin"])
 def test_half_an_int8_version_is_none(network: Path, missing: str) -> None:
     """If one of the two files is missing, the int8 version is not used."""

@@ -12,10 +12,13 @@ from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
 
+NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING
+UNWRITTEN = 0x41  # in every byte of new memory: 12.08 as float32, far outside every array as an index
 Work = Callable[[], None]
 
 
@@ -32,13 +35,14 @@ class Gpu:
 
     def __init__(self) -> None:
         self.memory: dict[int, npt.NDArray[Any]] = {}  # by address
-        self.streams: dict[int, Stream] = {}
+        self.streams: WeakValueDictionary[int, Stream] = WeakValueDictionary()  # as in PyCUDA, one lives as long as its object
         self.graphs: dict[int, list[Work]] = {}
         self.contexts = self.allocations = self.running = self.most_running = 0
-        self.alive: Counter[str] = Counter()  # TensorRT objects that still exist
+        self.alive: Counter[str] = Counter()  # TensorRT objects, streams and kernels that still exist
         self.deserialized: list[bytes] = []  # compiled kernels that were loaded
         self.pushed = threading.local()
-        self.fails = ""  # the operation that fails: "capture", "instantiate", "context", "execute", "copy", "memory", "plan"
+        # the operation that fails: "capture", "instantiate", "context", "execute", "copy", "recorded copy", "memory", "plan", "device"
+        self.fails = ""
         self.gate = threading.Event()  # a running engine waits for it
         self.gate.set()
         self._lock, self._next = threading.Lock(), 1 << 30
@@ -77,11 +81,20 @@ class Gpu:
 class Stream:
     """A stream, whose work runs when it is synchronised. While a graph is recorded, work only goes into the graph."""
 
-    def __init__(self, gpu: Gpu) -> None:
+    def __init__(self, gpu: Gpu, flags: int = 0) -> None:
         gpu.need_context()
+        if flags != NON_BLOCKING:
+            raise CudaError("the host's work on the default stream would wait for this stream")
         self.handle, self.queued = gpu.new(), list[Work]()
         self.recorded: list[Work] | None = None
+        self._gpu = gpu
         gpu.streams[self.handle] = self
+        gpu.alive["Stream"] += 1
+
+    def __del__(self) -> None:
+        """PyCUDA destroys a stream only while a context is current."""
+        if hasattr(self, "_gpu") and getattr(self._gpu.pushed, "depth", 0):
+            self._gpu.alive -= Counter(["Stream"])
 
     def add(self, work: Work) -> None:
         """Queue or record work."""
@@ -94,6 +107,28 @@ class Stream:
             work()
 
 
+class PrimaryContext:
+    """PyCUDA's object for the primary context of a GPU."""
+
+    def __init__(self, gpu: Gpu) -> None:
+        if gpu.fails == "device":
+            raise CudaError("cuDevicePrimaryCtxRetain failed: CUDA-capable device(s) is/are busy or unavailable")
+        self._pushed = gpu.pushed
+
+    def push(self) -> None:
+        """Make it current in this thread."""
+        self._pushed.depth = getattr(self._pushed, "depth", 0) + 1
+
+    def pop(self) -> None:
+        """Make the one before current."""
+        self._pushed.depth -= 1
+
+    def __del__(self) -> None:
+        """PyCUDA pushes the context to release it, and leaves it current."""
+        if hasattr(self, "_pushed"):
+            self.push()
+
+
 def pycuda(gpu: Gpu) -> SimpleNamespace:
     """Make the part of `pycuda.driver` that we use."""
 
@@ -102,7 +137,7 @@ def pycuda(gpu: Gpu) -> SimpleNamespace:
             gpu.need_context()
             gpu.need_memory()
             self._address = gpu.new(size)
-            gpu.memory[self._address] = np.zeros(size, np.uint8)
+            gpu.memory[self._address] = np.full(size, UNWRITTEN, np.uint8)
 
         def __int__(self) -> int:
             return self._address
@@ -112,15 +147,9 @@ def pycuda(gpu: Gpu) -> SimpleNamespace:
 
     def copy(target: npt.NDArray[Any], source: npt.NDArray[Any], stream: Stream) -> None:
         gpu.need_context()
-        if gpu.fails == "copy":
+        if gpu.fails == "copy" or (gpu.fails == "recorded copy" and stream.recorded is not None):
             raise CudaError("an illegal memory access was encountered")
         stream.add(lambda: np.copyto(target, source))
-
-    def push() -> None:
-        gpu.pushed.depth = getattr(gpu.pushed, "depth", 0) + 1
-
-    def pop() -> None:
-        gpu.pushed.depth -= 1
 
     def flat(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return array.reshape(-1).view(np.uint8)
@@ -130,13 +159,12 @@ def pycuda(gpu: Gpu) -> SimpleNamespace:
         gpu.allocations += 1
         return np.empty(shape, dtype)
 
-    context = SimpleNamespace(push=push, pop=pop)
     return SimpleNamespace(
         Error=CudaError,
         MemoryError=CudaMemoryError,
         init=lambda: None,
-        Device=lambda _number: SimpleNamespace(retain_primary_context=lambda: context),
-        Stream=lambda: Stream(gpu),
+        Device=lambda _number: SimpleNamespace(retain_primary_context=partial(PrimaryContext, gpu)),
+        Stream=partial(Stream, gpu),
         pagelocked_empty=pagelocked_empty,
         mem_alloc=Memory,
         memcpy_htod_async=lambda device, host, stream: copy(gpu.at(int(device), host.nbytes), flat(host), stream),

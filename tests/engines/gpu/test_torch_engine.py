@@ -26,9 +26,11 @@ from gi_plugin.engines import torch_engine
 from gi_plugin.engines.gpu import recorded as recorded_module
 from gi_plugin.engines.gpu.recorded import WARM, RecordedCall
 from gi_plugin.engines.torch_engine import TorchEngine
+from gi_plugin.errors import EngineError
 
 WINDOW = 72
 CPU = torch.device("cpu")
+CUDA = torch.device("cuda")
 
 
 @dataclass
@@ -56,11 +58,19 @@ class Recorder:
         return replay
 
 
+@dataclass
 class Stream:
-    """A stream on which everything has happened already."""
+    """A stream on which everything has happened already; `waited` are those that it was told to wait for."""
+
+    device: object = None
+    waited: list[object] = field(default_factory=list)
 
     def synchronize(self) -> None:
         """Wait for nothing."""
+
+    def wait_stream(self, other: object) -> None:
+        """Wait for the work on another stream."""
+        self.waited.append(other)
 
 
 @pytest.fixture
@@ -69,13 +79,14 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder = Recorder()
 
     def plain(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        def pageable(*sizes: Any, pin_memory: bool = False, **options: Any) -> Tensor:
+        def pageable(*sizes: Any, pin_memory: bool = False, device: object = None, **options: Any) -> Tensor:
             return make(*sizes, **options)
 
         return pageable
 
     monkeypatch.setattr(recorded_module, "recorded", recorder.recorded)
-    monkeypatch.setattr(torch.cuda, "Stream", lambda _device: Stream())
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"the caller's stream on {device}")
     for name in ("stream", "device"):
         monkeypatch.setattr(torch.cuda, name, lambda _: nullcontext())
     for name in ("zeros", "empty"):
@@ -103,6 +114,12 @@ def test_a_call_is_recorded_once_and_replayed(recorder: Recorder) -> None:
         np.testing.assert_array_equal(total, [64 * value])
         assert (doubled.dtype, total.dtype) == (np.float32, np.int64)
     assert (recorder.recordings, recorder.replays) == (1, 4)  # one replay shows the shapes of the results
+
+
+def test_a_recording_waits_for_what_the_caller_queued(recorder: Recorder) -> None:
+    """Parameters may still be on their way to the GPU, on the caller's stream, when the function is first called on another one."""
+    call = RecordedCall(_double, SHAPES, CPU)
+    assert call._stream.waited == ["the caller's stream on cpu"]  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def test_threads_take_turns(recorder: Recorder) -> None:
@@ -139,7 +156,8 @@ def test_a_recorded_engine_equals_the_eager_one(
     eager = TorchEngine(small_network_file, WINDOW, _settings(tmp_path, precision, 3))
     engine = TorchEngine(small_network_file, WINDOW, _settings(tmp_path, precision, 3))
     forward = engine._run.args[0]  # type: ignore[union-attr]  # noqa: SLF001
-    monkeypatch.setattr(engine, "_run", engine._on_gpu(forward))  # noqa: SLF001  # as if its device were a GPU
+    shapes = [(3, channels, WINDOW, WINDOW) for channels in (3, 1)]
+    monkeypatch.setattr(engine, "_run", torch_engine.on_arrays(forward, shapes, CUDA))
     image, mask = (np.repeat(array, 3, axis=0) for array in smooth_window(WINDOW))
     image *= np.float32([[[[1]]], [[[0.5]]], [[[-1]]]])
     for count in (1, 2, 3):
@@ -184,13 +202,30 @@ def test_the_device_of_the_settings(monkeypatch: pytest.MonkeyPatch, device: str
     """The setting "auto" takes the first GPU if there is one; "cpu" and a number are obeyed."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    assert str(torch_engine._device(EngineSettings(device=device))) == expected  # noqa: SLF001
+    assert str(torch_engine.torch_device(EngineSettings(device=device))) == expected
 
 
 @pytest.mark.parametrize(("setting", "device", "expected"), [("auto", "cpu", "fp32"), ("auto", "cuda", "fp16"), ("bf16", "cuda", "bf16")])
 def test_the_precision_of_the_settings(setting: str, device: str, expected: str) -> None:
     """The setting "auto" means fp16 on a GPU and fp32 on a CPU."""
     assert torch_engine._precision(setting, torch.device(device)) == expected  # noqa: SLF001
+
+
+def test_a_gpu_that_cannot_run_the_network_is_an_error_of_the_engine(
+    monkeypatch: pytest.MonkeyPatch, small_network_file: Path, tmp_path: Path
+) -> None:
+    """Too little memory, or a GPU that PyTorch was not built for, is reported with engine, window and remedy, in one line."""
+
+    def fail(*_: object) -> Any:
+        raise RuntimeError("CUDA error: no kernel image is available\nCompile with TORCH_USE_CUDA_DSA")
+
+    monkeypatch.setattr(torch_engine, "on_arrays", fail)
+    monkeypatch.setattr(torch_engine, "torch_device", lambda _: CUDA)
+    monkeypatch.setattr(torch_engine, "placed", lambda network, *_: network)
+    reason = "torch cuda fp32 cannot be opened for windows of 72 px: CUDA error: no kernel image is available"
+    with pytest.raises(EngineError) as caught:
+        TorchEngine(small_network_file, WINDOW, _settings(tmp_path, "fp32"))
+    assert str(caught.value) == f"{reason}; [engine] device = 'cpu' does without the GPU"
 
 
 def test_closing_does_not_disturb_a_running_call(small_network_file: Path, tmp_path: Path) -> None:
@@ -203,7 +238,7 @@ def test_closing_does_not_disturb_a_running_call(small_network_file: Path, tmp_p
         try:
             engine(image, mask)
             outcomes.append("done")
-        except torch_engine.EngineError as error:
+        except EngineError as error:
             outcomes.append(str(error))
 
     threads = [threading.Thread(target=work) for _ in range(4)]

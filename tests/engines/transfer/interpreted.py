@@ -63,6 +63,12 @@ class InterpretedKernel:
 
     def __init__(self, _cubin: bytes, form: str, _threads: int, _shared_bytes: int) -> None:
         self._form = form
+        self.gpu.alive["Kernel"] += 1
+
+    def close(self) -> None:
+        """Unload the kernel."""
+        self.gpu.need_context()
+        self.gpu.alive["Kernel"] -= 1
 
     def relaunch(self, grid: tuple[int, int, int], stream: int, packed: int) -> None:
         """Queue the kernel."""

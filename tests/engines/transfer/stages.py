@@ -70,6 +70,10 @@ class SimulatedJob:
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         return self._gpu.at(self._addresses[name], size).view(dtype).reshape(shape)
 
+    def sizes(self) -> dict[int, int]:
+        """Bytes of all arrays, by their addresses in this process."""
+        return {self[name].ctypes.data: self[name].nbytes for name in self._shapes}
+
 
 def run_stages(given: Case) -> dict[str, Array]:
     """Run the steps of a transfer, each from known inputs: copies of what they wrote, and of random states that they started from."""

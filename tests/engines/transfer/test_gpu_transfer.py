@@ -60,7 +60,11 @@ def _compare_whole_transfers() -> None:
         patch.setattr(memory, "MOST_KEPT", 1000)
         _assert_equal(_run(on_gpu, CASES["smaller than a cell"]), _run(transfer, CASES["smaller than a cell"]))
         assert gpu.memory == {}
-        on_gpu.close()
+        for _ in range(2):  # once more does nothing
+            on_gpu.close()
+        assert (gpu.alive["Kernel"], gpu.alive["Stream"]) == (0, 0)
+        with pytest.raises(EngineError, match="the engine was closed"):
+            _run(on_gpu, CASES["smaller than a cell"])
 
 
 def test_a_whole_transfer_equals_that_of_the_cpu(interpreting: ProcessPoolExecutor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -10,7 +11,8 @@ import pytest
 
 from gi_plugin.cli import diagnosis as doctor
 from gi_plugin.config import Config, EngineSettings, parse_config
-from gi_plugin.engines import backend_status, open_engine, selection
+from gi_plugin.engines import Engine, backend_status, open_engine, selection
+from gi_plugin.engines.cpu.openvino_engine import OpenVinoEngine
 from gi_plugin.engines.gpu import driver as cuda_driver
 from gi_plugin.engines.gpu.driver import Gpu, find_gpu
 from gi_plugin.engines.trt import builder, check, engine as engine_module, package as package_module
@@ -97,6 +99,61 @@ def test_the_cpu_as_device_rules_out_tensorrt() -> None:
     assert doctor.examine(Config(engine=settings), None)["gpu in plain words"].startswith("The CPU is used: [engine] device = 'cpu'.")
 
 
+def test_windows_that_overflow_on_a_gpu_run_on_the_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """OpenVINO, which runs them again in fp32, takes the CPU although the settings name a GPU."""
+    opened: list[Callable[[], Engine]] = []
+    monkeypatch.setattr(engine_module, "TensorRtEngine", lambda *arguments: opened.append(arguments[4]))
+    settings = EngineSettings(backend="tensorrt", device="gpu:1", cache=str(tmp_path))
+    selection._tensorrt(TENSORRT, Config(engine=settings), 72)  # noqa: SLF001
+    engine = opened[0]()
+    assert engine.backend == "openvino fp32"
+    engine.close()
+
+
+def test_a_new_engine_is_compared_with_the_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`gi-plugin build --device gpu:1` compares with OpenVINO on the CPU."""
+    monkeypatch.setattr(check, "find_gpu", lambda _: HOPPER)
+    settings = EngineSettings(device="gpu:1", cache=str(tmp_path))
+    request = request_of(network_path(""), 72, settings, TENSORRT)
+
+    def open_fp32(config: Config, window: int) -> Engine:
+        assert config.engine.backend == "tensorrt"
+        return OpenVinoEngine(network_path(""), window, EngineSettings(precision="fp32", cache=str(tmp_path)))
+
+    said = check.compare(Config(engine=settings), request, Built({}, HOPPER.capability, new=True), open_fp32)
+    assert said == "differs from fp32 by 0.000 of 255 in the hole"
+
+
+def test_a_gpu_of_pytorch_is_not_promised_to_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With device = "gpu" the list of backends and `doctor` say that OpenVINO has no such GPU, and that PyTorch has."""
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    for module in (doctor, selection):
+        monkeypatch.setattr(module, "find_gpu", lambda _=0: HOPPER)
+    config = Config(engine=EngineSettings(device="gpu"))
+    statuses = {status.name: status for status in backend_status(config.engine)}
+    assert statuses["openvino"].reason.startswith("installed, but openvino finds no GPU")
+    assert [statuses[name].available for name in ("openvino", "torch")] == [False, True]
+    found = doctor.examine(config, None)
+    assert (found["backend chosen by 'auto'"], found["gpu in plain words"]) == ("torch", f"{HOPPER} is used by PyTorch.")
+
+
+@pytest.mark.parametrize(
+    ("device", "packages", "expected"),
+    [
+        ("auto", {"pycuda", "triton"}, "on the CPU"),
+        ("gpu", {"pycuda", "triton"}, f"on {HOPPER}, if its kernels can be compiled; else on the CPU"),
+        ("gpu", {"triton"}, 'on the CPU: pycuda is not installed; install it with: pip install "gi-plugin[tensorrt]"'),
+    ],
+)
+def test_doctor_says_where_the_transfer_runs(
+    monkeypatch: pytest.MonkeyPatch, asked: list[int], device: str, packages: set[str], expected: str
+) -> None:
+    """It runs on the GPU only if the settings name one, and the packages are there."""
+    monkeypatch.setattr(doctor, "find_spec", lambda name: ModuleSpec(name, None) if name in packages else None)
+    assert doctor.examine(Config(engine=EngineSettings(device=device)), None)["transfer"] == expected
+    assert set(asked) == {0}
+
+
 @pytest.mark.parametrize("backend", ["openvino", "torch"])
 def test_a_gpu_that_is_not_there_is_an_error(backend: str, tmp_path: Path) -> None:
     """A backend that finds no such GPU says what it finds, and which setting to change."""
@@ -115,11 +172,11 @@ def test_the_driver_counts_the_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
         find_gpu(2)
 
 
-@pytest.mark.parametrize(("visible", "number", "expected"), [("", 0, ""), ("", 2, "2"), ("5,7", 0, "5,7"), ("5,7", 1, "7")])
+@pytest.mark.parametrize(("visible", "number", "expected"), [("", 0, ""), ("", 2, "2"), ("5,7", 0, "5,7"), ("5,7", 1, "7"), ("5", 1, "5")])
 def test_the_builder_sees_only_the_chosen_gpu(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, visible: str, number: int, expected: str
 ) -> None:
-    """The builder's process gets the number as its only GPU, counted among those that the user made visible."""
+    """The builder's process gets the number as its only GPU, counted among those that are visible; a portable build needs none."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     told: list[str] = []
 

@@ -118,6 +118,26 @@ def test_sixteen_threads_share_two_workers(bench: Workbench) -> None:
     assert (bench.gpu.most_running, bench.gpu.contexts) == (WORKERS, WORKERS)
 
 
+def test_workers_are_made_one_after_the_other(bench: Workbench) -> None:
+    """Memory that one thread allocates would spoil the graph that another one records."""
+    engine, making, most = bench.open(), threading.Semaphore(1), list[bool]()
+    create = cuda_stand_in.Engine.create_execution_context
+
+    def created(self: cuda_stand_in.Engine, config: object = None) -> cuda_stand_in.Context | None:
+        most.append(making.acquire(blocking=False))
+        time.sleep(0.05)
+        making.release()
+        return create(self, config)
+
+    bench.monkeypatch.setattr(cuda_stand_in.Engine, "create_execution_context", created)
+    bench.gpu.gate.clear()
+    calls = [_started(lambda: engine(*_window(0.1))) for _ in range(WORKERS)]
+    bench.gpu.gate.set()
+    for call in calls:
+        call.join(30)
+    assert most == [True] * bench.gpu.contexts
+
+
 def test_a_call_allocates_nothing(bench: Workbench) -> None:
     """After the first call no memory, graph or context is created, and results do not share memory."""
     engine = bench.open()
@@ -187,7 +207,7 @@ def test_a_closed_engine_releases_tensorrt(bench: Workbench, package: TensorRtPa
     """`close` destroys contexts, engine and runtime, even if our engine object is still referenced."""
     engine = bench.open(package)
     engine(*_window(0.1))
-    assert bench.gpu.alive == {"Context": 1, "Engine": 1, "Runtime": 1}
+    assert bench.gpu.alive == {"Context": 1, "Engine": 1, "Runtime": 1, "Stream": 1}
     engine.close()
     assert bench.gpu.alive == {}
 
@@ -212,16 +232,22 @@ def test_a_failure_is_an_engine_error_and_later_calls_work(bench: Workbench, fau
     np.testing.assert_array_equal(engine(*_window(0.2))[0], -_window(0.2)[0])
 
 
-@pytest.mark.parametrize("fault", ["capture", "end", "instantiate"])
-def test_without_a_graph_the_work_is_queued_piece_by_piece(bench: Workbench, caplog: pytest.LogCaptureFixture, fault: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        *((fault, "the CUDA driver reported CUDA_ERROR_NOT_SUPPORTED") for fault in ("capture", "end", "instantiate")),
+        ("recorded copy", "an illegal memory access was encountered"),
+    ],
+)
+def test_without_a_graph_the_work_is_queued_piece_by_piece(
+    bench: Workbench, caplog: pytest.LogCaptureFixture, fault: str, reason: str
+) -> None:
     """If a graph cannot be recorded, results are the same and there is one warning."""
     bench.gpu.fails = fault
     engine = bench.open()
     for value in (0.1, 0.2, 0.3):
         np.testing.assert_array_equal(engine(*_window(value))[0], -_window(value)[0])
-    assert [
-        text.startswith("no CUDA graph can be used (the CUDA driver reported CUDA_ERROR_NOT_SUPPORTED)") for text in _warnings(caplog)
-    ] == [True]
+    assert [text.startswith(f"no CUDA graph can be used ({reason})") for text in _warnings(caplog)] == [True]
     engine.close()
     assert bench.gpu.memory == {}
 

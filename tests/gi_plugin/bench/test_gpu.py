@@ -93,6 +93,7 @@ def test_rows_have_figures_or_a_reason(checked: Checked) -> None:
     assert measured["fp32"].difference == pytest.approx(0, abs=1e-3)
     assert 0 < (measured["fp16"].difference or 0) < 0.5
     assert all(row.milliseconds for row in checked.rows[-2:])
+    assert checked.rows[-1].note == "transfer on the CPU"  # a GPU that fails its check would leave it there, too
     for row in checked.rows[-4:-2]:
         assert (row.milliseconds, row.note) == (None, "engines are not built in this test")
 
@@ -113,6 +114,17 @@ def test_a_row_that_fails_does_not_end_the_check(monkeypatch: pytest.MonkeyPatch
         assert None not in {attention.milliseconds, transfer.milliseconds, call.milliseconds}
         assert [row.note for row in others] == failed + not_built
         assert {row.milliseconds for row in others} == {None}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.usefixtures("clock")
+def test_without_a_gpu_every_row_of_one_has_a_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A PyTorch without CUDA, or a driver without a GPU, costs the rows that need them, and no row runs on the CPU in secret."""
+    monkeypatch.setattr(gpu_check, "build_engine", _not_built)
+    rows = list(gpu_check.check(Config(engine=EngineSettings(cache=str(tmp_path))), [72], "cuda", lambda _: None))
+    ran = [row for row in rows if row.milliseconds is not None]
+    assert [row.form for row in ran] == ["transfer on the CPU"]
+    assert all(row.note and "\n" not in row.note for row in rows if row not in ran)
 
 
 def test_differences_of_the_transfer_are_found() -> None:
@@ -178,6 +190,18 @@ def test_the_floor_of_the_network_is_its_operations_at_the_measured_rate(checked
 def test_the_result_file_is_named_after_the_gpu() -> None:
     """The words of the name are in lower case and joined by dashes."""
     assert gpu_check.result_file(Path("docs"), "NVIDIA H200 NVL").as_posix() == "docs/gpu-nvidia-h200-nvl.json"
+
+
+def test_without_a_gpu_the_command_says_why(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is one line with the reason, and no file, which would have the name of no GPU."""
+
+    def missing(_number: int) -> Gpu:
+        raise EngineMissing("no CUDA GPU can be used: it is imaginary")
+
+    monkeypatch.setattr(driver, "find_gpu", missing)
+    result = cli("gpu", "--output", "results")
+    assert (result.code, result.lines) == (2, ["error: no CUDA GPU can be used: it is imaginary"])
+    assert not Path("results").exists()
 
 
 def test_the_command_writes_the_report(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
