@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, fx, nn
 
 from gi_plugin.config import TrainSettings
 from gi_plugin.train.data.pictures import Batch
@@ -81,7 +82,13 @@ def test_the_average_follows_the_network() -> None:
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute")  # of tensors that torch.compile looks at
 def test_compiled_blocks_equal_the_network() -> None:
-    """With compiled convolutions, outputs and gradients are those of the plain network, and parameters keep their names."""
+    """With compiled blocks, which hold every convolution, outputs and gradients are the plain network's, and parameters keep their names."""
+    graphs: list[fx.GraphModule] = []
+
+    def backend(graph: fx.GraphModule, _: list[Tensor]) -> Callable[..., object]:
+        graphs.append(graph)
+        return graph.forward
+
     results: list[list[Tensor]] = []
     names = set()
     for compiled in (False, True):
@@ -90,7 +97,7 @@ def test_compiled_blocks_equal_the_network() -> None:
         for parameter in network.parameters():  # the last layers start at zero, and nothing would depend on the others
             parameter.data += 0.02 * torch.randn_like(parameter)
         if compiled:
-            compile_blocks(network, backend="eager")
+            compile_blocks(network, backend)
         batch = make_batch()
         completion = network(batch.image, batch.mask)
         completion.refined.square().sum().backward()
@@ -99,3 +106,5 @@ def test_compiled_blocks_equal_the_network() -> None:
     assert len(names) == 1
     for plain, fast in zip(*results, strict=True):
         torch.testing.assert_close(plain, fast, rtol=1e-4, atol=1e-4)
+    convolutions = [node for graph in graphs for node in graph.graph.nodes if node.target is torch.conv2d]
+    assert len(convolutions) == sum(isinstance(module, nn.Conv2d) for module in network.modules())
