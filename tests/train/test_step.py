@@ -82,7 +82,7 @@ def test_the_average_follows_the_network() -> None:
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute")  # of tensors that torch.compile looks at
 def test_compiled_blocks_equal_the_network() -> None:
-    """With compiled blocks, which hold every convolution, outputs and gradients are the plain network's, and parameters keep their names."""
+    """Compiled blocks hold every convolution; outputs and gradients are those of the plain network, and parameters keep their names."""
     graphs: list[fx.GraphModule] = []
 
     def backend(graph: fx.GraphModule, _: list[Tensor]) -> Callable[..., object]:
