@@ -44,4 +44,4 @@ def _compile(block: nn.Module, backend: Backend) -> None:
         result: torch.Tensor = plain(*planes)
         return result
 
-    block.forward = torch.compile(forward, backend=backend, dynamic=False)  # type: ignore[method-assign]
+    block.forward = torch.compile(forward, backend=backend, dynamic=False)
