@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from gi_plugin.config import TrainSettings
 
 from .losses.adversarial import Gan, critic_loss, feature_distance, generator_loss, gradient_penalty, r1_penalty
+from .model.compiled import compile_critics
 from .model.critics import Critics, Verdict, local_crop
 from .model.patch_critics import PatchCritics
 from .model.precision import low_precision, placed
@@ -24,15 +25,27 @@ class Adversary:
         critics: nn.Module = PatchCritics() if settings.critic == "patch" else Critics(settings.crop, spectral=settings.gan == "hinge")
         self.critics = placed(critics, device, layout)
 
-    def loss(self, image: Tensor, fake: Tensor, mask: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Compute the loss of the critics on originals and completions, and its terms by name."""
+    def compile(self) -> None:
+        """Compile patch critics; those of the paper stay as they are."""
+        if isinstance(self.critics, PatchCritics):
+            compile_critics(self.critics)
+
+    def loss(self, image: Tensor, fake: Tensor, mask: Tensor, update: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Compute the loss of the critics on originals and completions, and its terms by name.
+
+        :param update: number of critic updates before this one; R1 is computed at every `r1_every`-th (Karras et al., CVPR 2020).
+        """
         verdicts = self._judge(torch.cat((image, fake)), torch.cat((mask, mask)))
         losses = []
         for scores, weights, _ in verdicts:
             real, completed = scores.float().chunk(2)
             losses.append(critic_loss(real, completed, weights.chunk(2)[0], self._gan))
-        loss, penalty = torch.stack(losses).sum(), self._penalty(image, fake, mask)
-        return loss + penalty, {"critic/loss": loss.detach(), "critic/penalty": penalty.detach()}
+        loss = torch.stack(losses).sum()
+        terms, every = {"critic/loss": loss.detach()}, self.settings.r1_every
+        if update % every:
+            return loss, terms
+        penalty = self._penalty(image, fake, mask)
+        return loss + every * penalty, {**terms, "critic/penalty": penalty.detach()}
 
     def pull(self, image: Tensor, fake: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """Compute the terms with which the critics train the network: "adversarial", and "features" if they have a weight."""
@@ -61,7 +74,7 @@ class Adversary:
             return self.settings.gradient_penalty * self._wgan_penalty(self.critics, image, fake, mask)
         if self.settings.r1:
             real = image.detach().requires_grad_()
-            verdicts = self.critics(real, mask)
+            verdicts = self.critics.forward(real, mask)  # a compiled call has no second derivatives
             return self.settings.r1 * torch.stack([r1_penalty(scores, weights, real) for scores, weights, _ in verdicts]).sum()
         return image.new_zeros(())
 

@@ -35,6 +35,7 @@ def _conflicts(settings: TrainSettings) -> tuple[tuple[bool, str], ...]:
         (settings.critic == "patch" and settings.gan == "wgan-gp", "critic = 'patch': expected a gan other than 'wgan-gp'"),
         (paper and settings.feature_weight > 0, "feature_weight: expected critic = 'patch', whose features can be matched"),
         (paper and settings.gan == "wgan-gp" and settings.r1 > 0, "r1: expected a gan other than 'wgan-gp', which has its own penalty"),
+        (settings.r1_every > 1 and not settings.r1, "r1_every: expected r1 above 0"),
         (paper and settings.mixed_crops, "mixed_crops: expected critic = 'patch' or critic_steps = 0; the paper's critics have one size"),
         (settings.mixed_crops and settings.crop < SMALLEST_MIXED, f"mixed_crops: expected crop of at least {SMALLEST_MIXED}"),
         (settings.attention_weight > 0 and not settings.attention, "attention_weight: expected attention = true"),

@@ -14,7 +14,7 @@ from .losses.low_frequencies import low_frequencies
 from .losses.pasted import pasted_l1
 from .losses.reconstruction import discount_weights, hole_l1, known_l1
 from .losses.texture import texture
-from .model.attention import recorded_weights
+from .model.attention import ContextualAttention, recorded_weights
 from .model.network import Completion, InpaintingNetwork
 from .model.precision import low_precision
 
@@ -41,7 +41,7 @@ class Objective:
         """
         completion, weights = self._run(network, batch)
         l1 = self._l1(completion, batch)
-        reference, terms = self._weighted(l1), self._further(completion, batch, weights)
+        reference, terms = self._weighted(l1), self._further(network.refinement.attention, completion, batch, weights)
         loss = reference
         if self._weights:
             if measure:
@@ -70,7 +70,9 @@ class Objective:
         coarse, refined = (hole * l1[f"l1/{stage} hole"] + known * l1[f"l1/{stage} known"] for stage in ("coarse", "refined"))
         return self.settings.coarse_weight * coarse + refined
 
-    def _further(self, completion: Completion, batch: Batch, weights: list[Tensor]) -> dict[str, Tensor]:
+    def _further(
+        self, attention: ContextualAttention | None, completion: Completion, batch: Batch, weights: list[Tensor]
+    ) -> dict[str, Tensor]:
         completed, image, mask = completion.completed.float(), batch.image, batch.mask
         terms = {}
         if "texture" in self._weights:
@@ -78,8 +80,8 @@ class Objective:
             terms["texture"] = texture(completed, image, mask, largest, self._random)
         if "low frequencies" in self._weights:
             terms["low frequencies"] = low_frequencies(completed, image, mask, batch.distance)
-        if "attention" in self._weights:
-            terms["attention"] = pasted_l1(weights[0], image, mask)
+        if attention is not None and "attention" in self._weights:
+            terms["attention"] = pasted_l1(weights[0], image, mask, attention.paste)
         if self.settings.critic_steps:
             terms |= self._adversary.pull(image, completed, mask)
         return terms

@@ -65,7 +65,7 @@ class LocalState:
             raise _unusable(path, error) from error
         check_unchanged(saved, trainer.settings, path)
         load(trainer, tensors, path)
-        trainer.updates = position.step
+        count_updates(trainer, position)
         return position
 
 
@@ -112,6 +112,12 @@ def load(trainer: Trainer, tensors: Mapping[str, Tensor], path: Path) -> None:
         raise _unusable(path, error) from error
 
 
+def count_updates(trainer: Trainer, position: Position) -> None:
+    """Set the numbers of updates that a trainer has made; every update of the network or of the critics has drawn one batch."""
+    trainer.updates = position.step
+    trainer.critic_updates = position.sample // trainer.settings.batch - position.step
+
+
 def _unusable(path: Path, error: Exception) -> TrainingError:
     return TrainingError(f"{path}: not the state of a training run with these settings ({error}); start a new run in another folder")
 
@@ -123,15 +129,16 @@ def _restore_random(generator: torch.Generator, state: Tensor) -> None:
 
 
 def check_unchanged(saved: Mapping[str, Any], settings: Any, path: Path) -> None:
-    """Check that a continued run has the settings, a dataclass, that it was started with.
+    """Check that a continued run has the settings, a dataclass, that it was started with; one that is newer than the run had its default.
 
     :raises TrainingError: if one that affects the training differs.
     """
-    changed = [key for key, value in asdict(settings).items() if key not in CHANGEABLE and saved.get(key) != value]
+    started = {**asdict(type(settings)()), **saved}
+    changed = [key for key, value in asdict(settings).items() if key not in CHANGEABLE and started[key] != value]
     if changed:
         key = changed[0]
         raise TrainingError(
-            f"{path}: the run was started with {key} = {saved.get(key)!r}, got {getattr(settings, key)!r}: "
+            f"{path}: the run was started with {key} = {started[key]!r}, got {getattr(settings, key)!r}: "
             "use the old settings, or start a new run in another folder"
         )
 

@@ -26,7 +26,8 @@ class Trainer:
     """
 
     def __init__(self, network: InpaintingNetwork, settings: TrainSettings, device: torch.device) -> None:
-        self.settings, self.device, self.updates = settings, device, 0  # number of generator updates
+        self.settings, self.device = settings, device
+        self.updates = self.critic_updates = 0  # of the generator, of the critics
         self._layout = torch.channels_last if settings.channels_last else torch.contiguous_format
         torch.manual_seed(settings.seed)
         self.random = torch.Generator(device).manual_seed(settings.seed)  # of the gradient penalty and the texture loss
@@ -40,6 +41,7 @@ class Trainer:
         self._compiled = settings.compile == "on" or (settings.compile == "auto" and device.type == "cuda")
         if self._compiled:
             compile_blocks(self.network)
+            self.adversary.compile()
 
     def critic_step(self, batch: Batch) -> dict[str, Tensor]:
         """Update both critics once, and return their loss and gradient penalty by name."""
@@ -47,11 +49,12 @@ class Trainer:
         # with gradients, a compiled network runs in the form of the generator step; without them it would be compiled once more
         with torch.set_grad_enabled(self._compiled), low_precision(self.device, self.settings.precision):
             fake = self.network(image, mask).completed.float().detach()
-        loss, terms = self.adversary.loss(image, fake, mask)
+        loss, terms = self.adversary.loss(image, fake, mask, self.critic_updates)
         self.critic_optimizer.zero_grad(set_to_none=True)
         loss.backward()
         average_gradients(self.adversary.critics.parameters())
         self.critic_optimizer.step()
+        self.critic_updates += 1
         return terms
 
     def generator_step(self, batch: Batch) -> dict[str, Tensor]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,14 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from ..atomic import replacing
 from ..config import DETAILS, Detail, load_config
 from ..errors import ConfigError, require
-from .terminal import AsJson, Backend, ConfigFile, Spinner, print_json, show
+from .stopping import ended_after
+from .terminal import AsJson, Backend, ConfigFile, Spinner, print_json, say, show
 from .train_options import Assignments, Minutes, Steps, make_budget, override, show_progress
 
 if TYPE_CHECKING:
     from gi_plugin.train.evaluation.baselines import FillMethod
     from gi_plugin.train.evaluation.evaluate import ScoreRow
+    from gi_plugin.train.evaluation.throughput import Throughput
 
 
 def evaluate(
@@ -99,23 +103,48 @@ def ablate(
 
 
 def throughput(
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", min=0.01, help="End after this time, with what has been measured by then.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also write the rows to this JSON file, each as soon as it is measured.")
+    ] = None,
     assignments: Assignments = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Time a full training step in fp32, in bf16 with the channels-last layout, and without critics, and name what limits each."""
     require("torch", "train")
-    from gi_plugin.train.evaluation import throughput as speeds  # noqa: PLC0415  # heavy
+    rows: dict[str, Throughput] = {}
+    with Spinner("measuring") as progress, ended_after(minutes and 60 * minutes):
+        from gi_plugin.engines.attention.autograd import accelerate  # noqa: PLC0415  # heavy
+        from gi_plugin.train.evaluation import throughput as speeds  # noqa: PLC0415
 
-    with Spinner("measuring") as progress:
-        rows = speeds.measure(speeds.variants(override(load_config(config).train, assignments)), progress)
+        for row in speeds.measure(speeds.variants(override(load_config(config).train, assignments)), progress, accelerate):
+            if row.name not in rows:
+                say(f"{row.name}: {row.pictures_per_second:.3f} pictures/s; prepared in {row.preparation:.0f} s; {row.profile.bound}")
+            rows[row.name] = row
+            if output:
+                _write_speeds(output, rows.values())  # after each row: the measurement may be cut short
+    if not rows:
+        raise ConfigError(f"no setting was measured in {minutes:g} minutes: allow more, or try --set compile=off")
     if as_json:
-        print_json([{**vars(row), "profile": vars(row.profile), "bound": row.profile.bound} for row in rows])
+        print_json(_speeds(rows.values()))
         return
     table = Table("setting", "pictures/s", "times as many as the first", "bound")
-    for row in rows:
+    for row in rows.values():
         table.add_row(row.name, f"{row.pictures_per_second:.3f}", f"{row.ratio:.2f}", row.profile.bound)
     show(table)
+
+
+def _write_speeds(file: Path, rows: Iterable[Throughput]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(file) as partial:
+        partial.write_text(json.dumps(_speeds(rows), indent=1) + "\n", encoding="utf-8")
+
+
+def _speeds(rows: Iterable[Throughput]) -> list[dict[str, Any]]:
+    return [{**vars(row), "profile": vars(row.profile), "bound": row.profile.bound} for row in rows]
 
 
 def _detail(name: str) -> Detail:

@@ -1,4 +1,4 @@
-"""Signal handling: Ctrl-C and `kill` as a request to stop, so that long work ends after the current item."""
+"""Signal handling: Ctrl-C and `kill` as a request to stop, so that long work ends after the current item; a limit of its time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Self
 
@@ -61,3 +61,30 @@ def ended_by_signals() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL if previous is None else previous)
+
+
+class TimeIsOver(BaseException):
+    """Ends the block of `ended_after`. It is no `Exception`, so that no library handles it."""
+
+
+@contextmanager
+def ended_after(seconds: float | None) -> Iterator[None]:
+    """Leave the `with` block when its time is over, wherever it is; only a call into compiled code ends first.
+
+    :param seconds: None for no limit. Windows, which has no such timer, does not limit it either.
+    """
+    if seconds is None or sys.platform == "win32":
+        yield
+        return
+
+    def end(*_: object) -> None:
+        raise TimeIsOver
+
+    previous = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        with suppress(TimeIsOver):
+            yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)

@@ -113,6 +113,7 @@ class TrainSettings:
     critic_warmup: int = _between(100, 0, 100_000)
     gradient_penalty: float = _between(10.0, 0.0, 1000.0)
     r1: float = _between(0.0, 0.0, 1000.0)
+    r1_every: int = _between(1, 1, 1000)
     adversarial_weight: float = _between(0.001, 0.0, 10.0)
     hole_weight: float = _between(1.2, 0.0, 100.0)
     known_weight: float = _between(1.2, 0.0, 100.0)

@@ -6,7 +6,7 @@ import itertools
 import math
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,7 +22,7 @@ from gi_plugin.train.data import bank, resident
 from gi_plugin.train.data.pictures import Batch
 from gi_plugin.train.loop import BEST, Budget, Progress, train
 from gi_plugin.train.model.network import InpaintingNetwork, NetworkSettings
-from gi_plugin.train.run_state import LAST
+from gi_plugin.train.run_state import LAST, check_unchanged
 from gi_plugin.train.step import Trainer
 from tests.train.pictures import smooth_pictures
 
@@ -73,7 +73,7 @@ def _state(folder: Path) -> dict[str, Tensor]:
         {},
         {"gan": "hinge", "pictures": "device"},
         {"gan": "lsgan", "texture_weight": 0.5},
-        {"critic": "patch", "gan": "relativistic", "r1": 1.0, "feature_weight": 1.0, "balance": True, "hole_ramp": 5},
+        {"critic": "patch", "gan": "relativistic", "r1": 1.0, "r1_every": 2, "feature_weight": 1.0, "balance": True, "hole_ramp": 5},
     ],
     ids=str,
 )
@@ -218,6 +218,14 @@ def test_a_run_with_other_settings_is_refused(pictures: Path, tmp_path: Path) ->
         _run(pictures, tmp_path, 2, replace(SETTINGS, learning_rate=2e-3))
 
 
+def test_a_setting_that_is_newer_than_the_run_had_its_default(tmp_path: Path) -> None:
+    """A state without a setting can be continued with the setting's default, and with no other value."""
+    saved = {key: value for key, value in asdict(SETTINGS).items() if key != "r1_every"}
+    check_unchanged(saved, SETTINGS, tmp_path)
+    with pytest.raises(TrainingError, match="r1_every = 1, got 3"):
+        check_unchanged(saved, replace(SETTINGS, r1_every=3), tmp_path)
+
+
 def test_a_run_starts_from_a_trained_network(pictures: Path, tmp_path: Path) -> None:
     """A new run takes network and licence from a file; a network with other settings raises ConfigError."""
     _run(pictures, tmp_path / "first", 1)
@@ -242,6 +250,7 @@ def test_a_run_starts_from_a_trained_network(pictures: Path, tmp_path: Path) -> 
         ({"critic": "patch"}, "expected a gan other than 'wgan-gp'"),
         ({"feature_weight": 1.0}, "feature_weight: expected critic = 'patch'"),
         ({"r1": 1.0}, "r1: expected a gan other than"),
+        ({"r1_every": 2}, "r1_every: expected r1 above 0"),
         ({"mixed_crops": True}, "mixed_crops: expected critic = 'patch'"),
         ({"critic_steps": 0, "mixed_crops": True}, "expected crop of at least 160"),
         ({"attention_weight": 1.0, "attention": False}, "attention_weight: expected attention = true"),

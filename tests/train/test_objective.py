@@ -100,6 +100,18 @@ def test_r1_of_a_linear_critic() -> None:
     assert float(r1_penalty(3 * picture, weights, picture).detach()) == pytest.approx(9)
 
 
+def test_r1_at_every_third_update_has_three_times_the_weight() -> None:
+    """With `r1_every` of 3, the updates 0 and 3 have the penalty with three times its weight, and those between have none."""
+    trainer, batch = make_trainer(replace(SETTINGS, critic="patch", gan="bce", r1=2.0, r1_every=3)), make_batch()
+    image, mask = batch.image, batch.mask
+    losses, terms = zip(*(trainer.adversary.loss(image, image.flip(0), mask, update) for update in range(4)), strict=True)
+    assert ["critic/penalty" in found for found in terms] == [True, False, False, True]
+    assert float(losses[0].detach() - losses[1].detach()) == pytest.approx(3 * float(terms[0]["critic/penalty"]), rel=1e-3)
+    plain = make_trainer(replace(SETTINGS, critic="patch", gan="bce", r1=2.0))
+    every = plain.adversary.loss(image, image.flip(0), mask, 1)[1]
+    assert float(every["critic/penalty"]) == pytest.approx(float(terms[0]["critic/penalty"]))
+
+
 def test_feature_distance_is_relative() -> None:
     """Features that differ by a fifth of their size in one of two layers have the distance 0.1."""
     real = [torch.full((1, 2, 3, 3), 5.0), torch.full((1, 4, 2, 2), -2.0)]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, fx, nn
 
 from gi_plugin.config import TrainSettings
 from gi_plugin.train.data.pictures import Batch
-from gi_plugin.train.model.compiled import compile_blocks
+from gi_plugin.train.model.compiled import compile_blocks, compile_critics
 from gi_plugin.train.model.network import InpaintingNetwork, NetworkSettings
+from gi_plugin.train.model.patch_critics import PatchCritics
 from gi_plugin.train.step import Trainer
 from tests.train.operations import waits_of
 
@@ -81,7 +84,13 @@ def test_the_average_follows_the_network() -> None:
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute")  # of tensors that torch.compile looks at
 def test_compiled_blocks_equal_the_network() -> None:
-    """With compiled convolutions, outputs and gradients are those of the plain network, and parameters keep their names."""
+    """Compiled blocks hold every convolution; outputs and gradients are those of the plain network, and parameters keep their names."""
+    graphs: list[fx.GraphModule] = []
+
+    def backend(graph: fx.GraphModule, _: list[Tensor]) -> Callable[..., object]:
+        graphs.append(graph)
+        return graph.forward
+
     results: list[list[Tensor]] = []
     names = set()
     for compiled in (False, True):
@@ -90,7 +99,7 @@ def test_compiled_blocks_equal_the_network() -> None:
         for parameter in network.parameters():  # the last layers start at zero, and nothing would depend on the others
             parameter.data += 0.02 * torch.randn_like(parameter)
         if compiled:
-            compile_blocks(network, backend="eager")
+            compile_blocks(network, backend)
         batch = make_batch()
         completion = network(batch.image, batch.mask)
         completion.refined.square().sum().backward()
@@ -99,3 +108,25 @@ def test_compiled_blocks_equal_the_network() -> None:
     assert len(names) == 1
     for plain, fast in zip(*results, strict=True):
         torch.testing.assert_close(plain, fast, rtol=1e-4, atol=1e-4)
+    convolutions = [node for graph in graphs for node in graph.graph.nodes if node.target is torch.conv2d]
+    assert len(convolutions) == sum(isinstance(module, nn.Conv2d) for module in network.modules())
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # of tensors that torch.compile looks at
+def test_compiled_critics_equal_the_critics() -> None:
+    """With compiled patch critics, the losses of critics and network and the gradients of both are the plain ones, with R1, too."""
+    results: list[list[Tensor]] = []
+    for compiled in (False, True):
+        trainer, batch = make_trainer(replace(SETTINGS, critic="patch", gan="relativistic", r1=1.0, feature_weight=1.0)), make_batch()
+        if compiled:
+            compile_critics(cast("PatchCritics", trainer.adversary.critics), "aot_eager")  # has no second derivatives, as "inductor"
+        fake = batch.image.flip(0).requires_grad_()
+        loss, terms = trainer.adversary.loss(batch.image, fake.detach(), batch.mask, 0)
+        loss.backward()  # type: ignore[no-untyped-call]
+        pulls = trainer.adversary.pull(batch.image, fake, batch.mask)
+        torch.stack([*pulls.values()]).sum().backward()  # type: ignore[no-untyped-call]
+        assert fake.grad is not None
+        gradients = [parameter.grad for parameter in trainer.adversary.critics.parameters() if parameter.grad is not None]
+        results.append([loss.detach(), *terms.values(), *(pull.detach() for pull in pulls.values()), fake.grad, *gradients])
+    for plain, fast in zip(*results, strict=True):
+        torch.testing.assert_close(plain, fast, rtol=1e-4, atol=1e-5)

@@ -18,6 +18,7 @@ from torch.nn import functional
 from .precision import at_least_float32, full_precision
 
 Step = Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor]]
+Paste = Callable[[Tensor, Tensor], Tensor]
 SOFTMAX_SCALE = 10.0  # lambda of the paper
 NORM_FLOOR = 1e-4  # smallest patch norm used as a divisor
 INVALID_LOGIT = -1e4  # becomes exactly 0 in the softmax, and is finite in fp16
@@ -139,6 +140,7 @@ class ContextualAttention(nn.Module):
         super().__init__()
         self.scale = scale
         self.step: Step = attention_weights  # the export replaces it by a graph node, a GPU engine by its kernel
+        self.paste: Paste = paste  # a training may replace it by a compiled form
 
     def forward(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Attend from the hole to the known region.
@@ -155,7 +157,7 @@ class ContextualAttention(nn.Module):
         with full_precision(flat):
             gram = flat.transpose(1, 2) @ flat
         weights, matches = self.step(gram, cell_mask, self.scale)
-        pasted = paste(features, weights.to(features.dtype))
+        pasted = self.paste(features, weights.to(features.dtype))
         return pasted * feature_mask + features * (1 - feature_mask), matches
 
 

@@ -35,3 +35,8 @@ def placed(module: Module, device: torch.device, layout: torch.memory_format = t
     """Move a module to a device and into a memory layout, and return it."""
     placed_module: Module = module.to(device, memory_format=layout)  # type: ignore[call-overload]  # torch's overloads lack it
     return placed_module
+
+
+def device_name(device: torch.device) -> str:
+    """Return the name of a device for reports, such as "NVIDIA H200" or "CPU"."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"

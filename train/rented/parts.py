@@ -17,7 +17,7 @@ from torch import Tensor
 from gi_plugin.errors import ConfigError, ModelError
 
 from ..checkpoint import AVERAGE, read_tensors, write_tensors
-from ..run_state import Position, load, tensors_of, texts_of
+from ..run_state import Position, count_updates, load, tensors_of, texts_of
 from ..step import Trainer
 
 FOLDER = "parts"
@@ -64,8 +64,9 @@ class PartedState:
         tensors, texts = read_parts(source)
         load(trainer, tensors, source)
         saved = json.loads(texts["position"])
-        trainer.updates = saved["step"]
-        return Position(saved["step"], saved["sample"])
+        position = Position(saved["step"], saved["sample"])
+        count_updates(trainer, position)
+        return position
 
     def _packed(self, tensors: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
         """Distribute tensors among parts, in their order."""

@@ -26,6 +26,7 @@ from ..consistency import check_together
 from ..data.pictures import decode, find_pictures
 from ..loop import Budget, Progress, TrainingRun
 from ..model.network import InpaintingNetwork
+from ..model.precision import device_name
 from .parts import FOLDER, PartedState, read_parts
 
 SPARE = 3.0  # seconds at the end that are not planned for
@@ -124,7 +125,7 @@ def train_for(
     after = run.validation.run(run.trainer)
     _write_sheet(folder / "sheet.png", before[1], after[1])
     session = {
-        "device": _device_name(run.trainer.device),
+        "device": device_name(run.trainer.device),
         "torch": torch.__version__,
         "steps": position.step - first,
         "pictures_per_second": _speed(seen, settings.batch),
@@ -153,7 +154,3 @@ def _write_sheet(path: Path, before: Tensor, after: Tensor) -> None:
     columns = [*before.chunk(3)[:2], *after.chunk(3)[1:]]
     pixels = [np.asarray((plane.permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8)) for plane in columns]
     Image.fromarray(sheet(list(zip(*pixels, strict=True)), ["input", "before", "after", "original"])).save(path)
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"

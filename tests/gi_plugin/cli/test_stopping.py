@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
 
-from gi_plugin.cli.stopping import SIGNALS, StopRequest
+from gi_plugin.cli.stopping import SIGNALS, StopRequest, ended_after
 
 
 @pytest.fixture(autouse=True)
@@ -40,3 +42,25 @@ def test_without_a_signal_nothing_changes() -> None:
         assert [signal.getsignal(signal_number) for signal_number in SIGNALS] != previous
     assert not stop()
     assert [signal.getsignal(signal_number) for signal_number in SIGNALS] == previous
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no interval timer")
+def test_a_block_is_left_when_its_time_is_over() -> None:
+    """Endless work ends although it handles every `Exception`; the code after the block goes on, with the previous handler."""
+    previous, laps = signal.getsignal(signal.SIGALRM), 0
+    with ended_after(0.05):
+        while True:
+            with contextlib.suppress(Exception):
+                laps += 1
+    assert laps > 0  # type: ignore[unreachable]  # mypy does not know that the block ends
+    assert signal.getsignal(signal.SIGALRM) == previous
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_without_a_limit_a_block_ends_by_itself() -> None:
+    """No limit, and a limit that is not reached, change nothing."""
+    for seconds in (None, 60.0):
+        reached = False
+        with ended_after(seconds):
+            reached = True
+        assert reached
