@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import shorten
 
 import numpy as np
 import torch
@@ -98,7 +99,16 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def _network(path: Path, settings: str, state: Mapping[str, Tensor]) -> InpaintingNetwork:
     try:
         network = InpaintingNetwork(NetworkSettings(**json.loads(settings)))
+    except (TypeError, ValueError) as error:  # of the tiny network, or of another program
+        raise ModelError(
+            f"{path}: contains no settings of the large network; expected a checkpoint of gi-plugin train (without --recipe thin), "
+            "or a network file made from one"
+        ) from error
+    try:
         network.load_state_dict(state)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{path}: the parameters do not fit the network that the settings in the file describe: {error}") from error
+    except RuntimeError as error:
+        raise ModelError(
+            f"{path}: the parameters do not fit the network that the settings in the file describe "
+            f"({shorten(str(error), 200)}); use another copy of the file"
+        ) from error
     return network
