@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -23,6 +23,7 @@ from .data.pictures import Batch, find_pictures
 from .data.stream import open_stream
 from .model.network import InpaintingNetwork, NetworkSettings
 from .run_state import LAST, LocalState, Position, RunState
+from .shortage import shortage_explained
 from .step import Trainer
 from .validation import Validation, split
 from .watch import LossWatch
@@ -73,11 +74,11 @@ def train(
     :param start: network file or checkpoint from which a new run takes its network; the critics are warmed up first.
     :param accelerate: called with the network and with its running average, on their device; may replace parts of them by faster ones.
     :return: the position at the end of the run.
-    :raises TrainingError: if the loss explodes or becomes NaN (the last saved state is kept), or if the run in `folder` has other
-        settings.
+    :raises TrainingError: if the loss explodes or becomes NaN or memory runs out (the last saved state is kept), or if the run in
+        `folder` has other settings.
     :raises ConfigError: if the settings do not fit together, or the data cannot be used.
     """
-    with distributed.process_group() as (rank, ranks):
+    with shortage_explained(settings), distributed.process_group() as (rank, ranks):
         check_together(settings, ranks)
         run = TrainingRun(data, folder, settings, budget, report, start, rank, ranks)
         for network in (run.trainer.network, run.trainer.average):
@@ -105,7 +106,7 @@ class TrainingRun:
         self.state = state or LocalState()
         folder.mkdir(parents=True, exist_ok=True)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        network, self.notes = _network(settings, start)
+        network, self.notes = open_network(settings, start)
         self.trainer = Trainer(network, settings, device)
         restored = self.state.restore(self.trainer, folder)
         self.position = restored or Position()
@@ -216,12 +217,20 @@ class TrainingRun:
         return SummaryWriter(str(self.folder)) if self.rank == 0 else nullcontext()
 
 
-def _network(settings: TrainSettings, start: Path | None) -> tuple[InpaintingNetwork, dict[str, str]]:
+def open_network(settings: TrainSettings, start: Path | None) -> tuple[InpaintingNetwork, dict[str, str]]:
+    """Make a new network, or read the one that a run starts from, with the notes that its exports keep.
+
+    :raises ModelError: if the start cannot be read.
+    :raises ConfigError: if its network is not of these settings.
+    """
     wanted = NetworkSettings.of(settings)
     if start is None:
         torch.manual_seed(settings.seed)
         return InpaintingNetwork(wanted), {}
     network, notes = read_network(start)
     if network.settings != wanted:
-        raise ConfigError(f"{start}: contains a network of {network.settings}, expected {wanted}: change [train] width, attention or fill")
+        given, asked = (", ".join(f"{key} = {value!r}" for key, value in asdict(each).items()) for each in (network.settings, wanted))
+        raise ConfigError(
+            f"{start}: contains a network of {given}, but [train] has {asked}; change the settings, or start from another file"
+        )
     return network, {key: text for key, text in notes.items() if key in ("licence", "data")}

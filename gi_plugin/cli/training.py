@@ -129,11 +129,12 @@ def gpu_train(
     """Train on a GPU for some minutes, everything included; leave the state in parts, session.json and sheet.png."""
     require("torch", "train")
     from gi_plugin.engines.attention.autograd import accelerate  # noqa: PLC0415  # heavy
-    from gi_plugin.train.rented import session  # noqa: PLC0415
+    from gi_plugin.train.rented import checks, session  # noqa: PLC0415
 
     chosen = replace(TrainSettings(), **session.RECIPE) if config is None else load_config(config).train
     settings = override(chosen, assignments)
-    session.check(data, start, output, settings, cpu=cpu)
+    with Spinner("checking"):
+        checks.check(data, start, output, settings, part_mb, cpu=cpu)
     with Spinner("preparing") as show_text:
         done = session.train_for(
             minutes, data, output, settings, part_mb, lambda progress: show_progress(progress, show_text), start, accelerate
