@@ -11,12 +11,13 @@ from textwrap import shorten
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from gi_plugin import network_file
 from gi_plugin.atomic import replacing
-from gi_plugin.errors import ModelError
+from gi_plugin.config import TrainSettings
+from gi_plugin.errors import ConfigError, ModelError
 
 from .model.network import InpaintingNetwork, NetworkSettings
 
@@ -30,6 +31,25 @@ def save_network(network: InpaintingNetwork, path: Path, notes: Mapping[str, str
     :param notes: metadata for the exported file, for example licence, training data, steps.
     """
     write_tensors(network.state_dict(), path, {**notes, network_file.SETTINGS_KEY: json.dumps(asdict(network.settings))})
+
+
+def open_network(settings: TrainSettings, start: Path | None) -> tuple[InpaintingNetwork, dict[str, str]]:
+    """Make a new network, or read the one that a run starts from, with the notes that its exports keep.
+
+    :raises ModelError: if the start cannot be read.
+    :raises ConfigError: if its network is not of these settings.
+    """
+    wanted = NetworkSettings.of(settings)
+    if start is None:
+        torch.manual_seed(settings.seed)
+        return InpaintingNetwork(wanted), {}
+    network, notes = read_network(start)
+    if network.settings != wanted:
+        given, asked = (", ".join(f"{key} = {value!r}" for key, value in asdict(each).items()) for each in (network.settings, wanted))
+        raise ConfigError(
+            f"{start}: contains a network of {given}, but [train] has {asked}; change the settings, or start from another file"
+        )
+    return network, {key: text for key, text in notes.items() if key in ("licence", "data")}
 
 
 def read_network(path: Path) -> tuple[InpaintingNetwork, dict[str, str]]:
@@ -79,9 +99,13 @@ def blend(network: InpaintingNetwork, start: InpaintingNetwork, share: float) ->
 
 
 def write_tensors(tensors: Mapping[str, Tensor], path: Path, texts: Mapping[str, str]) -> None:
-    """Write named tensors and texts as safetensors, atomically."""
+    """Write named tensors and texts as safetensors, atomically.
+
+    :raises OSError: if the file cannot be written, for example because the disk is full; an older one is kept.
+    """
+    content = save({name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}, dict(texts))
     with replacing(path) as partial:
-        save_file({name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}, partial, dict(texts))
+        partial.write_bytes(content)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

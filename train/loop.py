@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,14 +14,14 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from gi_plugin.config import TrainSettings
-from gi_plugin.errors import ConfigError
+from gi_plugin.errors import TrainingError
 
 from . import distributed
-from .checkpoint import read_network, save_network
+from .checkpoint import open_network, save_network
 from .consistency import check_together
 from .data.pictures import Batch, find_pictures
 from .data.stream import open_stream
-from .model.network import InpaintingNetwork, NetworkSettings
+from .model.network import InpaintingNetwork
 from .run_state import LAST, LocalState, Position, RunState
 from .shortage import shortage_explained
 from .step import Trainer
@@ -49,7 +49,7 @@ class Progress:
 
     step: int
     seconds: float  # of the whole run
-    rate: float  # pictures per second; counts the pictures of generator steps and the time of all updates
+    rate: float  # pictures per second since this process started; counts those of generator steps and the time of all updates
     share: float  # used share of the budget, 0 to 1
     loss: float
     skipped: int  # number of broken or too small pictures, since this process started
@@ -117,24 +117,37 @@ class TrainingRun:
         self.watch = LossWatch(folder / LAST)
 
     def run(self) -> Position:
-        """Train until the budget is used; return the position at the end."""
+        """Train until the budget is used; return the position at the end.
+
+        :raises TrainingError: if the training diverges, or a file cannot be written; the state is kept.
+        """
         self.started = self.saved = self.reported = time.monotonic()
-        self.run_started = self.started - self.position.seconds
+        self.run_started, self.first = self.started - self.position.seconds, self.position.step
         stream = self._stream()
         for _ in range(self.warmup):
             if self._share_used() > WARMUP_SHARE:
                 break
             self.trainer.critic_step(next(stream))
-        with self._board() as board:
-            validated = True
-            for _ in self._steps():
-                terms = self._step(stream)
-                self.watch.add(self.position.step, terms["loss"])
-                validated = self._after_step(terms, board)
-            if not validated:
-                self._validate(board)  # so that a short run, too, ends with a validated network
+        try:
+            with self._board() as board:
+                self._train(stream, board)
+        except OSError as error:  # of the best network or of the curves, which the end of `with` writes, too
             self.save()
+            raise TrainingError(
+                f"{self.folder}: cannot be written to ({error}); the state of step {self.position.step} is saved: make room, and run the "
+                "command again to continue"
+            ) from error
         return self.position
+
+    def _train(self, stream: Iterator[Batch], board: SummaryWriter | None) -> None:
+        validated = True
+        for _ in self._steps():
+            terms = self._step(stream)
+            self.watch.add(self.position.step, terms["loss"])
+            validated = self._after_step(terms, board)
+        if not validated:
+            self._validate(board)  # so that a short run, too, ends with a validated network
+        self.save()
 
     def _steps(self) -> Iterator[None]:
         while (share := self._share_used()) < 1:
@@ -184,8 +197,8 @@ class TrainingRun:
             return
         for name, value in terms.items():
             board.add_scalar(name, float(value), self.position.step)
-        rate = self.settings.batch * self.position.step / max(self.position.seconds, 1e-9)
-        waiting = self.waited / max(time.monotonic() - self.started, 1e-9)
+        seconds = max(time.monotonic() - self.started, 1e-9)
+        rate, waiting = self.settings.batch * (self.position.step - self.first) / seconds, self.waited / seconds
         board.add_scalar("speed/share of time waiting for data", waiting, self.position.step)
         self.report(Progress(self.position.step, self.position.seconds, rate, self.share, self.watch.newest, self.skipped, waiting, psnr))
 
@@ -200,11 +213,21 @@ class TrainingRun:
         return psnr
 
     def save(self) -> None:
-        """Save the state, unless the last losses show that the run has diverged."""
+        """Save the state, unless the last losses show that the run has diverged.
+
+        :raises TrainingError: if it has, or the state cannot be written.
+        """
         self.watch.check()
         self.saved = time.monotonic()
-        if self.rank == 0:
+        if self.rank != 0:
+            return
+        try:
             self.state.save(self.trainer, self.position, self.folder, self._notes(self.position.best))
+        except OSError as error:
+            raise TrainingError(
+                f"{self.folder}: the state of step {self.position.step} cannot be saved ({error}); one that was saved before is kept: make "
+                "room, and run the command again"
+            ) from error
 
     def _notes(self, psnr: float) -> dict[str, str]:
         return {
@@ -215,22 +238,3 @@ class TrainingRun:
 
     def _board(self) -> AbstractContextManager[SummaryWriter | None]:
         return SummaryWriter(str(self.folder)) if self.rank == 0 else nullcontext()
-
-
-def open_network(settings: TrainSettings, start: Path | None) -> tuple[InpaintingNetwork, dict[str, str]]:
-    """Make a new network, or read the one that a run starts from, with the notes that its exports keep.
-
-    :raises ModelError: if the start cannot be read.
-    :raises ConfigError: if its network is not of these settings.
-    """
-    wanted = NetworkSettings.of(settings)
-    if start is None:
-        torch.manual_seed(settings.seed)
-        return InpaintingNetwork(wanted), {}
-    network, notes = read_network(start)
-    if network.settings != wanted:
-        given, asked = (", ".join(f"{key} = {value!r}" for key, value in asdict(each).items()) for each in (network.settings, wanted))
-        raise ConfigError(
-            f"{start}: contains a network of {given}, but [train] has {asked}; change the settings, or start from another file"
-        )
-    return network, {key: text for key, text in notes.items() if key in ("licence", "data")}

@@ -12,9 +12,9 @@ import torch
 from gi_plugin.config import TrainSettings
 from gi_plugin.errors import ConfigError
 
+from ..checkpoint import open_network
 from ..consistency import check_together
 from ..data.pictures import Samples, find_pictures
-from ..loop import open_network
 from ..model.compiled import check_compiler, is_compiled
 from ..step import Trainer
 from ..validation import Validation, split

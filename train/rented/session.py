@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gi_plugin.atomic import replacing
 from gi_plugin.config import TrainSettings
-from gi_plugin.errors import ConfigError
+from gi_plugin.errors import ConfigError, TrainingError
 from gi_plugin.files.sheet import sheet
 
 from ..loop import Budget, Progress, TrainingRun
@@ -87,12 +87,13 @@ def train_for(
         before, ending = _rehearse(run)
         left = 60 * minutes - (time.monotonic() - began) - ending
         if left <= 0:
-            raise ConfigError(f"{minutes:g} minutes are too few: to prepare and to save takes {60 * minutes - left:.0f} s")
+            raise ConfigError(
+                f"{minutes:g} minutes are too few: to prepare and to save takes {60 * minutes - left:.0f} s; give more, or lower [train] validation"
+            )
         first = run.position.step
         run.budget = Budget(minutes=left / 60)
         position = run.run()
         after = run.validation.run(run.trainer)
-    _write_sheet(folder / "sheet.png", before[1], after[1])
     session = {
         "device": device_name(run.trainer.device),
         "torch": torch.__version__,
@@ -105,8 +106,12 @@ def train_for(
         "settings": asdict(settings),
         "seconds": time.monotonic() - began,
     }
-    with replacing(folder / "session.json") as partial:
-        partial.write_text(json.dumps(session, indent=1), encoding="utf-8")
+    try:
+        with replacing(folder / "session.json") as partial:
+            partial.write_text(json.dumps(session, indent=1), encoding="utf-8")
+        _write_sheet(folder / "sheet.png", before[1], after[1])
+    except OSError as error:
+        raise TrainingError(f"{folder}: cannot be written to ({error}); parts and best.safetensors are complete") from error
     return session
 
 

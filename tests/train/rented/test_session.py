@@ -121,6 +121,28 @@ def test_a_session_ends_in_time_and_leaves_its_files(pictures: Path, tmp_path: P
     assert pixels.shape[0] > 3 * 96
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # TensorBoard writes its curves in a thread
+@pytest.mark.parametrize(
+    ("limit", "kept", "text"),
+    [(150_000, 2, "the state of step 2 is saved"), (20_000, 1, "the state of step 2 cannot be saved .* was saved before is kept")],
+)
+def test_a_full_disk_loses_no_state_without_a_word(pictures: Path, tmp_path: Path, limit: int, kept: int, text: str) -> None:
+    """If files cannot be written, the run ends with TrainingError; it saves the state if that can be written, else the older one stays."""
+    resource = pytest.importorskip("resource")
+    _run(pictures, tmp_path, 1)
+    run = TrainingRun(pictures, tmp_path, SETTINGS, Budget(steps=2), lambda _: None, state=PartedState(0.1))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))  # largest size of a file in bytes
+    try:
+        with pytest.raises(TrainingError, match=text):
+            run.run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [folder.name for folder in (tmp_path / "parts").iterdir()] == [f"step-000000{kept}"]
+    again = TrainingRun(pictures, tmp_path, SETTINGS, Budget(), lambda _: None, state=PartedState(0.1))
+    assert again.position.step == kept
+
+
 def test_too_few_minutes_are_an_error(pictures: Path, tmp_path: Path) -> None:
     """If preparing and saving would use up the minutes, the session ends before training with the time that they need."""
     with pytest.raises(ConfigError, match=r"0.01 minutes are too few: to prepare and to save takes \d+ s"):
