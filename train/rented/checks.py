@@ -24,7 +24,7 @@ DISK = 2 * 10**9  # free bytes that a session needs: two states in parts, Tensor
 
 
 def check(data: Path, start: Path | None, folder: Path, settings: TrainSettings, part_mb: float, *, cpu: bool) -> None:
-    """Check, in seconds, that a session can run: GPU, settings, folder and disk, start, pictures, compiler.
+    """Check, in seconds, that a session can run: GPU, settings, pictures, start, folder and disk, compiler.
 
     :param start: network file, checkpoint, or folder with the parts of an earlier session.
     :param part_mb: as for `PartedState`.
@@ -34,9 +34,9 @@ def check(data: Path, start: Path | None, folder: Path, settings: TrainSettings,
     if not cpu and not torch.cuda.is_available():
         raise ConfigError(f"torch {torch.__version__} finds no CUDA GPU; use another interpreter, or --cpu to try the session without one")
     check_together(settings, 1)
-    _check_folder(folder)
-    _check_start(start, folder, settings, part_mb)
     _check_pictures(data, settings)
+    _check_start(start, folder, settings, part_mb)
+    _check_folder(folder)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if is_compiled(settings, device):
         check_compiler(device)

@@ -88,7 +88,8 @@ def train_for(
         left = 60 * minutes - (time.monotonic() - began) - ending
         if left <= 0:
             raise ConfigError(
-                f"{minutes:g} minutes are too few: to prepare and to save takes {60 * minutes - left:.0f} s; give more, or lower [train] validation"
+                f"{minutes:g} minutes are too few: to prepare and to save takes {60 * minutes - left:.0f} s; give more, or lower [train] "
+                "validation"
             )
         first = run.position.step
         run.budget = Budget(minutes=left / 60)

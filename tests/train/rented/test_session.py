@@ -189,8 +189,9 @@ def test_what_does_not_fit_is_found_before_the_clock(
     """A start or pictures that cannot be used, or do not fit the settings, raise an error of one line in the check."""
     settings = replace(SETTINGS, **change)  # type: ignore[arg-type]
     with pytest.raises(GiError, match=text) as caught:
-        check(pictures, None if start is None else earlier / start, tmp_path, settings, 1, cpu=True)
+        check(pictures, None if start is None else earlier / start, tmp_path / "new", settings, 1, cpu=True)
     assert "\n" not in str(caught.value)
+    assert not (tmp_path / "new").exists()
 
 
 def test_broken_pictures_and_small_parts_are_found_before_the_clock(pictures: Path, earlier: Path, tmp_path: Path) -> None:
