@@ -61,15 +61,20 @@ def read_network(path: Path) -> tuple[InpaintingNetwork, dict[str, str]]:
     """
     if not path.is_file():
         raise ModelError(f"{path}: no such checkpoint; expected a .safetensors or .onnx file")
-    if path.suffix == ".onnx":
-        notes = network_file.metadata(network_file.load(path))
-        network = load_network(path)
-    else:
-        tensors, notes = read_tensors(path)
-        prefix = f"{AVERAGE}."
-        averaged = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-        network = _network(path, notes.get(network_file.SETTINGS_KEY, "null"), averaged or tensors)
-    return network, {key: text for key, text in notes.items() if key not in RUN_TEXTS}
+    if path.suffix != ".onnx":
+        return network_from(path, *read_tensors(path))
+    return load_network(path), _notes(network_file.metadata(network_file.load(path)))
+
+
+def network_from(path: Path, tensors: Mapping[str, Tensor], texts: Mapping[str, str]) -> tuple[InpaintingNetwork, dict[str, str]]:
+    """Make a network, and its notes, of the content of a checkpoint; of the state of a training run, the averaged network.
+
+    :param path: names the checkpoint in messages.
+    :raises ModelError: if it contains no such network.
+    """
+    prefix = f"{AVERAGE}."
+    averaged = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    return _network(path, texts.get(network_file.SETTINGS_KEY, "null"), averaged or tensors), _notes(texts)
 
 
 def load_network(path: Path) -> InpaintingNetwork:
@@ -118,6 +123,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118  # not a dict
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path}: not a readable checkpoint ({error}); expected a .safetensors file from a training run") from error
+
+
+def _notes(texts: Mapping[str, str]) -> dict[str, str]:
+    return {key: text for key, text in texts.items() if key not in RUN_TEXTS}
 
 
 def _network(path: Path, settings: str, state: Mapping[str, Tensor]) -> InpaintingNetwork:

@@ -18,7 +18,8 @@ from torch import Tensor
 from gi_plugin.config import TrainSettings
 from gi_plugin.errors import ConfigError, ModelError, TrainingError
 
-from ..checkpoint import AVERAGE, read_tensors, write_tensors
+from ..checkpoint import AVERAGE, network_from, read_tensors, write_tensors
+from ..model.network import InpaintingNetwork
 from ..run_state import Position, count_updates, load, tensors_of, texts_of
 from ..step import Trainer
 
@@ -132,6 +133,14 @@ def read_parts(folder: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         part, texts = read_tensors(file)
         tensors |= part
     return tensors, texts
+
+
+def read_average(folder: Path) -> tuple[InpaintingNetwork, dict[str, str]]:
+    """Read the averaged network and its notes from the newest complete state in a folder of a run.
+
+    :raises ModelError: if there is none, or a part is missing or damaged.
+    """
+    return network_from(folder, *read_parts(folder))
 
 
 def _unfit(source: Path, texts: Mapping[str, str], settings: TrainSettings) -> TrainingError:

@@ -24,7 +24,7 @@ from gi_plugin.train.model.compiled import check_compiler
 from gi_plugin.train.model.network import InpaintingNetwork, NetworkSettings
 from gi_plugin.train.rented import session
 from gi_plugin.train.rented.checks import check
-from gi_plugin.train.rented.parts import PartedState, read_parts
+from gi_plugin.train.rented.parts import PartedState, read_average, read_parts
 from gi_plugin.train.rented.session import RECIPE
 from gi_plugin.train.run_state import tensors_of
 from gi_plugin.train.shortage import shortage_explained
@@ -75,6 +75,15 @@ def test_parts_hold_the_whole_state_in_half_the_precision(pictures: Path, tmp_pa
     for name, value in expected.items():
         kind = torch.bfloat16 if "exp_avg" in name else torch.float16 if name.startswith(("network", "average", "critics")) else value.dtype
         assert torch.equal(restored[name], value.to(kind).to(value.dtype)), name
+
+
+def test_the_averaged_network_is_read_from_parts(pictures: Path, tmp_path: Path) -> None:
+    """Parts hold the averaged network of the last step, in fp16, with the notes of the run."""
+    average = _run(pictures, tmp_path, 2).trainer.average
+    network, notes = read_average(tmp_path)
+    assert notes["training"].startswith("2 steps of 2 pictures")
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, average.state_dict()[name].half().float()), name
 
 
 def test_only_the_newest_state_is_kept(pictures: Path, tmp_path: Path) -> None:
