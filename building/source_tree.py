@@ -9,11 +9,11 @@ from __future__ import annotations
 import runpy
 import shutil
 import sys
-import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+PYTHON = (3, 11)
 NEEDED = {  # module: package
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
@@ -37,6 +37,8 @@ def missing(needed: dict[str, str]) -> list[str]:
 
 def lay_out(folder: Path) -> None:
     """Make a folder with the package `gi_plugin`, all links to the checkout, and its metadata."""
+    import tomllib  # noqa: PLC0415  # so that an older Python gets as far as the message below
+
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     shutil.rmtree(folder, ignore_errors=True)
     package, name = folder / "gi_plugin", project["project"]["name"]
@@ -51,6 +53,8 @@ def lay_out(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    if sys.version_info < PYTHON:
+        sys.exit(f"{sys.executable} is Python {sys.version.split()[0]}, expected at least 3.11; choose another interpreter with PYTHON=…")
     absent = missing(NEEDED)
     if absent:
         sys.exit(f"{sys.executable} lacks: {' '.join(absent)}; install them, or choose another interpreter with PYTHON=…")

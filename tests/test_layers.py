@@ -56,7 +56,7 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "planning",
     # train: the network, its data, the training run, export and evaluation
     "train train.model train.data train.losses train.evaluation train.onnx_export train.rented train.thin",
-    "train.psnr train.watch train.distributed train.consistency train.evaluation.step_profile",
+    "train.psnr train.shortage train.watch train.distributed train.consistency train.evaluation.step_profile",
     "train.losses.adversarial train.losses.reconstruction train.losses.texture train.losses.low_frequencies train.losses.balance",
     "train.model.precision train.model.critics train.data.shapes train.data.schedule",
     "train.model.patch_critics train.data.masks",
@@ -71,7 +71,7 @@ LADDER = (  # from low to high, each module once; a module imports only from run
     "train.step",
     "train.run_state train.validation train.evaluation.throughput train.onnx_export.region_functions",
     "train.loop train.onnx_export.export train.rented.parts",
-    "train.evaluation.ablation train.rented.session train.thin.samples train.thin.state",
+    "train.evaluation.ablation train.rented.checks train.rented.session train.thin.samples train.thin.state",
     "train.thin.run train.thin.export",
     # engines: shared parts, the attention kernel, the CPU, TensorRT, the choice of the backend
     "engines.attention engines.cpu engines.gpu engines.thin engines.transfer engines.transfer.kernels engines.trt",

@@ -14,15 +14,16 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from gi_plugin.config import TrainSettings
-from gi_plugin.errors import ConfigError
+from gi_plugin.errors import TrainingError
 
 from . import distributed
-from .checkpoint import read_network, save_network
+from .checkpoint import open_network, save_network
 from .consistency import check_together
 from .data.pictures import Batch, find_pictures
 from .data.stream import open_stream
-from .model.network import InpaintingNetwork, NetworkSettings
+from .model.network import InpaintingNetwork
 from .run_state import LAST, LocalState, Position, RunState
+from .shortage import shortage_explained
 from .step import Trainer
 from .validation import Validation, split
 from .watch import LossWatch
@@ -48,7 +49,7 @@ class Progress:
 
     step: int
     seconds: float  # of the whole run
-    rate: float  # pictures per second; counts the pictures of generator steps and the time of all updates
+    rate: float  # pictures per second since this process started; counts those of generator steps and the time of all updates
     share: float  # used share of the budget, 0 to 1
     loss: float
     skipped: int  # number of broken or too small pictures, since this process started
@@ -73,11 +74,11 @@ def train(
     :param start: network file or checkpoint from which a new run takes its network; the critics are warmed up first.
     :param accelerate: called with the network and with its running average, on their device; may replace parts of them by faster ones.
     :return: the position at the end of the run.
-    :raises TrainingError: if the loss explodes or becomes NaN (the last saved state is kept), or if the run in `folder` has other
-        settings.
+    :raises TrainingError: if the loss explodes or becomes NaN or memory runs out (the last saved state is kept), or if the run in
+        `folder` has other settings.
     :raises ConfigError: if the settings do not fit together, or the data cannot be used.
     """
-    with distributed.process_group() as (rank, ranks):
+    with shortage_explained(settings), distributed.process_group() as (rank, ranks):
         check_together(settings, ranks)
         run = TrainingRun(data, folder, settings, budget, report, start, rank, ranks)
         for network in (run.trainer.network, run.trainer.average):
@@ -105,7 +106,7 @@ class TrainingRun:
         self.state = state or LocalState()
         folder.mkdir(parents=True, exist_ok=True)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        network, self.notes = _network(settings, start)
+        network, self.notes = open_network(settings, start)
         self.trainer = Trainer(network, settings, device)
         restored = self.state.restore(self.trainer, folder)
         self.position = restored or Position()
@@ -116,24 +117,37 @@ class TrainingRun:
         self.watch = LossWatch(folder / LAST)
 
     def run(self) -> Position:
-        """Train until the budget is used; return the position at the end."""
+        """Train until the budget is used; return the position at the end.
+
+        :raises TrainingError: if the training diverges, or a file cannot be written; the state is kept.
+        """
         self.started = self.saved = self.reported = time.monotonic()
-        self.run_started = self.started - self.position.seconds
+        self.run_started, self.first = self.started - self.position.seconds, self.position.step
         stream = self._stream()
         for _ in range(self.warmup):
             if self._share_used() > WARMUP_SHARE:
                 break
             self.trainer.critic_step(next(stream))
-        with self._board() as board:
-            validated = True
-            for _ in self._steps():
-                terms = self._step(stream)
-                self.watch.add(self.position.step, terms["loss"])
-                validated = self._after_step(terms, board)
-            if not validated:
-                self._validate(board)  # so that a short run, too, ends with a validated network
+        try:
+            with self._board() as board:
+                self._train(stream, board)
+        except OSError as error:  # of the best network or of the curves, which the end of `with` writes, too
             self.save()
+            raise TrainingError(
+                f"{self.folder}: cannot be written to ({error}); the state of step {self.position.step} is saved: make room, and run the "
+                "command again to continue"
+            ) from error
         return self.position
+
+    def _train(self, stream: Iterator[Batch], board: SummaryWriter | None) -> None:
+        validated = True
+        for _ in self._steps():
+            terms = self._step(stream)
+            self.watch.add(self.position.step, terms["loss"])
+            validated = self._after_step(terms, board)
+        if not validated:
+            self._validate(board)  # so that a short run, too, ends with a validated network
+        self.save()
 
     def _steps(self) -> Iterator[None]:
         while (share := self._share_used()) < 1:
@@ -183,8 +197,8 @@ class TrainingRun:
             return
         for name, value in terms.items():
             board.add_scalar(name, float(value), self.position.step)
-        rate = self.settings.batch * self.position.step / max(self.position.seconds, 1e-9)
-        waiting = self.waited / max(time.monotonic() - self.started, 1e-9)
+        seconds = max(time.monotonic() - self.started, 1e-9)
+        rate, waiting = self.settings.batch * (self.position.step - self.first) / seconds, self.waited / seconds
         board.add_scalar("speed/share of time waiting for data", waiting, self.position.step)
         self.report(Progress(self.position.step, self.position.seconds, rate, self.share, self.watch.newest, self.skipped, waiting, psnr))
 
@@ -199,11 +213,21 @@ class TrainingRun:
         return psnr
 
     def save(self) -> None:
-        """Save the state, unless the last losses show that the run has diverged."""
+        """Save the state, unless the last losses show that the run has diverged.
+
+        :raises TrainingError: if it has, or the state cannot be written.
+        """
         self.watch.check()
         self.saved = time.monotonic()
-        if self.rank == 0:
+        if self.rank != 0:
+            return
+        try:
             self.state.save(self.trainer, self.position, self.folder, self._notes(self.position.best))
+        except OSError as error:
+            raise TrainingError(
+                f"{self.folder}: the state of step {self.position.step} cannot be saved ({error}); one that was saved before is kept: make "
+                "room, and run the command again"
+            ) from error
 
     def _notes(self, psnr: float) -> dict[str, str]:
         return {
@@ -214,14 +238,3 @@ class TrainingRun:
 
     def _board(self) -> AbstractContextManager[SummaryWriter | None]:
         return SummaryWriter(str(self.folder)) if self.rank == 0 else nullcontext()
-
-
-def _network(settings: TrainSettings, start: Path | None) -> tuple[InpaintingNetwork, dict[str, str]]:
-    wanted = NetworkSettings.of(settings)
-    if start is None:
-        torch.manual_seed(settings.seed)
-        return InpaintingNetwork(wanted), {}
-    network, notes = read_network(start)
-    if network.settings != wanted:
-        raise ConfigError(f"{start}: contains a network of {network.settings}, expected {wanted}: change [train] width, attention or fill")
-    return network, {key: text for key, text in notes.items() if key in ("licence", "data")}

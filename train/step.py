@@ -13,7 +13,7 @@ from .adversary import Adversary
 from .data.pictures import Batch
 from .distributed import average_gradients
 from .losses.balance import EVERY
-from .model.compiled import compile_blocks
+from .model.compiled import compile_blocks, is_compiled
 from .model.network import Completion, InpaintingNetwork
 from .model.precision import low_precision, placed
 from .objective import Objective
@@ -38,7 +38,7 @@ class Trainer:
         self.optimizer, self.critic_optimizer = (self._adam(module) for module in (self.network, self.adversary.critics))
         torch.backends.cudnn.benchmark = device.type == "cuda"  # the shapes of a run repeat
         self.objective = Objective(settings, device, self.adversary, self.random)
-        self._compiled = settings.compile == "on" or (settings.compile == "auto" and device.type == "cuda")
+        self._compiled = is_compiled(settings, device)
         if self._compiled:
             compile_blocks(self.network)
             self.adversary.compile()

@@ -62,7 +62,7 @@ def _train_thin(data: Path, output: Path, budget: Budget, start: Path | None, as
 
 
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint (.safetensors) of a training run, or a network file (.onnx).")],
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint (.safetensors), network file (.onnx), or folder of gpu-train.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Network file to write (.onnx).")],
     notes: Annotated[
         list[str] | None, typer.Option("--note", help="Metadata to store, as key=text, for example licence=CC0-1.0; may be repeated.")
@@ -77,6 +77,7 @@ def export(
         require(module, "train")
     from gi_plugin.train import checkpoint as checkpoints  # noqa: PLC0415  # heavy
     from gi_plugin.train.onnx_export.export import export_network  # noqa: PLC0415  # heavy
+    from gi_plugin.train.rented.parts import read_average  # noqa: PLC0415  # heavy
     from gi_plugin.train.thin import export as thin, state  # noqa: PLC0415  # heavy
 
     added = dict(key_and_value(note) for note in notes or ())
@@ -87,7 +88,7 @@ def export(
         tiny, stored = state.read_network(checkpoint)
         difference = thin.export_thin(tiny, output, {**stored, **added})
     else:
-        network, stored = checkpoints.read_network(checkpoint)
+        network, stored = (read_average if checkpoint.is_dir() else checkpoints.read_network)(checkpoint)
         if blend is not None:
             checkpoints.blend(network, checkpoints.read_network(blend)[0], share)
         with Spinner("exporting"):
@@ -129,11 +130,12 @@ def gpu_train(
     """Train on a GPU for some minutes, everything included; leave the state in parts, session.json and sheet.png."""
     require("torch", "train")
     from gi_plugin.engines.attention.autograd import accelerate  # noqa: PLC0415  # heavy
-    from gi_plugin.train.rented import session  # noqa: PLC0415
+    from gi_plugin.train.rented import checks, session  # noqa: PLC0415
 
     chosen = replace(TrainSettings(), **session.RECIPE) if config is None else load_config(config).train
     settings = override(chosen, assignments)
-    session.check(data, start, output, settings, cpu=cpu)
+    with Spinner("checking"):
+        checks.check(data, start, output, settings, part_mb, cpu=cpu)
     with Spinner("preparing") as show_text:
         done = session.train_for(
             minutes, data, output, settings, part_mb, lambda progress: show_progress(progress, show_text), start, accelerate

@@ -7,10 +7,12 @@ batches with any number of workers, and a resumed run continues exactly where it
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,9 +71,12 @@ def find_pictures(data: Path) -> list[Source]:
         sources = _shard_sources(data)
     elif data.is_file():
         sources = [Source(data.parent / line) for line in _lines(data)]
-        missing = [source.path for source in sources if not source.path.is_file()]
+        missing = [str(source.path) for source in sources if not os.path.isfile(source.path)]  # noqa: PTH113  # False for any text
         if missing:
-            raise ConfigError(f"{data}: {missing[0]} does not exist (missing: {len(missing)} of {len(sources)} listed pictures)")
+            raise ConfigError(
+                f"{data}: read as a list, and {shorten(missing[0], 120)} does not exist (missing: {len(missing)} of {len(sources)} lines); "
+                "expected a list file with one path of a picture per line, a folder of pictures or a .tar shard"
+            )
     else:
         raise ConfigError(f"{data}: not found; expected a folder of pictures, a .tar shard or a list file")
     if not sources:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from textwrap import shorten
 from typing import Any
 
 import torch
 import torch._dynamo
 from torch import nn
+
+from gi_plugin.config import TrainSettings
+from gi_plugin.errors import ConfigError, first_line
 
 from .attention import paste
 from .network import InpaintingNetwork
@@ -15,6 +19,27 @@ from .patch_critics import PatchCritics
 
 VARIANTS = 64  # compiled forms of one function; blocks of several shapes, with and without gradients, share one
 Backend = str | Callable[..., Any]  # of torch.compile
+
+
+def is_compiled(settings: TrainSettings, device: torch.device) -> bool:
+    """Whether a training with these settings is compiled on a device."""
+    return settings.compile == "on" or (settings.compile == "auto" and device.type == "cuda")
+
+
+def check_compiler(device: torch.device, backend: Backend = "inductor") -> None:
+    """Compile one tiny function: it takes seconds, and needs all that compiling a network needs on this machine.
+
+    :raises ConfigError: if that fails, mostly because a C compiler, the headers of Python or triton is missing.
+    """
+    try:
+        torch.compile(lambda plane: plane + 1, backend=backend)(torch.zeros(8, device=device))
+    except Exception as error:  # of the compiler, the system or the driver, in many types
+        cause = getattr(error, "inner_exception", error)  # the error itself begins with a line that says less
+        reason = shorten(f"{type(cause).__name__}: {first_line(cause)}", 300)
+        raise ConfigError(
+            f"torch.compile does not work here ({reason}); it needs a C compiler, the headers of Python (python3-dev) and, on a GPU, "
+            "triton; install them, or use --set compile=off"
+        ) from error
 
 
 def compile_blocks(network: InpaintingNetwork, backend: Backend = "inductor") -> None:

@@ -1,13 +1,11 @@
-"""One training session on a rented machine: check everything, then train until the time is over."""
+"""One training session on a rented machine: train until the time is over; what `checks` can find is no longer wrong."""
 
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +16,16 @@ from torch import Tensor
 
 from gi_plugin.atomic import replacing
 from gi_plugin.config import TrainSettings
-from gi_plugin.errors import ConfigError
+from gi_plugin.errors import ConfigError, TrainingError
 from gi_plugin.files.sheet import sheet
 
-from ..checkpoint import read_network
-from ..consistency import check_together
-from ..data.pictures import decode, find_pictures
 from ..loop import Budget, Progress, TrainingRun
 from ..model.network import InpaintingNetwork
 from ..model.precision import device_name
-from .parts import FOLDER, PartedState, read_parts
+from ..shortage import shortage_explained
+from .parts import FOLDER, PartedState, parts_of
 
 SPARE = 3.0  # seconds at the end that are not planned for
-DISK = 2 * 10**9  # free bytes that a session needs: two states in parts, TensorBoard files
 SETTLED = 0.3  # share of the session after which its speed is measured; compiling is over then
 
 RECIPE: dict[str, Any] = {  # settings for a session that no settings file describes
@@ -60,29 +55,6 @@ RECIPE: dict[str, Any] = {  # settings for a session that no settings file descr
 }
 
 
-def check(data: Path, start: Path | None, folder: Path, settings: TrainSettings, *, cpu: bool) -> None:
-    """Check, in seconds, that a session can run: GPU, compiler, settings, pictures, start and disk.
-
-    :param start: network file, checkpoint, or folder with the parts of an earlier session.
-    :param cpu: do without a GPU.
-    :raises GiError: at the first thing that is missing.
-    """
-    if not cpu and not torch.cuda.is_available():
-        raise ConfigError(f"torch {torch.__version__} finds no CUDA GPU; use another interpreter, or --cpu to try the session without one")
-    if not cpu and settings.compile != "off" and find_spec("triton") is None:
-        raise ConfigError("compiling needs triton, which is not installed in this interpreter; use --set compile=off")
-    check_together(settings, 1)
-    sources = find_pictures(data)
-    if decode(sources[0].read(), 1) is None:
-        raise ConfigError(f"{sources[0].path}: the first picture of the data is empty")
-    if start is not None:
-        (read_parts if start.is_dir() else read_network)(start)
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    if free < DISK:
-        raise ConfigError(f"{folder}: {free / 1e9:.1f} GB are free, expected at least {DISK / 1e9:g} GB")
-
-
 def train_for(
     minutes: float,
     data: Path,
@@ -97,7 +69,7 @@ def train_for(
 
     The untrained network is validated twice and saved first. This shows how long the end will take, and whether it can be written.
 
-    :param start: as for `check`.
+    :param start: as for `checks.check`.
     :return: what session.json holds.
     :raises GiError: as `train` does, or if the minutes are too few.
     """
@@ -107,23 +79,22 @@ def train_for(
         seen.append(progress)
         report(progress)
 
-    parts, network = (start, None) if start is not None and start.is_dir() else (None, start)
-    run = TrainingRun(data, folder, settings, Budget(), follow, network, state=PartedState(part_mb, parts))
-    for trained in (run.trainer.network, run.trainer.average):
-        accelerate(trained)
-    run.validation.run(run.trainer)  # the first one compiles and loads kernels, so its time says nothing of the end
-    rehearsed = time.monotonic()
-    before = run.validation.run(run.trainer)
-    run.save()
-    ending = 2 * (time.monotonic() - rehearsed) + SPARE
-    left = 60 * minutes - (time.monotonic() - began) - ending
-    if left <= 0:
-        raise ConfigError(f"{minutes:g} minutes are too few: to prepare and to save takes {60 * minutes - left:.0f} s")
-    first = run.position.step
-    run.budget = Budget(minutes=left / 60)
-    position = run.run()
-    after = run.validation.run(run.trainer)
-    _write_sheet(folder / "sheet.png", before[1], after[1])
+    parts = parts_of(start)
+    with shortage_explained(settings):
+        run = TrainingRun(data, folder, settings, Budget(), follow, None if parts else start, state=PartedState(part_mb, parts))
+        for trained in (run.trainer.network, run.trainer.average):
+            accelerate(trained)
+        before, ending = _rehearse(run)
+        left = 60 * minutes - (time.monotonic() - began) - ending
+        if left <= 0:
+            raise ConfigError(
+                f"{minutes:g} minutes are too few: to prepare and to save takes {60 * minutes - left:.0f} s; give more, or lower [train] "
+                "validation"
+            )
+        first = run.position.step
+        run.budget = Budget(minutes=left / 60)
+        position = run.run()
+        after = run.validation.run(run.trainer)
     session = {
         "device": device_name(run.trainer.device),
         "torch": torch.__version__,
@@ -136,9 +107,22 @@ def train_for(
         "settings": asdict(settings),
         "seconds": time.monotonic() - began,
     }
-    with replacing(folder / "session.json") as partial:
-        partial.write_text(json.dumps(session, indent=1), encoding="utf-8")
+    try:
+        with replacing(folder / "session.json") as partial:
+            partial.write_text(json.dumps(session, indent=1), encoding="utf-8")
+        _write_sheet(folder / "sheet.png", before[1], after[1])
+    except OSError as error:
+        raise TrainingError(f"{folder}: cannot be written to ({error}); parts and best.safetensors are complete") from error
     return session
+
+
+def _rehearse(run: TrainingRun) -> tuple[tuple[float, Tensor], float]:
+    """Validate and save before the training; return the validation, and the seconds to keep for the end."""
+    run.validation.run(run.trainer)  # the first one compiles and loads kernels, so its time says nothing of the end
+    began = time.monotonic()
+    before = run.validation.run(run.trainer)
+    run.save()
+    return before, 2 * (time.monotonic() - began) + SPARE
 
 
 def _speed(seen: list[Progress], batch: int) -> float | None:

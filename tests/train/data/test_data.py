@@ -66,10 +66,16 @@ def test_a_folder_tree_a_list_and_a_shard_hold_the_same_pictures(tree: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("content", "text"), [(None, "expected a folder"), ("missing.png\n", "does not exist"), ("\n", "contains no picture")]
+    ("content", "text"),
+    [
+        (None, "expected a folder"),
+        ("missing.png\n", r"missing\.png does not exist \(missing: 1 of 1 lines\)"),
+        ("\n", "contains no picture"),
+        ("A text, " * 1000, r"^.{,400}expected a list file"),
+    ],
 )
 def test_unusable_data_is_an_error(tmp_path: Path, content: str | None, text: str) -> None:
-    """A wrong path, a list that names a missing file, and an empty list raise ConfigError."""
+    """A wrong path, a list that names a missing file, an empty list and a text of another kind raise ConfigError of one short line."""
     path = tmp_path / "list.txt"
     if content is not None:
         path.write_text(content, encoding="utf-8")

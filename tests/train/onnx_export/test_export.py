@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gi_plugin import network_file
 from gi_plugin.errors import ModelError
-from gi_plugin.train.checkpoint import blend, load_network, read_network, save_network
+from gi_plugin.train.checkpoint import blend, load_network, read_network, save_network, write_tensors
 from gi_plugin.train.model.attention import attention_weights
 from gi_plugin.train.model.network import InpaintingNetwork, NetworkSettings
 from gi_plugin.train.onnx_export import export, tracing
@@ -160,6 +160,22 @@ def test_unreadable_checkpoints_are_errors(tmp_path: Path, content: bytes | None
     with pytest.raises(ModelError, match=text) as caught:
         read_network(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("texts", "text"),
+    [
+        ({}, "contains no settings of the large network"),
+        ({network_file.SETTINGS_KEY: '{"channels": 8, "dilations": [1]}'}, "contains no settings of the large network"),
+        ({network_file.SETTINGS_KEY: '{"width": 8}'}, "the parameters do not fit"),
+    ],
+)
+def test_checkpoints_of_other_networks_are_errors(tmp_path: Path, texts: dict[str, str], text: str) -> None:
+    """A file of other tensors, of the tiny network, or of too few parameters raises ModelError of one line."""
+    write_tensors({"other": torch.zeros(1)}, tmp_path / "run.safetensors", texts)
+    with pytest.raises(ModelError, match=text) as caught:
+        read_network(tmp_path / "run.safetensors")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_foreign_onnx_model_is_refused(tmp_path: Path) -> None:

@@ -15,15 +15,19 @@ import torch
 from PIL import Image
 
 from gi_plugin.config import TrainSettings
-from gi_plugin.errors import ConfigError, ModelError
+from gi_plugin.errors import ConfigError, GiError, ModelError, TrainingError
 from gi_plugin.train import loop
 from gi_plugin.train.checkpoint import save_network
+from gi_plugin.train.consistency import check_together
 from gi_plugin.train.loop import Budget, TrainingRun
+from gi_plugin.train.model.compiled import check_compiler
 from gi_plugin.train.model.network import InpaintingNetwork, NetworkSettings
 from gi_plugin.train.rented import session
-from gi_plugin.train.rented.parts import PartedState, read_parts
-from gi_plugin.train.rented.session import RECIPE, check
+from gi_plugin.train.rented.checks import check
+from gi_plugin.train.rented.parts import PartedState, read_average, read_parts
+from gi_plugin.train.rented.session import RECIPE
 from gi_plugin.train.run_state import tensors_of
+from gi_plugin.train.shortage import shortage_explained
 from tests.train.pictures import smooth_pictures
 
 SETTINGS = TrainSettings(
@@ -73,6 +77,15 @@ def test_parts_hold_the_whole_state_in_half_the_precision(pictures: Path, tmp_pa
         assert torch.equal(restored[name], value.to(kind).to(value.dtype)), name
 
 
+def test_the_averaged_network_is_read_from_parts(pictures: Path, tmp_path: Path) -> None:
+    """Parts hold the averaged network of the last step, in fp16, with the notes of the run."""
+    average = _run(pictures, tmp_path, 2).trainer.average
+    network, notes = read_average(tmp_path)
+    assert notes["training"].startswith("2 steps of 2 pictures")
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, average.state_dict()[name].half().float()), name
+
+
 def test_only_the_newest_state_is_kept(pictures: Path, tmp_path: Path) -> None:
     """A later state replaces the earlier one; a session whose folder has a state continues from that, not from its start."""
     _run(pictures, tmp_path / "start", 1)
@@ -87,7 +100,7 @@ def test_a_missing_part_is_an_error(pictures: Path, tmp_path: Path) -> None:
     next(tmp_path.glob("parts/*/part-2-*")).unlink()
     with pytest.raises(ModelError, match=r"found (\d+) of \d+ files"):
         read_parts(tmp_path)
-    with pytest.raises(ModelError, match="found 0 of 1 files"):
+    with pytest.raises(ModelError, match="contains no parts/step-"):
         read_parts(tmp_path / "nothing")
 
 
@@ -117,37 +130,110 @@ def test_a_session_ends_in_time_and_leaves_its_files(pictures: Path, tmp_path: P
     assert pixels.shape[0] > 3 * 96
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # TensorBoard writes its curves in a thread
+@pytest.mark.parametrize(
+    ("limit", "kept", "text"),
+    [(150_000, 2, "the state of step 2 is saved"), (20_000, 1, "the state of step 2 cannot be saved .* was saved before is kept")],
+)
+def test_a_full_disk_loses_no_state_without_a_word(pictures: Path, tmp_path: Path, limit: int, kept: int, text: str) -> None:
+    """If files cannot be written, the run ends with TrainingError; it saves the state if that can be written, else the older one stays."""
+    resource = pytest.importorskip("resource")
+    _run(pictures, tmp_path, 1)
+    run = TrainingRun(pictures, tmp_path, SETTINGS, Budget(steps=2), lambda _: None, state=PartedState(0.1))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))  # largest size of a file in bytes
+    try:
+        with pytest.raises(TrainingError, match=text):
+            run.run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [folder.name for folder in (tmp_path / "parts").iterdir()] == [f"step-000000{kept}"]
+    again = TrainingRun(pictures, tmp_path, SETTINGS, Budget(), lambda _: None, state=PartedState(0.1))
+    assert again.position.step == kept
+
+
 def test_too_few_minutes_are_an_error(pictures: Path, tmp_path: Path) -> None:
     """If preparing and saving would use up the minutes, the session ends before training with the time that they need."""
     with pytest.raises(ConfigError, match=r"0.01 minutes are too few: to prepare and to save takes \d+ s"):
         session.train_for(0.01, pictures, tmp_path, SETTINGS, 1, lambda _: None)
 
 
+@pytest.fixture
+def earlier(pictures: Path, tmp_path: Path) -> Path:
+    """The folder of an earlier session, with a network file and three broken pictures beside its parts."""
+    folder = tmp_path / "earlier"
+    TrainingRun(pictures, folder, SETTINGS, Budget(), lambda _: None, state=PartedState(1)).save()
+    save_network(InpaintingNetwork(NetworkSettings(width=8)), folder / "network.safetensors", {})
+    (folder / "broken").mkdir()
+    for name in "abc":
+        (folder / "broken" / f"{name}.png").write_bytes(b"not a picture")
+    return folder
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_session_without_a_gpu_is_refused(pictures: Path, tmp_path: Path) -> None:
-    """Without a CUDA GPU the check raises ConfigError; with `cpu` it passes."""
+def test_a_session_without_a_gpu_is_refused(pictures: Path, earlier: Path, tmp_path: Path) -> None:
+    """Without a CUDA GPU the check raises ConfigError; with `cpu` it passes, also from a network file and from parts."""
     with pytest.raises(ConfigError, match="finds no CUDA GPU"):
-        check(pictures, None, tmp_path / "out", SETTINGS, cpu=False)
-    check(pictures, None, tmp_path / "out", SETTINGS, cpu=True)
+        check(pictures, None, tmp_path, SETTINGS, 1, cpu=False)
+    for start in (None, earlier, earlier / "network.safetensors"):
+        check(pictures, start, tmp_path, SETTINGS, 1, cpu=True)
 
 
 @pytest.mark.parametrize(
     ("start", "change", "text"),
     [
         ("nothing.onnx", {}, "no such checkpoint"),
-        (".", {}, "found 0 of 1 files"),
+        ("broken", {}, "contains no parts/step-"),
+        ("network.safetensors", {"width": 16}, r"contains a network of width = 8, .* but \[train\] has width = 16"),
+        (".", {"width": 16}, "saved with width = 8 instead of 16;"),
+        (".", {"critic": "paper", "feature_weight": 0.0}, "saved with critic = 'patch' instead of 'paper'"),
         (None, {"gan": "wgan-gp"}, "expected a gan other than"),
+        (None, {"validation": 6}, "too few pictures: got 6"),
+        (None, {"crop": 128}, r"broken or smaller than 128 px, the last one is .*\.png"),
     ],
 )
-def test_what_is_missing_is_found_before_the_clock(
-    pictures: Path, tmp_path: Path, start: str | None, change: dict[str, object], text: str
+def test_what_does_not_fit_is_found_before_the_clock(
+    pictures: Path, earlier: Path, tmp_path: Path, start: str | None, change: dict[str, object], text: str
 ) -> None:
-    """A start that cannot be read and settings that do not fit raise an error in the check."""
+    """A start or pictures that cannot be used, or do not fit the settings, raise an error of one line in the check."""
     settings = replace(SETTINGS, **change)  # type: ignore[arg-type]
-    with pytest.raises((ConfigError, ModelError), match=text):
-        check(pictures, None if start is None else tmp_path / start, tmp_path, settings, cpu=True)
+    with pytest.raises(GiError, match=text) as caught:
+        check(pictures, None if start is None else earlier / start, tmp_path / "new", settings, 1, cpu=True)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "new").exists()
 
 
-def test_the_recipe_fits_together(pictures: Path, tmp_path: Path) -> None:
-    """The settings of a session without a settings file pass the check."""
-    check(pictures, None, tmp_path, replace(TrainSettings(), **RECIPE), cpu=True)
+def test_broken_pictures_and_small_parts_are_found_before_the_clock(pictures: Path, earlier: Path, tmp_path: Path) -> None:
+    """Broken pictures raise an error that names one, and so do parts that are too small for a tensor, or a folder that is a file."""
+    with pytest.raises(ConfigError, match=r"in a row are broken .*[abc]\.png"):
+        check(earlier / "broken", None, tmp_path, SETTINGS, 1, cpu=True)
+    with pytest.raises(ConfigError, match="the largest tensor"):
+        check(pictures, None, tmp_path, SETTINGS, 0.001, cpu=True)
+    with pytest.raises(OSError, match=r"network\.safetensors"):
+        check(pictures, None, earlier / "network.safetensors", SETTINGS, 1, cpu=True)
+
+
+def test_a_compiler_that_fails_is_found_before_the_clock() -> None:
+    """If compiling one function fails, ConfigError says why, in one line, and how to do without; a compiler that works is no error."""
+
+    def failing(*_: object) -> None:
+        raise RuntimeError("Failed to find C compiler.\nPlease set CC.")
+
+    with pytest.raises(ConfigError, match=r"\(RuntimeError: Failed to find C compiler\.\);.*compile=off$"):
+        check_compiler(torch.device("cpu"), failing)
+    check_compiler(torch.device("cpu"), "eager")
+
+
+def test_a_lack_of_memory_is_one_line() -> None:
+    """If memory runs out, TrainingError names the settings to lower; other errors stay as they are."""
+    with pytest.raises(TrainingError, match=r"batch = 2 and crop = 96 .* lower batch or crop"), shortage_explained(SETTINGS):
+        torch.empty(2**60, dtype=torch.uint8)
+    with pytest.raises(TrainingError, match="CUDA out of memory"), shortage_explained(SETTINGS):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
+    with pytest.raises(RuntimeError, match="shapes"), shortage_explained(SETTINGS):
+        raise RuntimeError("shapes differ")
+
+
+def test_the_recipe_fits_together() -> None:
+    """The settings of a session without a settings file fit together."""
+    check_together(replace(TrainSettings(), **RECIPE), 1)
