@@ -196,8 +196,9 @@ def test_a_run_may_end_early(
     written = _written(jobs)
     count = sum(written)
     assert 1 <= count <= pipeline.AHEAD
-    assert written == [number < count for number in range(len(jobs))]
+    others = (inpainter.config.engine.streams or 1) - 1  # streams, each of which may drop a picture that it has only taken
+    assert not any(written[count + others :])
     assert len(outcomes) == (count if asked else 1)
-    assert all(mixed.is_filled(job.image, job.output) for job in jobs[:count])
+    assert all(mixed.is_filled(job.image, job.output) for job, there in zip(jobs, written, strict=True) if there)
     assert not list(jobs[0].output.parents[1].rglob(f"{PARTIAL}*"))
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("gi-plugin")]
